@@ -1,0 +1,85 @@
+"""What a session needs of a backend: calls by verb and plain arguments, time, and a snapshot.
+
+A call is ``(verb, arguments)`` with the verbs of LANGUAGE.md; an ioctl's arguments are its
+structure's fields. A backend answers with the kernel's return value; it never raises for
+anything a kernel could say no to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kvmlab.engine.profile import Profile
+from kvmlab.snapshot import LastSnapshot, Snapshot
+
+Args = Mapping[str, Any]
+
+NONE = "none"
+"""The result of a call that has none: nothing was taken, or it has not come to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a call.
+
+    ``ret`` is the return value (-1 with an ``errno`` name for a kernel's no) or NONE; ``why``
+    is a sentence on a no, or on where the call stands now.
+    """
+
+    ret: int | str = 0
+    errno: str = ""
+    why: str = ""
+
+
+class Refused(Exception):
+    """Raised for what the lab, not the kernel, refuses: one sentence with the remedy."""
+
+
+class Backend(Protocol):
+    """One running machine. Everything it holds is undone by :meth:`rewind`."""
+
+    profile: Profile
+
+    def perform(self, verb: str, args: Args) -> Answer:
+        """Make a call now. Raises Refused where its context stands in another one."""
+
+    def actor(self, name: str, calls: list[tuple[str, Args]]) -> None:
+        """Give a thread, or a vCPU, calls to make later. Raises Refused for a mixture."""
+
+    def handler(self, vcpu: int, vector: int, text: str, calls: list[tuple[str, Args]]) -> Answer:
+        """Say what a vCPU does when it takes a vector; no text removes it."""
+
+    def set_manual(self, manual: bool) -> None:
+        """Choose between draining calls and stepping them."""
+
+    def step(self, context: str, count: int) -> Answer:
+        """Move a context by ops; NONE unless that ended a call. Raises Refused for no such context."""
+
+    def finish(self, context: str) -> Answer:
+        """Move a context to the end of all its calls, or to where it can't go on."""
+
+    def run(self, limit: int | None) -> Answer:
+        """Let everything go on until nothing can; the number of interrupts taken."""
+
+    def taken(self) -> tuple[int, int | str]:
+        """Return how many interrupts were taken so far, and the vector of the last (or NONE)."""
+
+    def snapshot(self, last: LastSnapshot | None) -> Snapshot:
+        """Return everything that can be seen."""
+
+    def commit(self) -> Any:
+        """End a unit; return what :meth:`rewind` and :meth:`replay` need for it."""
+
+    def rewind(self, unit: Any) -> None:
+        """Undo a unit, the newest that is not undone."""
+
+    def replay(self, unit: Any) -> None:
+        """Redo a unit."""
+
+    def events(self) -> list[str]:
+        """Return the tracepoints since the last commit, worded as the kernel words them."""
+
+    def trace(self, count: int | None) -> list[str]:
+        """Return the newest tracepoints, or all that are kept."""

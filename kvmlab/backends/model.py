@@ -1,0 +1,282 @@
+"""The model as a backend: each verb is a path of the engine, run by its thread or its vCPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kvmlab.backends.backend import NONE, Answer, Args, Refused
+from kvmlab.backends.observe import observe
+from kvmlab.engine.abi import KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC, Errno
+from kvmlab.engine.chips.ioapic import MASK
+from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
+from kvmlab.engine.kernel.contexts import DONE, Call, Context, Outcome
+from kvmlab.engine.kernel.memory import Change
+from kvmlab.engine.kernel.path import describe
+from kvmlab.engine.machine import RUN_LIMIT, Machine
+from kvmlab.engine.profile import Profile
+from kvmlab.engine.tracepoint import Mark
+from kvmlab.engine.tracetext import format_event
+from kvmlab.engine.world.guest import GUEST, Guest, vcpu
+from kvmlab.snapshot import LastSnapshot, Snapshot
+
+Unit = tuple[Change, Mark, Mark]
+"""One unit of history: what changed, and the trace before and after."""
+
+STATUS = frozenset({"irq-line", "msi"})
+"""Verbs whose -1 is kvm_set_irq's status, not a no."""
+
+_WORDS = {
+    "trigger": (1 << 15, {"edge": 0, "level": 1 << 15}),
+    "mask": (MASK, {"unmasked": 0, "masked": MASK}),
+    "dest_mode": (1 << 11, {"physical": 0, "logical": 1 << 11}),
+    "polarity": (1 << 13, {"high-active": 0, "low-active": 1 << 13}),
+    "mode": (
+        0x700,
+        {"fixed": 0, "lowest": 0x100, "smi": 0x200, "nmi": 0x400, "init": 0x500, "extint": 0x700},
+    ),
+}
+"""Words of `ioapic`: the mask of their field in the low dword, and the bits of each word."""
+
+
+def _ioapic(args: Args) -> tuple[Any, ...]:
+    low = [(mask, words[args[name]]) for name, (mask, words) in _WORDS.items() if args.get(name)]
+    if args.get("vector") is not None:
+        low.append((0xFF, args["vector"]))
+    return args["vcpu"], args["pin"], tuple(low), args.get("dest")
+
+
+_ROUTES: dict[str, Callable[..., Route]] = {
+    "ioapic": lambda gsi, pin: Route(gsi, irqchip=KVM_IRQCHIP_IOAPIC, pin=pin),
+    "pic": lambda gsi, pin: Route(gsi, irqchip=pin // 8 if pin < 16 else 1, pin=pin % 8 if pin < 16 else pin - 8),
+    "msi": lambda gsi, address, data: Route(
+        gsi, KVM_IRQ_ROUTING_MSI, address_lo=address & 0xFFFFFFFF, address_hi=address >> 32, data=data
+    ),
+}
+"""Kinds of routes: how a table entry is made. An 8259 input is counted over the pair."""
+
+
+def _route(args: Args) -> tuple[Any, ...]:
+    gsi, targets = args["gsi"], args["targets"]
+    return gsi, tuple([_ROUTES[kind](gsi, *values) for kind, *values in targets if kind != "none"])
+
+
+def _fields(*names: str) -> Callable[[Args], tuple[Any, ...]]:
+    return lambda args: tuple([args[name] for name in names])
+
+
+def _ioctl(path: str, *names: str) -> Callable[[Args], tuple[Any, ...]]:
+    return lambda args: (path, *[args[name] for name in names])
+
+
+def _mask(bits: int) -> Callable[[Args], tuple[Any, ...]]:
+    return lambda args: (args["vcpu"], args["pin"], ((MASK, bits),), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """How a verb is performed: the path, its arguments from the command's, and by whom."""
+
+    path: str
+    arguments: Callable[[Args], tuple[Any, ...]]
+    guest: bool = False
+
+    def call(self, args: Args) -> tuple[str, Call]:
+        """Return the context that makes the call ("user" or a vCPU) and the call."""
+        return vcpu(args["vcpu"]) if self.guest else "user", (self.path, self.arguments(args))
+
+
+VERBS: dict[str, Verb] = {
+    "eventfd": Verb("user_eventfd", _fields("name", "count", "semaphore", "blocking")),
+    "dup": Verb("user_dup", _fields("name", "new")),
+    "close": Verb("user_close", lambda args: tuple(args["names"])),
+    "write": Verb("user_write", _fields("name", "value")),
+    "read": Verb("user_read", _fields("name")),
+    "poll": Verb("user_poll", _fields("name")),
+    "irqfd": Verb("user_irqfd", _fields("fd", "gsi", "flags")),
+    "eoifd": Verb("user_eoifd", _fields("fd", "flags", "key")),
+    "ioeventfd": Verb("user_ioeventfd", _fields("fd", "addr", "len", "flags", "datamatch")),
+    "irq-line": Verb("vm_ioctl", _ioctl("kvm_vm_ioctl_irq_line", "irq", "level")),
+    "msi": Verb(
+        "vm_ioctl", _ioctl("kvm_send_userspace_msi", "address_lo", "address_hi", "data", "flags")
+    ),
+    "route": Verb("user_route", _route),
+    "routes default": Verb("user_routes", lambda args: (DEFAULT_ROUTING,)),
+    "pit": Verb("vm_ioctl", _ioctl("kvm_create_pit")),
+    "release": Verb("close_vm", _fields()),
+    "ioapic": Verb("guest_ioapic", _ioapic, guest=True),
+    "mmio read": Verb("mmio_read", _fields("vcpu", "addr", "len"), guest=True),
+    "mmio write": Verb("mmio_write", _fields("vcpu", "addr", "len", "value"), guest=True),
+    "pio read": Verb("pio_read", _fields("vcpu", "port", "len"), guest=True),
+    "pio write": Verb("pio_write", _fields("vcpu", "port", "len", "value"), guest=True),
+    "msr read": Verb("msr_read", _fields("vcpu", "msr"), guest=True),
+    "msr write": Verb("msr_write", _fields("vcpu", "msr", "value"), guest=True),
+    "sti": Verb("vcpu_set_if", lambda args: (args["vcpu"], 1), guest=True),
+    "cli": Verb("vcpu_set_if", lambda args: (args["vcpu"], 0), guest=True),
+    "tpr": Verb("vcpu_tpr", _fields("vcpu", "value"), guest=True),
+    "take": Verb("vcpu_take", _fields("vcpu"), guest=True),
+    "eoi": Verb("vcpu_eoi", _fields("vcpu"), guest=True),
+    "pic-eoi": Verb("guest_pic_eoi", _fields("vcpu"), guest=True),
+    "mask": Verb("guest_ioapic", _mask(MASK), guest=True),
+    "unmask": Verb("guest_ioapic", _mask(0), guest=True),
+    "wake": Verb("guest_wake", _fields("vcpu", "thread"), guest=True),
+}
+"""Every verb that is a call, and every action of a handler."""
+
+
+class Model:
+    """A Machine of the engine behind the Backend protocol."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self.machine = Machine(profile)
+        self._mark = self.machine.trace.mark()
+
+    # -- calls --------------------------------------------------------------------------------
+
+    def perform(self, verb: str, args: Args) -> Answer:
+        """See :meth:`Backend.perform`."""
+        return self._submit(*VERBS[verb].call(args), status=verb in STATUS)
+
+    def _submit(self, name: str, call: Call, *, status: bool = False) -> Answer:
+        contexts = self.machine.contexts
+        context = contexts.get(contexts.prompt if name == "user" else name)
+        self._refuse_busy(context)
+        return self._answer(context.name, self.machine.submit(name, call), status=status)
+
+    def _refuse_busy(self, context: Context) -> None:
+        name = context.name
+        if context.stopped:
+            raise Refused(f"{name} has stopped: {context.stopped}; 'undo' goes back before that")
+        if context.at is not None:
+            raise Refused(f"{name} stands in {context.at.call[0]}; 'finish {name}' first")
+        if context.calls:
+            raise Refused(f"{name} has calls of its own to make; 'finish {name}' first")
+
+    def _answer(self, name: str, outcome: Outcome, *, status: bool = False) -> Answer:
+        if outcome.state != DONE:
+            return Answer(NONE, "", self._where(name))
+        value = outcome.value
+        if value is None:
+            return Answer(NONE)
+        if isinstance(value, Errno) and not (status and value == -1):
+            return Answer(-1, value.name, value.why)
+        return Answer(int(value))
+
+    def _where(self, name: str) -> str:
+        contexts = self.machine.contexts
+        context = contexts.get(name)
+        if context.stopped:
+            return f"{name} has stopped: {context.stopped}"
+        why = contexts.blocked(name)
+        op = contexts.next_op(name)
+        if op is None:
+            return f"{name} has nothing to do"
+        return f"{name} stands at {describe(op)}" + (f": {why[0]}" if why else "")
+
+    def actor(self, name: str, calls: list[tuple[str, Args]]) -> None:
+        """See :meth:`Backend.actor`."""
+        made = [VERBS[verb].call(args) for verb, args in calls]
+        owners = {owner for owner, _call in made}
+        if len(owners) > 1:
+            raise Refused("an actor is one thread or one vCPU: " + ", ".join(sorted(owners)))
+        contexts = self.machine.contexts
+        if name in contexts.names:
+            self._refuse_busy(contexts.get(name))
+        contexts.add(name, tuple(call for _owner, call in made))
+
+    def handler(self, number: int, vector: int, text: str, calls: list[tuple[str, Args]]) -> Answer:
+        """See :meth:`Backend.handler`."""
+        made = tuple(VERBS[verb].call({**args, "vcpu": number})[1] for verb, args in calls)
+        return self._submit(vcpu(number), ("vcpu_set_handler", (number, vector, text, made)))
+
+    # -- time ---------------------------------------------------------------------------------
+
+    def set_manual(self, manual: bool) -> None:
+        """See :meth:`Backend.set_manual`."""
+        self.machine.contexts.set_manual(manual)
+
+    def step(self, context: str, count: int) -> Answer:
+        """See :meth:`Backend.step`."""
+        name = self._named(context)
+        for _ in range(count):
+            outcome = self.machine.step(name)
+            if outcome.state == DONE:
+                self._settle()
+                return self._answer(name, outcome)
+            if outcome.value is None and self.machine.contexts.blocked(name):
+                break
+        self._settle()
+        return Answer(NONE, "", self._where(name))
+
+    def finish(self, context: str) -> Answer:
+        """See :meth:`Backend.finish`."""
+        name = self._named(context)
+        answer = Answer(NONE, "", self._where(name))
+        while self.machine.contexts.finish(name):
+            here = self.machine.contexts.get(name)
+            if here.at is not None or here.stopped:
+                answer = Answer(NONE, "", self._where(name))
+                break
+            answer = self._answer(name, Outcome(DONE, here.result))
+        self._settle()
+        return answer
+
+    def _settle(self) -> None:
+        if not self.machine.contexts.manual:
+            self.machine.contexts.run_workers()
+
+    def _named(self, context: str) -> str:
+        contexts = self.machine.contexts
+        if context not in contexts.names:
+            raise Refused(f"no context is called {context}; there are {', '.join(contexts.names)}")
+        return context
+
+    def run(self, limit: int | None) -> Answer:
+        """See :meth:`Backend.run`."""
+        taken = self.machine.run(limit)
+        if limit is None and taken == RUN_LIMIT:
+            return Answer(taken, "", "stopped: a line that is never lowered storms for ever; 'run' goes on")
+        return Answer(taken)
+
+    # -- looking ----------------------------------------------------------------------------
+
+    def taken(self) -> tuple[int, int | str]:
+        """See :meth:`Backend.taken`."""
+        guest = self.machine.memory.objects[GUEST]
+        assert isinstance(guest, Guest)
+        return guest.total, guest.last if guest.last >= 0 else NONE
+
+    def snapshot(self, last: LastSnapshot | None) -> Snapshot:
+        """See :meth:`Backend.snapshot`."""
+        return observe(self.machine, last)
+
+    def events(self) -> list[str]:
+        """See :meth:`Backend.events`."""
+        return [format_event(event) for event in self.machine.trace.since(self._mark)]
+
+    def trace(self, count: int | None) -> list[str]:
+        """See :meth:`Backend.trace`."""
+        return [format_event(event) for event in self.machine.trace.last(count)]
+
+    # -- history ------------------------------------------------------------------------------
+
+    def commit(self) -> Unit:
+        """See :meth:`Backend.commit`."""
+        before, self._mark = self._mark, self.machine.trace.mark()
+        return self.machine.memory.commit(), before, self._mark
+
+    def rewind(self, unit: Unit) -> None:
+        """See :meth:`Backend.rewind`."""
+        change, before, _after = unit
+        self.machine.memory.revert(change)
+        self.machine.trace.rewind(before)
+        self._mark = self.machine.trace.mark()
+
+    def replay(self, unit: Unit) -> None:
+        """See :meth:`Backend.replay`."""
+        change, _before, after = unit
+        self.machine.memory.reapply(change)
+        self.machine.trace.rewind(after)
+        self._mark = self.machine.trace.mark()

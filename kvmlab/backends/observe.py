@@ -1,0 +1,330 @@
+"""A model machine as a Snapshot: reads the engine's objects, changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kvmlab.engine.abi import BITS_PER_LONG, KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC
+from kvmlab.engine.chips.irq_source import IRQ_SOURCES, IRQSOURCES
+from kvmlab.engine.chips.routing import ROUTING
+from kvmlab.engine.fds.eventfd import FDS, Eventfd, File
+from kvmlab.engine.fds.ioeventfd import IOEVENTFDS
+from kvmlab.engine.fds.irqfd import IRQFDS
+from kvmlab.engine.kernel.contexts import Context
+from kvmlab.engine.kernel.locks import LOCKS
+from kvmlab.engine.kernel.path import describe
+from kvmlab.engine.kernel.workqueue import QUEUES
+from kvmlab.engine.machine import Machine
+from kvmlab.engine.proposals.eoifd_v7 import EOIFDS
+from kvmlab.engine.world.guest import GUEST, vcpu
+from kvmlab.engine.world.userspace import USERSPACE
+from kvmlab.engine.world.vm import VM
+from kvmlab.snapshot import (
+    ContextSnapshot,
+    CountersSnapshot,
+    EoifdSnapshot,
+    EventfdSnapshot,
+    IoapicSnapshot,
+    IoeventfdSnapshot,
+    IrqfdSnapshot,
+    LapicSnapshot,
+    LastSnapshot,
+    PicChipSnapshot,
+    PicSnapshot,
+    RedirectionEntry,
+    ReportSnapshot,
+    RouteSnapshot,
+    Snapshot,
+    SourcesSnapshot,
+    SourceSnapshot,
+    VcpuSnapshot,
+    WorkqueueSnapshot,
+)
+
+
+def bits(value: int) -> tuple[int, ...]:
+    """Return the numbers of the bits set, ascending."""
+    found = []
+    while value:
+        lowest = value & -value
+        found.append(lowest.bit_length() - 1)
+        value ^= lowest
+    return tuple(found)
+
+
+def observe(machine: Machine, last: LastSnapshot | None = None) -> Snapshot:
+    """Return everything that can be seen of a model machine."""
+    view = _View(machine)
+    irqchip = machine.profile.has("irqchip")
+    return Snapshot(
+        kernel=machine.profile.kernel,
+        api=machine.profile.api,
+        mode="manual" if machine.contexts.manual else "auto",
+        ioapic=view.ioapic() if irqchip else None,
+        lapics=view.lapics() if irqchip else None,
+        vcpus=view.vcpus(),
+        pic=view.pic() if irqchip else None,
+        routes=view.routes(),
+        sources=view.sources(),
+        eventfds=view.eventfds(),
+        irqfds=view.irqfds(),
+        eoifds=view.eoifds(),
+        ioeventfds=view.ioeventfds(),
+        keys=tuple(view.user.keys.items()),
+        devices=(),
+        contexts=tuple(view.context(context) for context in machine.contexts.all()),
+        workqueues=view.workqueues(),
+        counters=view.counters(),
+        reports=tuple(ReportSnapshot(r.kind, r.context, r.text) for r in machine.memory.reports.made),
+        log=machine.memory.reports.log,
+        last=last,
+    )
+
+
+class _View:
+    """The parts of one snapshot, read from one machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.objects: dict[str, Any] = dict(machine.memory.objects)
+        self.user = self.objects[USERSPACE]
+
+    def _alive(self, kind: str) -> list[tuple[str, Any]]:
+        return [(handle, self.objects[handle]) for handle in self.machine.memory.alive(kind)]
+
+    def _state(self, listed: str, handle: str) -> str:
+        return "active" if handle in self.objects[listed].items else "shutting-down"
+
+    def _id_of(self, source: str) -> int | None:
+        found = self.objects.get(source)
+        return None if found is None else int(found.id)
+
+    # -- chips ------------------------------------------------------------------------------
+
+    def ioapic(self) -> IoapicSnapshot:
+        chip = self.machine.ioapic
+        pins = tuple(
+            RedirectionEntry(value, chip.irr >> pin & 1, bits(chip.irq_states[pin]))
+            for pin, value in enumerate(chip.redirtbl)
+        )
+        return IoapicSnapshot(chip.id, chip.ioregsel, chip.irr, pins)
+
+    def lapics(self) -> tuple[LapicSnapshot, ...]:
+        return tuple(
+            LapicSnapshot(
+                vcpu=number,
+                irr=bits(chip.irr),
+                isr=bits(chip.isr),
+                tmr=bits(chip.tmr),
+                tpr=chip.tpr,
+                ppr=chip.ppr,
+                spiv=chip.spiv,
+                ldr=chip.ldr,
+                dfr=chip.dfr,
+                id=chip.id,
+                lvr=chip.lvr,
+                lvt=chip.lvt,
+                icr=chip.icr,
+                icr2=chip.icr2,
+                esr=chip.esr,
+                arb=chip.arb_prio,
+                nmi=chip.nmi,
+                mp=chip.mp_state,
+                x2apic=bool(chip.x2apic_mode()),
+                tdcr=chip.tdcr,
+                tmict=chip.tmict,
+            )
+            for number, chip in enumerate(self.machine.lapics)
+        )
+
+    def pic(self) -> PicSnapshot:
+        pair = self.machine.pic
+        names = PicChipSnapshot.__dataclass_fields__
+        master, slave = (
+            PicChipSnapshot(**{name: getattr(chip, name) for name in names})
+            for chip in (pair.master, pair.slave)
+        )
+        return PicSnapshot(master, slave, pair.output)
+
+    def vcpus(self) -> tuple[VcpuSnapshot, ...]:
+        return tuple(
+            VcpuSnapshot(
+                number,
+                self.objects[vcpu(number)].if_,
+                tuple((vector, text) for vector, text, _calls in self.objects[vcpu(number)].handlers),
+                self.context(self.machine.contexts.get(vcpu(number))).path,
+            )
+            for number in range(self.machine.profile.vcpus)
+        )
+
+    def routes(self) -> tuple[RouteSnapshot, ...]:
+        table = self.objects.get(self.objects[ROUTING].table)
+        entries = table.entries if table is not None else ()
+        return tuple(
+            RouteSnapshot(e.gsi, "msi", None, e.address_hi << 32 | e.address_lo, e.data)
+            if e.type == KVM_IRQ_ROUTING_MSI
+            else RouteSnapshot(e.gsi, "ioapic", e.pin)
+            if e.irqchip == KVM_IRQCHIP_IOAPIC
+            else RouteSnapshot(e.gsi, "pic", e.pin + 8 * e.irqchip)
+            for e in entries
+        )
+
+    # -- source ids -------------------------------------------------------------------------
+
+    def sources(self) -> SourcesSnapshot:
+        used = bits(self.objects[IRQ_SOURCES].bitmap)
+        by_id = {self.objects[h].id: h for h in self.objects[IRQSOURCES].items if h in self.objects}
+        free = tuple(number for number in range(BITS_PER_LONG) if number not in used)
+        return SourcesSnapshot(tuple(self._source(n, by_id.get(n, "")) for n in used), used, free)
+
+    def _source(self, number: int, handle: str) -> SourceSnapshot:
+        states = self.machine.ioapic.irq_states if self.machine.profile.has("irqchip") else ()
+        pins = tuple(pin for pin, state in enumerate(states) if state >> number & 1)
+        if not handle:
+            pit = self.objects[VM].pit_source == number
+            owner = "userspace" if number == 0 else "pit" if pit else ""
+            return SourceSnapshot(number, owner, 0, pins)
+        holders = [
+            f"{kind} {self._assigned(kind, h) or h}"
+            for kind in ("irqfd", "eoifd")
+            for h, o in self._alive(kind)
+            if o.source == handle
+        ]
+        source = self.objects[handle]
+        return SourceSnapshot(number, ", ".join(holders), source.refs, pins, source.gsi)
+
+    # -- descriptors ------------------------------------------------------------------------
+
+    def _assigned(self, kind: str, handle: str) -> str:
+        """Return the name under which an irqfd, eoifd or ioeventfd was assigned, or ""."""
+        table: dict[str, str] = getattr(self.user, kind + "s")
+        return next((name for name, bound in table.items() if bound == handle), "")
+
+    def eventfds(self) -> tuple[EventfdSnapshot, ...]:
+        return tuple(self._eventfd(handle, ctx) for handle, ctx in self._alive("eventfd"))
+
+    def _eventfd(self, handle: str, ctx: Eventfd) -> EventfdSnapshot:
+        files = {h: f for h, f in self._alive("file") if f.ctx == handle}
+        numbers = [fd for fd, file in self.objects[FDS].table if file in files]
+        names = {fd: (self.user.names_of(fd) or [""])[0] for fd in numbers}
+        file: File | None = next(iter(files.values()), None)
+        flags = ["semaphore"] if ctx.semaphore else []
+        flags += ["blocking"] if file is not None and not file.nonblock else []
+        return EventfdSnapshot(
+            name=self._created_as(handle, list(names.values())),
+            handle=handle,
+            fds=tuple((names[fd], fd) for fd in numbers),
+            count=ctx.count,
+            flags=" ".join(flags),
+            waiters=tuple(f"{function}({subject})" for function, subject in ctx.waiters),
+            listens=tuple(self._users(handle, ("irqfd",))),
+            signals=tuple(self._users(handle, ("eoifd", "ioeventfd"))),
+            refs=ctx.refs,
+        )
+
+    def _created_as(self, handle: str, names: list[str]) -> str:
+        """Return the oldest name of an eventfd; one that is closed is known by what is bound to it."""
+        bound = [
+            self._assigned(kind, h)
+            for kind in ("irqfd", "eoifd", "ioeventfd")
+            for h, o in self._alive(kind)
+            if o.eventfd == handle
+        ]
+        order = list(self.user.fds)
+        return next((n for n in sorted([*names, *bound], key=lambda n: order.index(n) if n in order else 0) if n), "")
+
+    def _users(self, eventfd: str, kinds: tuple[str, ...]) -> list[str]:
+        users = []
+        for kind in kinds:
+            for handle, obj in self._alive(kind):
+                if obj.eventfd == eventfd:
+                    users.append(f"{kind} {self._where(kind, obj)}")
+        return users
+
+    def _where(self, kind: str, obj: Any) -> str:
+        if kind == "irqfd":
+            return f"gsi {obj.gsi}"
+        if kind == "eoifd":
+            return f"key {self._id_of(obj.source)}"
+        return f"{'pio' if obj.pio else 'mmio'} {obj.addr:#x}"
+
+    def irqfds(self) -> tuple[IrqfdSnapshot, ...]:
+        return tuple(
+            IrqfdSnapshot(
+                handle=handle,
+                name=self._assigned("irqfd", handle),
+                state=self._state(IRQFDS, handle),
+                gsi=irqfd.gsi,
+                level=bool(irqfd.source),
+                source=self._id_of(irqfd.source),
+                key=self._id_of(irqfd.source),
+                other=self._eoi_eventfd(irqfd.source),
+            )
+            for handle, irqfd in self._alive("irqfd")
+        )
+
+    def _eoi_eventfd(self, source: str) -> str:
+        bound = [h for h, eoifd in self._alive("eoifd") if source and eoifd.source == source]
+        return self._assigned("eoifd", bound[0]) if bound else ""
+
+    def eoifds(self) -> tuple[EoifdSnapshot, ...]:
+        return tuple(
+            EoifdSnapshot(
+                handle=handle,
+                name=self._assigned("eoifd", handle),
+                state=self._state(EOIFDS, handle),
+                gsi=getattr(self.objects.get(eoifd.source), "gsi", None),
+                level=True,
+                source=self._id_of(eoifd.source),
+                key=self._id_of(eoifd.source),
+            )
+            for handle, eoifd in self._alive("eoifd")
+        )
+
+    def ioeventfds(self) -> tuple[IoeventfdSnapshot, ...]:
+        return tuple(
+            IoeventfdSnapshot(
+                handle=handle,
+                name=self._assigned("ioeventfd", handle),
+                state=self._state(IOEVENTFDS, handle),
+                addr=obj.addr,
+                length=obj.length,
+                pio=bool(obj.pio),
+                datamatch=obj.datamatch,
+            )
+            for handle, obj in self._alive("ioeventfd")
+        )
+
+    # -- who runs -----------------------------------------------------------------------------
+
+    def context(self, context: Context) -> ContextSnapshot:
+        contexts = self.machine.contexts
+        op = contexts.next_op(context.name)
+        why = contexts.blocked(context.name)
+        waits = bool(context.at or context.calls or op)
+        state = "stopped" if context.stopped else "blocked" if why else "standing" if waits else "idle"
+        return ContextSnapshot(
+            name=context.name,
+            state=state,
+            path=context.at.call[0] if context.at else "",
+            next_op=describe(op) if op else "",
+            blocked=why[0] if why else "",
+            holds=self.objects[LOCKS].held_by(context.name),
+        )
+
+    def workqueues(self) -> tuple[WorkqueueSnapshot, ...]:
+        return tuple(
+            WorkqueueSnapshot(
+                worker,
+                tuple(f"{function}({subject})" for function, subject in self.objects[queue].items),
+                "{}({})".format(*self.objects[queue].running) if self.objects[queue].running else "",
+            )
+            for worker, queue in QUEUES.items()
+        )
+
+    def counters(self) -> CountersSnapshot:
+        return CountersSnapshot(
+            taken=self.objects[GUEST].counts,
+            acked=tuple(sorted(dict(self.objects[ROUTING].acked).items())),
+            trace=tuple(sorted(self.machine.trace.counts().items())),
+        )

@@ -1,0 +1,171 @@
+"""The command line. It puts the verbs of every room into the session's table, and starts a front end.
+
+Nothing heavy is imported before it is known which part runs: a test guards that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kvmlab.session import Session
+
+USAGE = 2
+"""Exit status for a command line, or a text, that is wrong."""
+
+LATER = {
+    "tui": "the screen",
+    "labs": "course work",
+    "compare": "one script under several designs",
+    "explore": "every schedule of a scenario",
+    "diff": "the model against a real kernel",
+    "record": "recordings of a real kernel",
+    "attach": "a running QEMU",
+}
+"""Programs that are named in the language's contract and not yet here."""
+
+
+def make_session(kernel: str = "", api: str = "") -> Session:
+    """Return a session that knows the verbs of every room; the options fill in for `machine`."""
+    from kvmlab.render.looking import LOOKING
+    from kvmlab.scripts import SCRIPTS
+    from kvmlab.session import Options, Session
+
+    return Session(Options(kernel, api), {**LOOKING, **SCRIPTS})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; return its exit status. No traceback reaches the user."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        options = parser().parse_args(arguments)
+        return int(options.program(options))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line; every program is an entry of it."""
+    top = argparse.ArgumentParser(
+        prog="kvmlab", description="A laboratory for the path an interrupt takes through KVM on x86."
+    )
+    top.set_defaults(program=_default)
+    programs = top.add_subparsers(metavar="PROGRAM")
+    repl = _program(programs, "repl", _repl, "the prompt; reads commands from a pipe when stdin is none")
+    repl.add_argument("--plain", action="store_true", help="one line at a time, without colour or completion")
+    _machine_options(repl)
+    run = _program(programs, "run", _run, "run scripts; the exit status is the verdict")
+    run.add_argument("files", nargs="*", metavar="FILE", help="a script")
+    run.add_argument("-c", dest="text", metavar="COMMANDS", help="run these commands instead")
+    run.add_argument("--json", action="store_true", help="one object a command")
+    run.add_argument("--trace", action="store_true", help="show the tracepoints too")
+    _machine_options(run)
+    conform = _program(programs, "conform", _conform, "replay recorded behaviour and compare every field")
+    conform.add_argument("files", nargs="+", metavar="FILE.jsonl")
+    conform.add_argument("--json", action="store_true", help="one object a file")
+    bench = _program(programs, "bench", _bench, "measure the budgets")
+    bench.add_argument("part", nargs="?", default="", metavar="PART", help="only this part")
+    bench.add_argument("--json", action="store_true", help="one object a figure")
+    about = _program(programs, "help", _help, "explain a command or a topic of the language")
+    about.add_argument("topic", nargs="*", metavar="TOPIC")
+    about.add_argument("--all", action="store_true", help="the whole reference")
+    for name, what in LATER.items():
+        later = _program(programs, name, _later, f"{what}: not yet here")
+        later.add_argument("words", nargs=argparse.REMAINDER)
+        later.set_defaults(name=name, what=what)
+    return top
+
+
+Program = Callable[[argparse.Namespace], int]
+
+
+def _program(
+    programs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, program: Program, text: str
+) -> argparse.ArgumentParser:
+    made = programs.add_parser(name, help=text, description=text)
+    made.set_defaults(program=program)
+    return made
+
+
+def _machine_options(made: argparse.ArgumentParser) -> None:
+    from kvmlab.engine.profile import APIS, KERNELS
+
+    made.add_argument("--kernel", choices=KERNELS, default="", help="where `machine` names none")
+    made.add_argument("--api", choices=APIS, default="", help="where `machine` names none")
+
+
+def _maker(options: argparse.Namespace) -> Callable[[], Session]:
+    return lambda: make_session(options.kernel, options.api)
+
+
+def _ready(options: argparse.Namespace) -> bool:
+    from kvmlab.session import READY_APIS, READY_KERNELS
+
+    chosen = ((options.kernel, READY_KERNELS), (options.api, READY_APIS))
+    late = [value for value, ready in chosen if value and value not in ready]
+    if late:
+        print(f"kvmlab: {late[0]} is not yet here", file=sys.stderr)
+    return not late
+
+
+def _default(options: argparse.Namespace) -> int:
+    return _repl(argparse.Namespace(kernel="", api="", plain=False))
+
+
+def _repl(options: argparse.Namespace) -> int:
+    if not _ready(options):
+        return USAGE
+    from kvmlab.repl.start import start
+
+    return start(make_session(options.kernel, options.api), plain=options.plain)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if not _ready(options):
+        return USAGE
+    if (options.text is None) == (not options.files):
+        print("kvmlab run: give either FILE… or -c COMMANDS", file=sys.stderr)
+        return USAGE
+    from kvmlab.run import run_files, run_text
+
+    make = _maker(options)
+    if options.text is not None:
+        return run_text(make, options.text, as_json=options.json, trace=options.trace)
+    return run_files(make, options.files, as_json=options.json, trace=options.trace)
+
+
+def _conform(options: argparse.Namespace) -> int:
+    from kvmlab.judge.conform import main as conform
+
+    return conform(options.files, as_json=options.json)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from kvmlab.judge.bench import main as bench
+
+    return bench(options.part, as_json=options.json)
+
+
+def _help(options: argparse.Namespace) -> int:
+    from kvmlab.language.errors import LanguageError
+    from kvmlab.language.help import help_topic
+
+    topic = "--all" if options.all else " ".join(options.topic)
+    try:
+        print("\n".join(help_topic(topic)))
+    except LanguageError as error:
+        print(error.sentence(), file=sys.stderr)
+        return USAGE
+    return 0
+
+
+def _later(options: argparse.Namespace) -> int:
+    print(f"kvmlab {options.name} ({options.what}) is not yet here", file=sys.stderr)
+    return USAGE

@@ -1,0 +1,79 @@
+"""The kernel's binary interface: errnos, ioctl numbers, flags, capabilities, limits.
+
+Numbers are those of the 3.6 headers (include/linux/kvm.h, arch/x86/include/asm/kvm.h) and, for
+KVM_EOIFD, of the v7 patch as quoted in the thread.
+"""
+
+from __future__ import annotations
+
+import errno as _errno
+
+
+class Errno(int):
+    """A negative errno as a kernel function returns it, with one sentence on why."""
+
+    why: str
+
+    def __new__(cls, number: int, why: str) -> Errno:
+        """Make -number; ``why`` is for people and takes no part in comparison."""
+        self = super().__new__(cls, -number)
+        self.why = why
+        return self
+
+    @property
+    def name(self) -> str:
+        """The name, "EBUSY"."""
+        return _errno.errorcode[-int(self)]
+
+    def __repr__(self) -> str:
+        return f"-{self.name}"
+
+
+EPERM, ENOENT, EINTR, EAGAIN = _errno.EPERM, _errno.ENOENT, _errno.EINTR, _errno.EAGAIN
+EBADF, ENOMEM, EFAULT, EBUSY = _errno.EBADF, _errno.ENOMEM, _errno.EFAULT, _errno.EBUSY
+EEXIST, EINVAL, EMFILE, ENOSPC = _errno.EEXIST, _errno.EINVAL, _errno.EMFILE, _errno.ENOSPC
+ENXIO, ENOSYS = _errno.ENXIO, _errno.ENOSYS
+
+U64_MAX = 2**64 - 1
+
+# eventfd2 and poll
+EFD_SEMAPHORE = 0x1
+EFD_NONBLOCK = 0x800
+EFD_CLOEXEC = 0x80000
+POLLIN, POLLOUT, POLLERR, POLLHUP = 0x1, 0x4, 0x8, 0x10
+
+# KVM_IRQFD, KVM_EOIFD, KVM_IOEVENTFD
+KVM_IRQFD_FLAG_DEASSIGN = 1 << 0
+KVM_IRQFD_FLAG_LEVEL = 1 << 1
+KVM_EOIFD_FLAG_DEASSIGN = 1 << 0
+KVM_EOIFD_FLAG_LEVEL_IRQFD = 1 << 1
+KVM_IOEVENTFD_FLAG_DATAMATCH = 1 << 0
+KVM_IOEVENTFD_FLAG_PIO = 1 << 1
+KVM_IOEVENTFD_FLAG_DEASSIGN = 1 << 2
+NR_IOBUS_DEVS = 1000
+
+IOCTLS = {
+    "KVM_CHECK_EXTENSION": 0xAE03,
+    "KVM_CREATE_IRQCHIP": 0xAE60,
+    "KVM_IRQ_LINE": 0x4008AE61,
+    "KVM_IRQ_LINE_STATUS": 0xC008AE67,
+    "KVM_SET_GSI_ROUTING": 0x4008AE6A,
+    "KVM_IRQFD": 0x4020AE76,
+    "KVM_CREATE_PIT2": 0x4040AE77,
+    "KVM_IOEVENTFD": 0x4040AE79,
+    "KVM_SIGNAL_MSI": 0x4020AEA5,
+    "KVM_EOIFD": 0x4020AEA8,
+}
+"""ioctl numbers by name."""
+
+# GSI routing
+KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_IOAPIC = 0, 1, 2
+KVM_IRQ_ROUTING_IRQCHIP, KVM_IRQ_ROUTING_MSI = 1, 2
+KVM_MAX_IRQ_ROUTES = 1024
+
+# IRQ source ids
+KVM_USERSPACE_IRQ_SOURCE_ID = 0
+BITS_PER_LONG = 64
+
+RLIMIT_NOFILE = 65536
+"""How many descriptors the process may have."""

@@ -1,0 +1,93 @@
+"""What a guest's access to its local APIC sets off: EOI to the IOAPIC, IPIs, and the way in.
+
+Follows arch/x86/kvm/lapic.c of Linux 3.6: apic_reg_write and its callers, by MMIO or by MSR.
+A vCPU reaches only its own local APIC this way, so one access to its registers is one op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kvmlab.engine.chips.apics import APICS, Apics
+from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic, kvm_ioapic_update_eoi
+from kvmlab.engine.chips.lapic import Lapic
+from kvmlab.engine.chips.lapic_registers import APIC_EOI, APIC_ICR, APIC_ICR2
+from kvmlab.engine.kernel.path import Path, path
+from kvmlab.engine.profile import Profile
+
+APIC_BASE_MSR = 0x800
+_MSR_ICR = APIC_BASE_MSR + (APIC_ICR >> 4)
+
+
+@path
+def apic_set_eoi(profile: Profile, lapic: str) -> Path[int]:
+    """End the highest interrupt in service, in the IOAPIC too; return its vector, or -1."""
+    vector, broadcast, trigger_mode = yield (Lapic.end_interrupt, lapic)
+    if broadcast and (yield (Ioapic.handles_vector, IOAPIC, vector)):
+        yield from kvm_ioapic_update_eoi(profile, vector, trigger_mode)
+    return int(vector)
+
+
+@path
+def apic_send_ipi(profile: Profile, lapic: str) -> Path[int]:
+    """Send the message that ICR holds: see :meth:`Apics.send_ipi`."""
+    ret: int = yield (Apics.send_ipi, APICS, lapic)
+    return ret
+
+
+_EFFECTS: dict[int, Callable[[Profile, str], Path[int]]] = {
+    APIC_EOI: apic_set_eoi,
+    APIC_ICR: apic_send_ipi,
+}
+"""What a register does outside its own chip."""
+
+
+@path
+def apic_reg_write(profile: Profile, lapic: str, reg: int, value: int) -> Path[int]:
+    """Write a register of the page: 0, or 1 for a refused one."""
+    result: int = yield (Lapic.reg_write, lapic, reg, value)
+    effect = _EFFECTS.get(result)
+    if effect is None:
+        return result
+    yield from effect(profile, lapic)
+    return 0
+
+
+@path
+def apic_mmio_write(profile: Profile, lapic: str, addr: int, length: int, value: int) -> Path[bool]:
+    """Write the APIC page; False if the address is not this APIC's (or it is disabled)."""
+    result = yield (Lapic.mmio_write, lapic, addr, length, value)
+    effect = _EFFECTS.get(result)
+    if effect:
+        yield from effect(profile, lapic)
+    return result is not None
+
+
+@path
+def apic_mmio_read(profile: Profile, lapic: str, addr: int, length: int) -> Path[int | None]:
+    """Read the APIC page; None if the address is not this APIC's (or it is disabled)."""
+    value: int | None = yield (Lapic.mmio_read, lapic, addr, length)
+    return value
+
+
+@path
+def kvm_x2apic_msr_write(profile: Profile, lapic: str, msr: int, value: int) -> Path[int]:
+    """Write MSR 0x800-0xbff: 0, or 1 for #GP (not in x2APIC mode, or a refused register)."""
+    if not profile.has("irqchip") or not (yield (Lapic.x2apic_mode, lapic)):
+        return 1
+    if msr == _MSR_ICR:
+        # The destination goes in before the command that uses it.
+        yield from apic_reg_write(profile, lapic, APIC_ICR2, value >> 32)
+    return (yield from apic_reg_write(profile, lapic, msr - APIC_BASE_MSR << 4, value & 0xFFFFFFFF))
+
+
+@path
+def kvm_x2apic_msr_read(profile: Profile, lapic: str, msr: int) -> Path[int | None]:
+    """Read MSR 0x800-0xbff; None for #GP (not in x2APIC mode, or a refused register)."""
+    if not profile.has("irqchip") or not (yield (Lapic.x2apic_mode, lapic)):
+        return None
+    low: int | None = yield (Lapic.reg_read, lapic, msr - APIC_BASE_MSR << 4)
+    if msr != _MSR_ICR or low is None:
+        return low
+    high: int = yield (Lapic.reg_read, lapic, APIC_ICR2)
+    return high << 32 | low

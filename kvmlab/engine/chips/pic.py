@@ -1,0 +1,251 @@
+"""The pair of 8259 interrupt controllers, master and slave, with their edge/level registers.
+
+Follows arch/x86/kvm/i8259.c of Linux 3.6 (data sheet: Intel 8259A). Inputs are numbered 0..15,
+8 and up on the slave. The priorities and registers of one chip are in pic_chip.py. Left out:
+kicks of vCPUs, and accesses that are not one byte wide, which the chips ignore.
+"""
+
+from __future__ import annotations
+
+from kvmlab.engine.chips.apics import Apics
+from kvmlab.engine.chips.pic_chip import CASCADE, NOTHING, Command, PicChip, Registers
+from kvmlab.engine.kernel.locks import spin_lock, spin_unlock
+from kvmlab.engine.kernel.object import Object
+from kvmlab.engine.kernel.path import PATHS, Path, path, touches
+from kvmlab.engine.profile import Profile
+from kvmlab.engine.tracepoint import Trace
+
+PIC = "pic"
+PIC_LOCK = "pic.lock"
+PIC_NUM_PINS = 16
+SPURIOUS = 7
+
+PIC_PORTS = (0x20, 0x21, 0xA0, 0xA1, 0x4D0, 0x4D1)
+"""The I/O ports of the pair: command and data of each, then ELCR of each."""
+
+_ELCR_PORTS = 0x4D0
+_LOCK, _UNLOCK = spin_lock(PIC_LOCK), spin_unlock(PIC_LOCK)
+
+
+class Pic(Object):
+    """struct kvm_pic; handle ``pic``. Methods that change it need pic.lock; clear_output goes without.
+
+    ``chips`` is (master, slave); ``output`` is the INT line of the pair.
+    """
+
+    __slots__ = ("apics", "chips", "emit", "irq_states", "output")
+    FIELDS = ("master", "slave", "output", "irq_states")
+
+    def __init__(self, apics: Apics, trace: Trace) -> None:
+        super().__init__()
+        self.apics, self.emit = apics, trace.emit
+        self.chips = (PicChip(is_master=True), PicChip(is_master=False))
+        self.output = 0
+        self.irq_states: tuple[int, ...] = (0,) * PIC_NUM_PINS
+
+    @property
+    def master(self) -> Registers:
+        """The master's registers as a value."""
+        return self.chips[0].registers()
+
+    @master.setter
+    def master(self, registers: Registers) -> None:
+        self.chips[0].restore(registers)
+
+    @property
+    def slave(self) -> Registers:
+        """The slave's registers as a value."""
+        return self.chips[1].registers()
+
+    @slave.setter
+    def slave(self, registers: Registers) -> None:
+        self.chips[1].restore(registers)
+
+    # -- lines ------------------------------------------------------------------------------
+
+    def set_irq(self, pin: int, irq_source_id: int, level: int) -> int:
+        """Set or clear a source's bit on an input and act on the line (kvm_pic_set_irq).
+
+        Returns -1 for a masked input, 0 for a request that was latched already, else 1.
+        """
+        self.changed()
+        states = self.irq_states
+        old = states[pin]
+        state = old | 1 << irq_source_id if level else old & ~(1 << irq_source_id)
+        if state != old:
+            self.irq_states = (*states[:pin], state, *states[pin + 1 :])
+        number, line = pin >> 3, pin & 7
+        chip = self.chips[number]
+        ret = chip.set_irq1(line, state)
+        self.update_irq()
+        self.emit("kvm_pic_set_irq", number, line, chip.elcr, chip.imr, 1 if ret == 0 else 0)
+        return ret
+
+    def update_irq(self) -> None:
+        """Pass the slave's request on and set the output (pic_update_irq)."""
+        self.changed()
+        master, slave = self.chips
+        if slave.get_irq() >= 0:
+            # A pulse, so that the request is latched in the master whatever the slave does next.
+            master.set_irq1(CASCADE, 1)
+            master.set_irq1(CASCADE, 0)
+        self.output = 1 if master.get_irq() >= 0 else 0
+
+    def clear_all(self, irq_source_id: int) -> None:
+        """Clear a source's bit on every input; no line is evaluated (kvm_pic_clear_all)."""
+        self.changed()
+        keep = ~(1 << irq_source_id)
+        self.irq_states = tuple([state & keep for state in self.irq_states])
+
+    # -- acknowledge and end ------------------------------------------------------------------
+
+    def clear_output(self) -> int:
+        """Drop the INT line, as kvm_cpu_get_interrupt does first; return what it was."""
+        self.changed()
+        output, self.output = self.output, 0
+        return output
+
+    def intack(self, number: int) -> tuple[int, bool]:
+        """Acknowledge a chip's request: its line (-1: none), and whether it ends at once."""
+        self.changed()
+        chip = self.chips[number]
+        line = chip.get_irq()
+        if line >= 0:
+            chip.intack(line)
+        return line, line >= 0 and bool(chip.auto_eoi)
+
+    def vector(self, line: int, slave_line: int) -> int:
+        """Return the vector of an acknowledged request; spurious ones are input 7 of their chip."""
+        master, slave = self.chips
+        if line == CASCADE:
+            return slave.irq_base + (slave_line if slave_line >= 0 else SPURIOUS)
+        return master.irq_base + (line if line >= 0 else SPURIOUS)
+
+    def next_vector(self) -> int:
+        """Return the vector that an acknowledge would give now, spurious ones included."""
+        master, slave = self.chips
+        line = master.get_irq()
+        return self.vector(line, slave.get_irq() if line == CASCADE else -1)
+
+    def is_slave_vector(self, vector: int) -> bool:
+        """Tell whether a vector is one of the slave's eight."""
+        return 0 <= vector - self.chips[1].irq_base < 8
+
+    def clear_isr(self, pin: int) -> None:
+        """End an input: clear its in-service bit."""
+        self.changed()
+        self.chips[pin >> 3].isr &= ~(1 << (pin & 7))
+
+    # -- ports ----------------------------------------------------------------------------------
+
+    @touches("lapic*")
+    def ioport_write(self, port: int, value: int) -> Command:
+        """Write a port; return what is left to do outside this chip (pic_ioport_write)."""
+        self.changed()
+        if port >= _ELCR_PORTS:
+            self.chips[port & 1].write_elcr(value)
+            return NOTHING
+        chip = self.chips[port >> 7]
+        if port & 1:
+            return chip.write_data(value)
+        accepted = any(lapic.accept_pic_intr() for lapic in self.apics.lapics)
+        return chip.write_command(value, accepted)
+
+    def ioport_read(self, port: int) -> tuple[int, int, bool]:
+        """Read a port (pic_ioport_read): the value, then what is left to do for a poll.
+
+        That is the input to end (-1: none), and whether this was a poll.
+        """
+        if port >= _ELCR_PORTS:
+            return self.chips[port & 1].elcr, -1, False
+        number = port >> 7
+        chip = self.chips[number]
+        if not chip.poll:
+            return chip.read(port & 1), -1, False
+        self.changed()
+        line = chip.get_irq()
+        if line < 0:
+            return SPURIOUS, -1, True
+        if number:
+            self.chips[0].isr &= ~(1 << CASCADE)
+            self.chips[0].irr &= ~(1 << CASCADE)
+        chip.irr &= ~(1 << line)
+        return line, number << 3 | line, True
+
+    def end_poll(self, port: int, value: int) -> None:
+        """Leave poll mode; a poll of the master that found the cascade leaves the output alone."""
+        self.changed()
+        if port >> 7 or value != CASCADE:
+            self.update_irq()
+        self.chips[port >> 7].poll = 0
+
+
+@path
+def pic_clear_isr(profile: Profile, pin: int) -> Path[None]:
+    """End an input and run its notifiers, with pic.lock dropped: they call back into the PIC."""
+    yield (Pic.clear_isr, PIC, pin)
+    yield _UNLOCK
+    yield from PATHS["kvm_notify_acked_irq"](profile, pin >> 3, pin)
+    yield _LOCK
+
+
+@path
+def kvm_pic_set_irq(profile: Profile, pin: int, irq_source_id: int, level: int) -> Path[int]:
+    """Drive an input for one source: see :meth:`Pic.set_irq`."""
+    yield _LOCK
+    ret: int = yield (Pic.set_irq, PIC, pin, irq_source_id, level)
+    yield _UNLOCK
+    return ret
+
+
+@path
+def kvm_pic_clear_all(profile: Profile, irq_source_id: int) -> Path[None]:
+    """Forget a source on every input: see :meth:`Pic.clear_all`."""
+    yield _LOCK
+    yield (Pic.clear_all, PIC, irq_source_id)
+    yield _UNLOCK
+
+
+@path
+def kvm_pic_read_irq(profile: Profile) -> Path[int]:
+    """Acknowledge the pair's request and return its vector (base + 7 for a spurious one)."""
+    yield _LOCK
+    line, ends = yield (Pic.intack, PIC, 0)
+    if ends:
+        yield from pic_clear_isr(profile, line)
+    slave_line = -1
+    if line == CASCADE:
+        slave_line, ends = yield (Pic.intack, PIC, 1)
+        if ends:
+            yield from pic_clear_isr(profile, 8 | slave_line)
+    vector: int = yield (Pic.vector, PIC, line, slave_line)
+    yield (Pic.update_irq, PIC)
+    yield _UNLOCK
+    return vector
+
+
+@path
+def pic_ioport_write(profile: Profile, port: int, value: int) -> Path[None]:
+    """Write one byte to a port of the pair, notifiers included."""
+    yield _LOCK
+    ended, masks, update = yield (Pic.ioport_write, PIC, port, value)
+    for pin in ended:
+        yield from pic_clear_isr(profile, pin)
+    for pin, mask in masks:
+        yield from PATHS["kvm_fire_mask_notifiers"](profile, pin >> 3, pin, mask)
+    if update:
+        yield (Pic.update_irq, PIC)
+    yield _UNLOCK
+
+
+@path
+def pic_ioport_read(profile: Profile, port: int) -> Path[int]:
+    """Read one byte from a port of the pair; a poll acknowledges and ends its interrupt."""
+    yield _LOCK
+    value, ended, polled = yield (Pic.ioport_read, PIC, port)
+    if ended >= 0:
+        yield from pic_clear_isr(profile, ended)
+    if polled:
+        yield (Pic.end_poll, PIC, port, value)
+    yield _UNLOCK
+    return int(value)

@@ -1,0 +1,148 @@
+"""A GSI routing table as a value: its entries, the checks of KVM_SET_GSI_ROUTING, the two maps.
+
+Follows setup_routing_entry and kvm_set_irq_routing in virt/kvm/irq_comm.c, and the ioctl in
+virt/kvm/kvm_main.c, of Linux 3.6.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kvmlab.engine.abi import (
+    EINVAL,
+    ENOMEM,
+    KVM_IRQ_ROUTING_IRQCHIP,
+    KVM_IRQ_ROUTING_MSI,
+    KVM_IRQCHIP_IOAPIC,
+    KVM_IRQCHIP_PIC_MASTER,
+    KVM_IRQCHIP_PIC_SLAVE,
+    KVM_MAX_IRQ_ROUTES,
+    Errno,
+)
+from kvmlab.engine.chips.ioapic import IOAPIC_NUM_PINS
+from kvmlab.engine.chips.pic import PIC_NUM_PINS
+from kvmlab.engine.kernel.object import Object, Value
+
+
+class Route(NamedTuple):
+    """struct kvm_irq_routing_entry: irqchip and pin count for type 1, the rest for type 2 (MSI).
+
+    A pin is relative to its chip in a table as userspace gives it, and 8 and up for the slave in
+    the kernel's map.
+    """
+
+    gsi: int
+    type: int = KVM_IRQ_ROUTING_IRQCHIP
+    flags: int = 0
+    irqchip: int = 0
+    pin: int = 0
+    address_lo: int = 0
+    address_hi: int = 0
+    data: int = 0
+
+
+_CHIPS = {
+    KVM_IRQCHIP_PIC_MASTER: (0, PIC_NUM_PINS),
+    KVM_IRQCHIP_PIC_SLAVE: (8, PIC_NUM_PINS),
+    KVM_IRQCHIP_IOAPIC: (0, IOAPIC_NUM_PINS),
+}
+"""By chip: what is added to an entry's pin, and the limit that the sum must stay below.
+
+Both 8259s have the limit 16, so that 3.6 accepts pins 8 to 15 on the master.
+"""
+
+
+def _default() -> tuple[Route, ...]:
+    entries: list[Route] = []
+    for gsi in range(IOAPIC_NUM_PINS):
+        entries.append(Route(gsi, irqchip=KVM_IRQCHIP_IOAPIC, pin=gsi))
+        if gsi < PIC_NUM_PINS:
+            entries.append(Route(gsi, irqchip=gsi >> 3, pin=gsi & 7))
+    return tuple(entries)
+
+
+DEFAULT_ROUTING = _default()
+"""GSI 0-15 to IOAPIC pin n, then to 8259 input n; GSI 16-23 to IOAPIC pin n only."""
+
+
+def _kernel_pin(entry: Route) -> int:
+    # The sum is a u32, so that a pin close to the top wraps round to a valid one.
+    return entry.pin + _CHIPS[entry.irqchip][0] & 0xFFFFFFFF
+
+
+class RoutingTable(Object):
+    """struct kvm_irq_routing_table, made of entries that have been checked; it never changes.
+
+    ``map`` is GSI -> its routes in the order of the table; ``chip`` is (irqchip, pin) -> GSI, the
+    last entry winning where several GSIs drive one pin.
+    """
+
+    __slots__ = ("chip", "entries", "map", "nr_rt_entries")
+    FIELDS = ("entries",)
+    KIND = "routes"
+
+    def __init__(self, entries: tuple[Route, ...]) -> None:
+        super().__init__()
+        self.entries = entries
+        self._compile()
+
+    def thaw(self, value: Value) -> None:
+        """Assign the entries from a frozen value and derive both maps again."""
+        super().thaw(value)
+        self._compile()
+
+    def _compile(self) -> None:
+        self.nr_rt_entries = max((entry.gsi for entry in self.entries), default=0) + 1
+        self.map: dict[int, tuple[Route, ...]] = {}
+        self.chip: dict[tuple[int, int], int] = {}
+        for entry in self.entries:
+            route = entry
+            if entry.type == KVM_IRQ_ROUTING_IRQCHIP:
+                route = entry._replace(pin=_kernel_pin(entry))
+                self.chip[route.irqchip, route.pin] = entry.gsi
+            self.map[entry.gsi] = (*self.map.get(entry.gsi, ()), route)
+
+    def msi(self, index: int) -> tuple[int, int, int]:
+        """Return (address_lo, address_hi, data) of the entry at an index of the table."""
+        entry = self.entries[index]
+        return entry.address_lo, entry.address_hi, entry.data
+
+
+def check_routing(entries: tuple[Route, ...], flags: int) -> Errno | None:
+    """Return why KVM_SET_GSI_ROUTING refuses a table, in the kernel's order; None if it does not."""
+    if len(entries) >= KVM_MAX_IRQ_ROUTES:
+        return Errno(EINVAL, f"a table has less than {KVM_MAX_IRQ_ROUTES} entries, not {len(entries)}")
+    if flags:
+        return Errno(EINVAL, f"the table's flags must be 0, not {flags:#x}")
+    if not entries:
+        return Errno(ENOMEM, "the table is empty, and vmalloc(0) returns NULL")
+    for entry in entries:
+        if entry.gsi >= KVM_MAX_IRQ_ROUTES:
+            return Errno(EINVAL, f"GSI {entry.gsi} is not below {KVM_MAX_IRQ_ROUTES}")
+    accepted: dict[int, list[Route]] = {}
+    for entry in entries:
+        others = accepted.setdefault(entry.gsi, [])
+        refusal = _check_entry(entry, others)
+        if refusal:
+            return Errno(EINVAL, f"GSI {entry.gsi}: {refusal}")
+        others.append(entry)
+    return None
+
+
+def _check_entry(entry: Route, others: list[Route]) -> str:
+    if entry.flags:
+        return f"an entry's flags must be 0, not {entry.flags:#x}"
+    types = {entry.type, *[other.type for other in others]}
+    if others and KVM_IRQ_ROUTING_MSI in types:
+        return "an MSI does not share its GSI"
+    if any(other.irqchip == entry.irqchip for other in others):
+        return f"it is mapped to irqchip {entry.irqchip} twice"
+    if entry.type == KVM_IRQ_ROUTING_MSI:
+        return ""
+    if entry.type != KVM_IRQ_ROUTING_IRQCHIP:
+        return f"the entry type {entry.type} is neither 1 (irqchip) nor 2 (MSI)"
+    if entry.irqchip not in _CHIPS:
+        return f"irqchip {entry.irqchip} is neither 0 nor 1 (8259) nor 2 (IOAPIC)"
+    if _kernel_pin(entry) >= _CHIPS[entry.irqchip][1]:
+        return f"irqchip {entry.irqchip} has no pin {entry.pin}"
+    return ""

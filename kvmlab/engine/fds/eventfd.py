@@ -1,0 +1,416 @@
+"""eventfd (fs/eventfd.c): the counter, its wait queue, the files and descriptors that refer to it.
+
+A waiter is ``(wake function, subject)``: a path by name and the handle it is called with. Wake
+functions run in the waker's context with ``wqh.lock`` held, newest waiter first.
+"""
+
+from __future__ import annotations
+
+from kvmlab.engine.abi import (
+    EAGAIN,
+    EBADF,
+    EFD_CLOEXEC,
+    EFD_NONBLOCK,
+    EFD_SEMAPHORE,
+    EINTR,
+    EINVAL,
+    EMFILE,
+    POLLERR,
+    POLLHUP,
+    POLLIN,
+    POLLOUT,
+    RLIMIT_NOFILE,
+    U64_MAX,
+    Errno,
+)
+from kvmlab.engine.kernel.lists import Counted
+from kvmlab.engine.kernel.locks import LOCKS, Locks, spin_lock, spin_unlock
+from kvmlab.engine.kernel.memory import kfree
+from kvmlab.engine.kernel.object import Object
+from kvmlab.engine.kernel.path import (
+    BLOCKED,
+    PATHS,
+    Path,
+    _Blocked,
+    blocks,
+    interruptible,
+    path,
+    touches,
+)
+from kvmlab.engine.profile import Profile
+
+FDS = "fds"
+DEV_KVM_FD, VM_FD, FIRST_VCPU_FD = 3, 4, 5
+
+Waiter = tuple[str, str]
+
+SIGNALLED = Errno(EINTR, "it sleeps and nobody else will wake it: interrupted, as by Ctrl+C")
+HOLDS_FILE = "the file is held, so POLLHUP can't run meanwhile"
+"""Why lockdep leaves the wait queue's lock out under irqfds.lock and eoifds.lock."""
+
+
+def _why_sleeping(ctx: Eventfd, value: int | None) -> tuple[str, tuple[str, ...]] | None:
+    if not ctx.must_wait(value):
+        return None
+    return (f"{ctx.handle} counts 0" if value is None else f"{ctx.handle} is full"), ()
+
+
+class Eventfd(Counted):
+    """struct eventfd_ctx: 64-bit count, EFD_SEMAPHORE, references, waiters newest first."""
+
+    __slots__ = ("count", "semaphore", "waiters")
+    FIELDS = ("count", "semaphore", "refs", "waiters")
+    KIND = "eventfd"
+
+    def __init__(self, count: int, semaphore: bool) -> None:
+        super().__init__()
+        self.count, self.semaphore = count, semaphore
+        self.waiters: tuple[Waiter, ...] = ()
+
+    def write(self, value: int) -> tuple[Waiter, ...] | None:
+        """Add to the count and return whom to wake; None when it would pass 2**64 - 2."""
+        if U64_MAX - self.count <= value:
+            return None
+        self.changed()
+        self.count += value
+        return self.waiters
+
+    def signal(self, value: int) -> tuple[Waiter, ...]:
+        """Add to the count from inside the kernel: it stops at 2**64 - 1, and wakes all the same."""
+        self.changed()
+        self.count = min(U64_MAX, self.count + value)
+        return self.waiters
+
+    def do_read(self) -> tuple[int, tuple[Waiter, ...]]:
+        """Take the count, or 1 of a semaphore, without a look at whether it is 0 (3.6 wraps)."""
+        self.changed()
+        taken = 1 if self.semaphore else self.count
+        self.count = (self.count - taken) & U64_MAX
+        return taken, self.waiters
+
+    def poll_mask(self) -> int:
+        """Return the poll mask."""
+        count = self.count
+        return (
+            (POLLIN if count > 0 else 0)
+            | (POLLERR if count == U64_MAX else 0)
+            | (POLLOUT if count < U64_MAX - 1 else 0)
+        )
+
+    def add_wait_queue(self, function: str, subject: str) -> None:
+        """Put a waiter at the head."""
+        self.changed()
+        self.waiters = ((function, subject), *self.waiters)
+
+    def remove_wait_queue(self, function: str, subject: str) -> None:
+        """Take a waiter off."""
+        self.changed()
+        self.waiters = tuple([w for w in self.waiters if w != (function, subject)])
+
+    def add_task(self) -> str:
+        """Put the current task on the wait queue and return its name."""
+        self.add_wait_queue("default_wake_function", self.memory.current)
+        return self.memory.current
+
+    def must_wait(self, value: int | None) -> bool:
+        """Tell whether a write of a value does not fit, or (None) a read finds nothing."""
+        return not self.count if value is None else U64_MAX - self.count <= value
+
+    @interruptible(SIGNALLED)
+    @blocks(_why_sleeping)
+    def sleep(self, value: int | None) -> _Blocked | None:
+        """Sleep while :meth:`must_wait` holds."""
+        return BLOCKED if self.must_wait(value) else None
+
+
+class File(Counted):
+    """struct file of an eventfd: its context, its references, O_NONBLOCK."""
+
+    __slots__ = ("ctx", "nonblock")
+    FIELDS = ("ctx", "refs", "nonblock")
+    KIND = "file"
+
+    def __init__(self, ctx: str, nonblock: bool) -> None:
+        super().__init__()
+        self.ctx, self.nonblock = ctx, nonblock
+
+
+class Fds(Object):
+    """The process's descriptor table: a file's handle by number, or what else a number stands for."""
+
+    __slots__ = ("open",)
+    FIELDS = ("table",)
+
+    def __init__(self, vcpus: int) -> None:
+        super().__init__()
+        self.open: dict[int, str] = {0: "stdin", 1: "stdout", 2: "stderr"}
+        self.open |= {DEV_KVM_FD: "/dev/kvm", VM_FD: "kvm-vm"}
+        self.open |= {FIRST_VCPU_FD + n: f"kvm-vcpu:{n}" for n in range(vcpus)}
+
+    @property
+    def table(self) -> tuple[tuple[int, str], ...]:
+        """The state: (number, file), by number."""
+        return tuple(sorted(self.open.items()))
+
+    @table.setter
+    def table(self, value: tuple[tuple[int, str], ...]) -> None:
+        self.open = dict(value)
+
+    def release_vm(self) -> None:
+        """Close the VM's descriptor and those of its vCPUs."""
+        self.changed()
+        self.open = {fd: name for fd, name in self.open.items() if not name.startswith("kvm-v")}
+
+    def is_open(self, fd: int) -> bool:
+        """Tell whether a number is open."""
+        return fd in self.open
+
+    def eventfd_fget(self, fd: int) -> tuple[str, str, bool] | Errno:
+        """Take a reference to a file; return (file, eventfd, nonblock), -EBADF or -EINVAL."""
+        name = self.open.get(fd)
+        if name is None:
+            return Errno(EBADF, f"no file is open as fd {fd}")
+        file = self.memory.objects.get(name)
+        if not isinstance(file, File):
+            return Errno(EINVAL, f"fd {fd} is {name}, not an eventfd")
+        file.kref_get()
+        return name, file.ctx, file.nonblock
+
+    @touches("slab")
+    def eventfd2(self, count: int, flags: int) -> int:
+        """Make an eventfd under the lowest free number: the fd, -EINVAL or -EMFILE."""
+        if flags & ~(EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC):
+            return Errno(EINVAL, f"eventfd2 has no flag {flags:#x}")
+        fd = self._unused_fd()
+        if fd >= 0:
+            self.changed()
+            memory = self.memory
+            ctx = memory.alloc("eventfd", Eventfd(count, bool(flags & EFD_SEMAPHORE)))
+            self.open[fd] = memory.alloc("file", File(ctx, bool(flags & EFD_NONBLOCK)))
+        return fd
+
+    def dup(self, fd: int) -> int:
+        """Open the same file under the lowest free number: the fd, -EBADF or -EMFILE."""
+        file = self.memory.objects.get(self.open.get(fd, ""))
+        if not isinstance(file, File):
+            return Errno(EBADF, f"no eventfd is open as fd {fd}")
+        new = self._unused_fd()
+        if new >= 0:
+            self.changed()
+            file.kref_get()
+            self.open[new] = file.handle
+        return new
+
+    def close(self, fd: int) -> str | Errno:
+        """Free an eventfd's number; return its file, or -EBADF."""
+        if "#" not in self.open.get(fd, ""):
+            return Errno(EBADF, f"no eventfd is open as fd {fd}")
+        self.changed()
+        return self.open.pop(fd)
+
+    def _unused_fd(self) -> int:
+        fd = 0
+        if len(self.open) >= RLIMIT_NOFILE:
+            return Errno(EMFILE, f"the process has {RLIMIT_NOFILE} descriptors open")
+        while fd in self.open:
+            fd += 1
+        return fd
+
+
+def wqh_lock(ctx: str) -> str:
+    """Return the name of an eventfd's wait-queue lock."""
+    return ctx + ".wqh.lock"
+
+
+@path
+def default_wake_function(profile: Profile, task: str, flags: int) -> Path[None]:
+    """Wake a sleeping task: it looks for itself, so nothing is to be done."""
+    return
+    yield
+
+
+@path
+def sys_write(profile: Profile, fd: int, value: int) -> Path[int]:
+    """write(2) of 8 bytes to an eventfd: 0, -EBADF, -EINVAL, -EAGAIN, -EINTR."""
+    file = yield (Fds.eventfd_fget, FDS, fd)
+    if isinstance(file, Errno):
+        return file
+    name, ctx, nonblock = file
+    ret = yield from eventfd_write(profile, ctx, nonblock, value)
+    yield from fput(profile, name)
+    return ret
+
+
+@path
+def eventfd_write(profile: Profile, ctx: str, nonblock: bool, value: int) -> Path[int]:
+    """fs/eventfd.c: eventfd_write. A value of 0 wakes too."""
+    if value == U64_MAX:
+        return Errno(EINVAL, "2^64 - 1 can't be written to an eventfd")
+    lock = wqh_lock(ctx)
+    yield spin_lock(lock)
+    waiters = yield (Eventfd.write, ctx, value)
+    if waiters is None:
+        if nonblock:
+            yield spin_unlock(lock)
+            return Errno(EAGAIN, "the counter would pass 2^64 - 2, and the fd does not block")
+        signal = yield from wait_event(profile, ctx, value)
+        if signal is not None:
+            yield spin_unlock(lock)
+            return SIGNALLED
+        waiters = yield (Eventfd.write, ctx, value)
+    for function, subject in waiters:
+        yield from PATHS[function](profile, subject, POLLIN)
+    yield spin_unlock(lock)
+    return 0
+
+
+@path
+def sys_read(profile: Profile, fd: int) -> Path[int]:
+    """read(2) of 8 bytes from an eventfd: the value, -EBADF, -EINVAL, -EAGAIN, -EINTR."""
+    file = yield (Fds.eventfd_fget, FDS, fd)
+    if isinstance(file, Errno):
+        return file
+    name, ctx, nonblock = file
+    ret = yield from eventfd_ctx_read(profile, ctx, nonblock)
+    yield from fput(profile, name)
+    return ret
+
+
+@path
+def eventfd_ctx_read(profile: Profile, ctx: str, nonblock: bool) -> Path[int]:
+    """fs/eventfd.c: eventfd_ctx_read."""
+    lock = wqh_lock(ctx)
+    yield spin_lock(lock)
+    if not (yield (Eventfd.load, ctx, "count")):
+        if nonblock:
+            yield spin_unlock(lock)
+            return Errno(EAGAIN, "the counter is 0, and the fd does not block")
+        signal = yield from wait_event(profile, ctx, None)
+        if signal is not None:
+            yield spin_unlock(lock)
+            return SIGNALLED
+    taken: int
+    taken, waiters = yield (Eventfd.do_read, ctx)
+    for function, subject in waiters:
+        yield from PATHS[function](profile, subject, POLLOUT)
+    yield spin_unlock(lock)
+    return taken
+
+
+@path
+def wait_event(profile: Profile, ctx: str, value: int | None) -> Path[Errno | None]:
+    """Sleep until a value fits or (None) something can be read; returns a signal, if one came.
+
+    Entered and left with the eventfd's lock held.
+    """
+    lock = wqh_lock(ctx)
+    task = yield (Eventfd.add_task, ctx)
+    signal = None
+    while signal is None and (yield (Eventfd.must_wait, ctx, value)):
+        yield spin_unlock(lock)
+        yield (Locks.might_sleep, LOCKS, f"sleeps on {ctx}")
+        signal = yield (Eventfd.sleep, ctx, value)
+        yield spin_lock(lock)
+    yield (Eventfd.remove_wait_queue, ctx, "default_wake_function", task)
+    return signal
+
+
+@path
+def sys_poll(profile: Profile, fd: int) -> Path[int]:
+    """poll(2) without a wait: the mask, -EBADF or -EINVAL."""
+    file = yield (Fds.eventfd_fget, FDS, fd)
+    if isinstance(file, Errno):
+        return file
+    name, ctx, _nonblock = file
+    yield spin_lock(wqh_lock(ctx))
+    mask: int = yield (Eventfd.poll_mask, ctx)
+    yield spin_unlock(wqh_lock(ctx))
+    yield from fput(profile, name)
+    return mask
+
+
+@path
+def eventfd_poll(profile: Profile, ctx: str, function: str, subject: str) -> Path[int]:
+    """fs/eventfd.c: eventfd_poll with a poll table: hook a waiter, then return the mask."""
+    lock = wqh_lock(ctx)
+    yield spin_lock(lock, HOLDS_FILE)
+    yield (Eventfd.add_wait_queue, ctx, function, subject)
+    yield spin_unlock(lock)
+    yield spin_lock(lock, HOLDS_FILE)
+    mask: int = yield (Eventfd.poll_mask, ctx)
+    yield spin_unlock(lock)
+    return mask
+
+
+@path
+def eventfd_signal(profile: Profile, ctx: str, value: int) -> Path[None]:
+    """fs/eventfd.c: eventfd_signal, from inside the kernel; never fails, never sleeps."""
+    lock = wqh_lock(ctx)
+    yield spin_lock(lock)
+    waiters = yield (Eventfd.signal, ctx, value)
+    for function, subject in waiters:
+        yield from PATHS[function](profile, subject, POLLIN)
+    yield spin_unlock(lock)
+
+
+@path
+def eventfd_ctx_remove_wait_queue(profile: Profile, ctx: str, function: str, subject: str) -> Path[None]:
+    """fs/eventfd.c: read the counter, whatever it is, and unhook a waiter, at one stroke."""
+    lock = wqh_lock(ctx)
+    yield spin_lock(lock)
+    taken, _waiters = yield (Eventfd.do_read, ctx)
+    yield (Eventfd.remove_wait_queue, ctx, function, subject)
+    if taken:
+        for other, whom in (yield (Eventfd.load, ctx, "waiters")):
+            yield from PATHS[other](profile, whom, POLLOUT)
+    yield spin_unlock(lock)
+
+
+@path
+def sys_close(profile: Profile, fd: int) -> Path[int]:
+    """close(2): 0 or -EBADF. The last close of a file wakes its waiters with POLLHUP."""
+    file = yield (Fds.close, FDS, fd)
+    if isinstance(file, Errno):
+        return file
+    yield from fput(profile, file)
+    return 0
+
+
+@path
+def fput(profile: Profile, file: str) -> Path[None]:
+    """Drop a reference to a file; the last one releases it (eventfd_release)."""
+    if (yield (File.kref_put, file)):
+        return
+    ctx = yield (File.load, file, "ctx")
+    yield from eventfd_release(profile, ctx)
+    yield kfree(file)
+
+
+@path
+def eventfd_release(profile: Profile, ctx: str) -> Path[None]:
+    """fs/eventfd.c: eventfd_release: POLLHUP to everybody, then the file's reference."""
+    lock = wqh_lock(ctx)
+    yield spin_lock(lock)
+    for function, subject in (yield (Eventfd.load, ctx, "waiters")):
+        yield from PATHS[function](profile, subject, POLLHUP)
+    yield spin_unlock(lock)
+    yield from eventfd_ctx_put(profile, ctx)
+
+
+@path
+def eventfd_ctx_put(profile: Profile, ctx: str) -> Path[None]:
+    """Drop a reference to the context; the last one frees it."""
+    if not (yield (Eventfd.kref_put, ctx)):
+        yield kfree(ctx)
+
+
+@path
+def eventfd_ctx_fdget(profile: Profile, fd: int) -> Path[str | Errno]:
+    """Return the context behind a descriptor with a reference of its own, -EBADF or -EINVAL."""
+    file = yield (Fds.eventfd_fget, FDS, fd)
+    if isinstance(file, Errno):
+        return file
+    name, ctx, _nonblock = file
+    yield (Eventfd.kref_get, ctx)
+    yield from fput(profile, name)
+    return str(ctx)

@@ -1,0 +1,84 @@
+"""What every object of the model kernel is: named fields of immutable values, frozen on demand.
+
+All state of a machine lives in such objects, as ints, strings and tuples of these, so that
+a state is a value that can be compared, hashed, stored and brought back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from kvmlab.engine.kernel.memory import Memory
+
+Value = tuple[Any, ...]
+"""An object frozen: its class, the context that freed it (or ""), then its FIELDS."""
+
+
+KINDS: dict[str, type[Object]] = {}
+"""The class of each kind of object that paths allocate."""
+
+
+class Object:
+    """One object of the model kernel: its FIELDS are its state, and hold immutable values only.
+
+    Every method that assigns a field calls :meth:`changed` first.
+    """
+
+    __slots__ = ("_frozen", "freed", "handle", "memory")
+
+    FIELDS: ClassVar[tuple[str, ...]] = ()
+    """The names of the attributes that make up the state."""
+
+    VOLATILE: ClassVar[bool] = False
+    """True for an object that changes too often to say so: it is compared at every commit."""
+
+    _read: ClassVar[Callable[[Object], Value]]
+
+    handle: str
+    memory: Memory
+
+    KIND: ClassVar[str] = ""
+    """The kind in a handle ``kind#N`` of an object that is allocated; "" for a singleton."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.KIND:
+            KINDS[cls.KIND] = cls
+        cls._read = attrgetter("__class__", "freed", *cls.FIELDS)
+
+    def __init__(self) -> None:
+        self.freed = ""
+        self._frozen: Value | None = None
+
+    def changed(self) -> None:
+        """Say that a field is about to be assigned: the cached value is handed to the memory."""
+        if self._frozen is not None:
+            self.memory.dirty.setdefault(self.handle, self._frozen)
+            self._frozen = None
+
+    def freeze(self) -> Value:
+        """Return the object as a hashable tuple, cached until the next change."""
+        if self._frozen is None or self.VOLATILE:
+            self._frozen = type(self)._read(self)
+        return self._frozen
+
+    def thaw(self, value: Value) -> None:
+        """Assign every field from a value that :meth:`freeze` returned."""
+        self.freed = value[1]
+        for name, field in zip(self.FIELDS, value[2:], strict=True):
+            setattr(self, name, field)
+        self._frozen = value
+
+    def deref(self, handle: str) -> Any:
+        """Follow a pointer to another object; a freed one is reported as KASAN would."""
+        found = self.memory.objects.get(handle)
+        return found or self.memory.freed_object(handle, f"a pointer in {self.handle}")
+
+    def load(self, *names: str) -> Any:
+        """Read one field, or a tuple of several: what a path does through a pointer."""
+        if len(names) == 1:
+            return getattr(self, names[0])
+        return tuple([getattr(self, name) for name in names])

@@ -1,0 +1,79 @@
+"""RCU: who reads, and the grace period, which waits for the readers that were there before."""
+
+from __future__ import annotations
+
+from kvmlab.engine.kernel.locks import LOCKS, Locks
+from kvmlab.engine.kernel.object import Object
+from kvmlab.engine.kernel.path import BLOCKED, Op, Path, _Blocked, blocks, path, touches
+from kvmlab.engine.profile import Profile
+
+RCU = "rcu"
+
+
+def _why_readers(rcu: Rcu) -> tuple[str, tuple[str, ...]] | None:
+    readers = rcu.waiting.get(rcu.memory.current, ())
+    return (f"{', '.join(readers)} still reads under RCU", readers) if readers else None
+
+
+class Rcu(Object):
+    """For each context that waits for a grace period, the readers it waits for."""
+
+    __slots__ = ("locks", "waiting")
+    FIELDS = ("waiters",)
+    VOLATILE = True
+
+    def __init__(self, locks: Locks) -> None:
+        super().__init__()
+        self.locks = locks
+        self.waiting: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def waiters(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The state: (waiter, readers it waits for)."""
+        return tuple(self.waiting.items())
+
+    @waiters.setter
+    def waiters(self, value: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
+        self.waiting = dict(value)
+
+    @touches(LOCKS)
+    def read_lock(self) -> None:
+        """Enter a read-side section; they nest."""
+        me, readers = self.memory.current, self.locks.readers
+        readers[me] = readers.get(me, 0) + 1
+
+    @touches(LOCKS)
+    def read_unlock(self) -> None:
+        """Leave a read-side section; leaving the outermost ends the wait of others for this one."""
+        me, reading = self.memory.current, self.locks.readers
+        depth = reading[me] - 1
+        if depth:
+            reading[me] = depth
+            return
+        del reading[me]
+        for waiter, readers in self.waiting.items():
+            self.waiting[waiter] = tuple(reader for reader in readers if reader != me)
+
+    def start_grace_period(self) -> None:
+        """Note who reads now: only these are waited for."""
+        self.waiting[self.memory.current] = tuple(self.locks.readers)
+
+    @blocks(_why_readers)
+    def wait_grace_period(self) -> _Blocked | None:
+        """Wait until every reader noted has left its section."""
+        if self.waiting[self.memory.current]:
+            return BLOCKED
+        del self.waiting[self.memory.current]
+        return None
+
+
+RCU_READ_LOCK: Op = (Rcu.read_lock, RCU)
+RCU_READ_UNLOCK: Op = (Rcu.read_unlock, RCU)
+
+
+@path
+def synchronize_rcu(profile: Profile) -> Path[None]:
+    """Wait for a grace period (kernel/rcu: synchronize_rcu)."""
+    yield (Locks.might_sleep, LOCKS, "waits for a grace period")
+    yield (Rcu.start_grace_period, RCU)
+    yield (Rcu.wait_grace_period, RCU)

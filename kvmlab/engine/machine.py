@@ -1,0 +1,298 @@
+"""Machine: one virtual machine with the world around it, one thin method per call.
+
+A method starts a path and drains it, workers included; ``machine.contexts`` moves paths by hand.
+:meth:`Machine.freeze` is the whole machine as a hashable value and :meth:`Machine.thaw` brings
+it back, at any moment, also in the middle of a path.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kvmlab.engine.abi import EFD_NONBLOCK
+from kvmlab.engine.chips.apics import APICS, Apics
+from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
+from kvmlab.engine.chips.irq_source import IRQ_SOURCES, IRQSOURCES, IrqSourceList, IrqSources
+from kvmlab.engine.chips.lapic import Lapic
+from kvmlab.engine.chips.pic import PIC, Pic
+from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route, RoutingTable
+from kvmlab.engine.chips.routing import ROUTING, Routing
+from kvmlab.engine.fds.eventfd import FDS, Fds
+from kvmlab.engine.fds.ioeventfd import IOEVENTFDS, Ioeventfds
+from kvmlab.engine.fds.irqfd import IRQFDS, Irqfds
+from kvmlab.engine.kernel.contexts import CONTEXTS, DONE, STANDING, STOPPED, Call, Contexts, Outcome
+from kvmlab.engine.kernel.locks import LOCKS, Lockdep, Locks
+from kvmlab.engine.kernel.memory import Memory, State
+from kvmlab.engine.kernel.rcu import RCU, Rcu
+from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
+from kvmlab.engine.profile import Profile
+from kvmlab.engine.proposals.eoifd_v7 import EOIFDS, Eoifds
+from kvmlab.engine.tracepoint import Trace
+from kvmlab.engine.world.firmware import FIRMWARE, RUNNABLE
+from kvmlab.engine.world.guest import GUEST, Guest, Vcpu, lapic, vcpu
+from kvmlab.engine.world.userspace import USERSPACE, Userspace
+from kvmlab.engine.world.vm import VM, Vm
+
+RUN_LIMIT = 10_000
+"""Interrupts after which `run` stops by itself: a line that is never lowered storms for ever."""
+
+DEFAULT = Profile()
+
+
+class Machine:
+    """A VM of one profile, its chips, its kernel and the process that drives it.
+
+    Methods return what the kernel returns: a value of 0 or more, or a negative
+    :class:`~kvmlab.engine.abi.Errno`. None means that the call has not come to its end (it
+    stands in a path, or its context was stopped): ``machine.contexts`` tells where.
+    """
+
+    def __init__(self, profile: Profile = DEFAULT) -> None:
+        self.profile = profile
+        self.memory = Memory()
+        self.trace = Trace()
+        self.contexts = self.memory.place(CONTEXTS, Contexts(profile))
+        for name in ("user", *map(vcpu, range(profile.vcpus)), *QUEUES):
+            self.contexts.add(name)
+        self._build_kernel()
+        self._build_world()
+        if profile.has("irqchip"):
+            self._create_irqchip()
+        if profile.pit:
+            self.call("user", "vm_ioctl", "kvm_create_pit")
+        if not profile.bare:
+            self._firmware()
+        self.memory.commit()
+        self.trace.clear()
+
+    def _build_kernel(self) -> None:
+        place, profile = self.memory.place, self.profile
+        locks = place(LOCKS, Locks(place("lockdep", Lockdep())))
+        place(RCU, Rcu(locks))
+        for worker, queue in QUEUES.items():
+            place(queue, Workqueue(worker))
+        place(FDS, Fds(profile.vcpus))
+        place(IRQFDS, Irqfds())
+        place(EOIFDS, Eoifds())
+        irqchip = profile.has("irqchip")
+        place(IOEVENTFDS, Ioeventfds(mmio_devices=1 if irqchip else 0, pio_devices=3 if irqchip else 0))
+        place(IRQ_SOURCES, IrqSources())
+        place(IRQSOURCES, IrqSourceList())
+        place(ROUTING, Routing(self.trace))
+        place(VM, Vm())
+
+    def _build_world(self) -> None:
+        place = self.memory.place
+        place(GUEST, Guest(self.trace))
+        for number in range(self.profile.vcpus):
+            place(vcpu(number), Vcpu())
+        place(USERSPACE, Userspace(DEFAULT_ROUTING if self.profile.has("irqchip") else ()))
+
+    def _create_irqchip(self) -> None:
+        """KVM_CREATE_IRQCHIP and the vCPUs' LAPICs; the default routing table."""
+        place, count = self.memory.place, self.profile.vcpus
+        self.lapics = [Lapic(number, self.profile.x2apic, self.trace) for number in range(count)]
+        for number, chip in enumerate(self.lapics):
+            place(lapic(number), chip)
+        apics = place(APICS, Apics(self.lapics, self.trace))
+        self.ioapic = place(IOAPIC, Ioapic(apics, self.trace))
+        self.pic = place(PIC, Pic(apics, self.trace))
+        routing = self.memory.objects[ROUTING]
+        assert isinstance(routing, Routing)
+        routing.publish(self.memory.alloc("routes", RoutingTable(DEFAULT_ROUTING)))
+
+    def _firmware(self) -> None:
+        for path, args in FIRMWARE if self.profile.has("irqchip") else ():
+            self.call("user", path, *args)
+        for chip in getattr(self, "lapics", ()):
+            self.call("user", "mmio_write", chip.vcpu_id, 0xFEE000F0, 4, 0x1FF)
+            chip.changed()
+            chip.mp_state = RUNNABLE
+
+    # -- how calls are run -----------------------------------------------------------------
+
+    def call(self, context: str, path: str, *args: Any) -> Any:
+        """Drain a path in a context and return its result, or None if it did not come to an end."""
+        return self.submit(context, (path, args)).value
+
+    def submit(self, context: str, call: Call) -> Outcome:
+        """Start a call: drained in auto, put at its first op in manual.
+
+        The prompt's thread that will never go on (an oops, a deadlock) is left where it is,
+        and the prompt goes on with a new one.
+        """
+        contexts = self.contexts
+        if context == "user":
+            context = contexts.prompt
+        if contexts.manual:
+            return contexts.start(context, call)
+        outcome = contexts.call(context, call)
+        if outcome.state == STOPPED and context == contexts.prompt:
+            contexts.new_prompt()
+        return outcome
+
+    def run(self, limit: int | None = None) -> int:
+        """Let everything go on until nothing can, or ``limit`` interrupts were taken; count them."""
+        bound = RUN_LIMIT if limit is None else limit
+        taken = 0
+        moved = True
+        while moved and taken < bound:
+            moved = self.contexts.run_workers()
+            moved = self.contexts.run_started() or moved
+            for number in range(self.profile.vcpus):
+                if taken < bound and self._run_vcpu(number):
+                    moved = True
+                    taken += 1
+        self.contexts.run_workers()
+        return taken
+
+    def _run_vcpu(self, number: int) -> bool:
+        """Take one interrupt and run its handler, if the vCPU has one for what comes next."""
+        context = self.contexts.get(vcpu(number))
+        if context.at is not None or context.stopped or not self.profile.has("irqchip"):
+            return False
+        guest = self.memory.objects[vcpu(number)]
+        assert isinstance(guest, Vcpu)
+        calls = guest.handler(self.next_vector(number))
+        if calls is None:
+            return False
+        if self.contexts.call(context.name, ("vcpu_take", (number,))).value is None:
+            return False
+        for call in calls:
+            if self.contexts.call(context.name, call).state != DONE:
+                break
+        return True
+
+    def next_vector(self, number: int) -> int:
+        """Return the vector a vCPU would take next (IF aside), or -1. Nothing is acknowledged."""
+        chip = self.lapics[number]
+        vector = chip.has_interrupt()
+        if vector == -1 and chip.accept_pic_intr() and self.pic.output:
+            return self.pic.next_vector()
+        return vector
+
+    def step(self, context: str) -> Outcome:
+        """Run a context's next op. DONE with the result when that ended its call."""
+        if not self.contexts.step(context):
+            return Outcome(STOPPED)
+        here = self.contexts.get(context)
+        return Outcome(STANDING) if here.at is not None else Outcome(DONE, here.result)
+
+    # -- state ------------------------------------------------------------------------------
+
+    def freeze(self) -> State:
+        """Return the machine's whole state as a hashable value (the trace is no state)."""
+        return self.memory.freeze()
+
+    def thaw(self, state: State) -> None:
+        """Bring back a state of this machine."""
+        self.memory.thaw(state)
+
+    # -- syscalls on eventfds -------------------------------------------------------------------
+
+    def eventfd(self, count: int = 0, flags: int = EFD_NONBLOCK) -> int:
+        """eventfd2(2): the descriptor, -EINVAL or -EMFILE."""
+        fds = self.memory.objects[FDS]
+        assert isinstance(fds, Fds)
+        return fds.eventfd2(count, flags)
+
+    def write(self, fd: int, value: int = 1) -> int:
+        """write(2): 0, -EBADF, -EINVAL, -EAGAIN or -EINTR."""
+        return self.call("user", "sys_write", fd, value)
+
+    def read(self, fd: int) -> int:
+        """read(2): the value, -EBADF, -EINVAL, -EAGAIN or -EINTR."""
+        return self.call("user", "sys_read", fd)
+
+    def poll(self, fd: int) -> int:
+        """poll(2) without a wait: the mask, -EBADF or -EINVAL."""
+        return self.call("user", "sys_poll", fd)
+
+    def dup(self, fd: int) -> int:
+        """dup(2): the new descriptor, -EBADF or -EMFILE."""
+        fds = self.memory.objects[FDS]
+        assert isinstance(fds, Fds)
+        return fds.dup(fd)
+
+    def close(self, fd: int) -> int:
+        """close(2): 0 or -EBADF."""
+        return self.call("user", "sys_close", fd)
+
+    # -- VM ioctls ---------------------------------------------------------------------------
+
+    def irqfd(self, fd: int, gsi: int, flags: int = 0) -> int:
+        """KVM_IRQFD: 0 or, with KVM_IRQFD_FLAG_LEVEL, the key."""
+        return self.call("user", "vm_ioctl", "kvm_irqfd", fd, gsi, flags)
+
+    def eoifd(self, fd: int, flags: int, key: int) -> int:
+        """KVM_EOIFD of v7."""
+        return self.call("user", "vm_ioctl", "kvm_eoifd", fd, flags, key)
+
+    def ioeventfd(self, fd: int, addr: int, length: int, flags: int = 0, datamatch: int = 0) -> int:
+        """KVM_IOEVENTFD."""
+        return self.call("user", "vm_ioctl", "kvm_ioeventfd", fd, addr, length, flags, datamatch)
+
+    def irq_line(self, gsi: int, level: int) -> int:
+        """KVM_IRQ_LINE_STATUS: the status (-1 ignored, 0 merged, > 0 deliveries), or -ENXIO."""
+        return self.call("user", "vm_ioctl", "kvm_vm_ioctl_irq_line", gsi, level)
+
+    def signal_msi(self, addr: int, data: int, flags: int = 0) -> int:
+        """KVM_SIGNAL_MSI: the status, or -EINVAL."""
+        low, high = addr & 0xFFFFFFFF, addr >> 32
+        return self.call("user", "vm_ioctl", "kvm_send_userspace_msi", low, high, data, flags)
+
+    def set_gsi_routing(self, entries: tuple[Route, ...], flags: int = 0) -> int:
+        """KVM_SET_GSI_ROUTING: replaces the whole table; 0, -EINVAL or -ENOMEM."""
+        return self.call("user", "vm_ioctl", "kvm_set_irq_routing", entries, flags)
+
+    def create_pit2(self) -> int:
+        """KVM_CREATE_PIT2: 0, -EEXIST or -ENOMEM."""
+        return self.call("user", "vm_ioctl", "kvm_create_pit")
+
+    def release(self) -> int:
+        """Close the VM's descriptor and its vCPUs': 0 or -EBADF."""
+        return self.call("user", "close_vm")
+
+    # -- inside the kernel -------------------------------------------------------------------
+
+    def kvm_set_irq(self, irq_source_id: int, gsi: int, level: int) -> int:
+        """kvm_set_irq for any source: -1 ignored, 0 merged, > 0 deliveries."""
+        return self.call("user", "kvm_set_irq", irq_source_id, gsi, level)
+
+    def kvm_request_irq_source_id(self) -> int:
+        """Take the lowest free source id, or -EFAULT."""
+        return self.call("user", "kvm_request_irq_source_id")
+
+    def kvm_free_irq_source_id(self, irq_source_id: int) -> None:
+        """Give a source id back."""
+        self.call("user", "kvm_free_irq_source_id", irq_source_id)
+
+    # -- the guest ---------------------------------------------------------------------------
+
+    def mmio_write(self, number: int, addr: int, value: int, length: int = 4) -> int:
+        """A vCPU's write to physical memory, ``length`` bytes."""
+        return self.call(vcpu(number), "mmio_write", number, addr, length, value)
+
+    def mmio_read(self, number: int, addr: int, length: int = 4) -> int:
+        """A vCPU's read of physical memory."""
+        return self.call(vcpu(number), "mmio_read", number, addr, length)
+
+    def pio_write(self, port: int, value: int, number: int = 0, length: int = 1) -> int:
+        """A vCPU's OUT."""
+        return self.call(vcpu(number), "pio_write", number, port, length, value)
+
+    def pio_read(self, port: int, number: int = 0, length: int = 1) -> int:
+        """A vCPU's IN."""
+        return self.call(vcpu(number), "pio_read", number, port, length)
+
+    def get_interrupt(self, number: int = 0) -> int:
+        """kvm_cpu_get_interrupt: what the vCPU acknowledges with its window open, or -1."""
+        return self.call(vcpu(number), "kvm_cpu_get_interrupt", number)
+
+    def take(self, number: int = 0) -> int | None:
+        """The vCPU takes the next deliverable interrupt: its vector, or None."""
+        return self.call(vcpu(number), "vcpu_take", number)
+
+    def eoi(self, number: int = 0) -> int:
+        """The vCPU writes its LAPIC's EOI register."""
+        return self.call(vcpu(number), "vcpu_eoi", number)

@@ -1,0 +1,97 @@
+"""The past of a session: units that can be undone and redone, to any depth, and marks in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kvmlab.backends.backend import Backend
+from kvmlab.snapshot import LastSnapshot
+
+KEPT = 100_000
+"""As many units are kept; older ones can no longer be undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One command that may have changed the machine: what a backend needs to undo and redo it."""
+
+    text: str
+    change: Any
+    before: LastSnapshot
+    after: LastSnapshot
+
+
+class Holder(Protocol):
+    """What is moved through time: a session."""
+
+    backend: Backend
+    last: LastSnapshot
+
+
+class History:
+    """Units in order; ``position`` is how many are done, counted from the machine's start.
+
+    ``first`` is the earliest position that can be reached: 0 until KEPT units have been passed.
+    """
+
+    def __init__(self) -> None:
+        self.units: list[Unit] = []
+        self.first = 0
+        self.position = 0
+        self.marks: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return self.first + len(self.units)
+
+    def add(self, unit: Unit) -> None:
+        """Append a unit; what was undone before can't be redone any more."""
+        done = self.position - self.first
+        if done < len(self.units):
+            del self.units[done:]
+            self.marks = {name: at for name, at in self.marks.items() if at <= self.position}
+        self.units.append(unit)
+        self.position += 1
+        # Dropping in blocks: taking the first off a long list each time costs its whole length.
+        if len(self.units) > KEPT + KEPT // 10:
+            surplus = len(self.units) - KEPT
+            del self.units[:surplus]
+            self.first += surplus
+
+    def undo(self, holder: Holder, count: int) -> list[Unit]:
+        """Undo up to ``count`` units; return them, newest first."""
+        undone = []
+        while len(undone) < count and self.position > self.first:
+            self.position -= 1
+            unit = self.units[self.position - self.first]
+            holder.backend.rewind(unit.change)
+            holder.last = unit.before
+            undone.append(unit)
+        return undone
+
+    def redo(self, holder: Holder, count: int) -> list[Unit]:
+        """Redo up to ``count`` units; return them, oldest first."""
+        redone = []
+        while len(redone) < count and self.position < len(self):
+            unit = self.units[self.position - self.first]
+            holder.backend.replay(unit.change)
+            holder.last = unit.after
+            self.position += 1
+            redone.append(unit)
+        return redone
+
+    def goto(self, holder: Holder, position: int) -> None:
+        """Undo or redo until ``position`` units are done."""
+        if position < self.position:
+            self.undo(holder, self.position - position)
+        else:
+            self.redo(holder, position - self.position)
+
+    def lines(self) -> list[str]:
+        """Return the units as lines with their numbers; the present is marked with an arrow."""
+        lines = [f"the units up to {self.first} can no longer be undone"] if self.first else []
+        for number, unit in enumerate(self.units, self.first + 1):
+            marks = [name for name, at in self.marks.items() if at == number]
+            here = "→" if number == self.position else " " if number < self.position else "·"
+            lines.append(f"{here} {number:>4} {unit.text}" + (f"  [{', '.join(marks)}]" if marks else ""))
+        return lines or ["nothing has happened yet"]

@@ -1,0 +1,190 @@
+"""What may come next: completions of the word at the cursor, and the answer to `?`. Pure and quick.
+
+Two questions, asked of the same tables as parsing: which parameter can stand here, and which
+values its kind has. What a kind cannot list (a vector, a new name) is a placeholder: shown by
+``what_may_follow`` and never inserted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from kvmlab.language.commands import ALIASES, VERBS, Grammar, grammar_of
+from kvmlab.language.expecting import after_expect, in_expression
+from kvmlab.language.scope import Scope
+from kvmlab.language.spec import CommandSpec, place
+from kvmlab.language.suggestion import Suggestion, values_of
+from kvmlab.language.verbs.guest import ACTIONS
+
+MOST = 200
+"""As many completions as are ever returned."""
+
+_COMMAND = re.compile(r'(?:[^;#"]|"[^"]*")*')
+_HEADS = {
+    "actor": re.compile(r"\s*actor\s+[a-z][a-z0-9_-]*\s*:"),
+    "expect": re.compile(r'\s*expect\s+[^\s:"(){}<>=!]+\s*:'),
+}
+_LAST_WORD = re.compile(r"\S*$")
+
+
+class Completion(NamedTuple):
+    """One way to complete: ``text`` replaces the line from ``start`` (from 0) to the cursor.
+
+    ``kind`` says what it is: "command", "word", "key", "fact", "operator", or the name of the
+    kind of value.
+    """
+
+    text: str
+    start: int
+    kind: str
+    description: str
+
+
+def complete(line: str, cursor: int, scope: Scope) -> list[Completion]:
+    """Return what could stand at the cursor, in the order of the tables; [] in a comment or a quote."""
+    text = line[: max(0, cursor)]
+    found = (
+        Completion(each.text, each.start, each.kind, each.description)
+        for each in _suggestions(text, 0, scope)
+        if each.insertable and each.text.startswith(text[each.start :])
+    )
+    return list(islice(found, MOST))
+
+
+def what_may_follow(line: str, scope: Scope) -> list[tuple[str, str]]:
+    """Return (text, description) of everything that could stand at the end of a line."""
+    found = (
+        (each.text, each.description)
+        for each in _suggestions(line, 0, scope)
+        if not each.insertable or each.text.startswith(line[each.start :])
+    )
+    return list(islice(found, MOST))
+
+
+def _suggestions(text: str, start: int, scope: Scope) -> Iterable[Suggestion]:
+    """Suggest for the last command of a text; ``start`` is where its first command begins."""
+    while True:
+        head = next((match for each in _HEADS.values() if (match := each.match(text, start))), None)
+        if head:
+            start = head.end()
+            continue
+        match = _COMMAND.match(text, start)
+        stop = match.end() if match else start
+        if stop == len(text):
+            return _of_command(text, start, scope)
+        if text[stop] != ";":
+            return ()
+        start = stop + 1
+
+
+class _Here(NamedTuple):
+    """The command at the cursor: where its verb ends, its whole words, and where the last one starts."""
+
+    text: str
+    rest: int
+    done: list[str]
+    at: int
+    scope: Scope
+
+    @property
+    def partial(self) -> str:
+        """The word that is not whole yet; "" behind a space."""
+        return self.text[self.at :]
+
+
+def _of_command(text: str, start: int, scope: Scope) -> Iterable[Suggestion]:
+    last = _LAST_WORD.search(text, start)
+    at = last.start() if last else len(text)
+    done = text[start:at].split()
+    if not done:
+        return _verbs(at, scope)
+    rest = text.index(done[0], start) + len(done[0])
+    forms = VERBS.get(done[0], {})
+    if "" in forms:
+        return _of_spec(forms[""], _Here(text, rest, done[1:], at, scope))
+    if len(done) == 1:
+        return (Suggestion(word, at, "command", spec.summary) for word, spec in forms.items())
+    if done[1] in forms:
+        return _of_spec(forms[done[1]], _Here(text, rest, done[2:], at, scope))
+    return ()
+
+
+def _verbs(at: int, scope: Scope) -> Iterator[Suggestion]:
+    for verb, forms in VERBS.items():
+        spec = next(iter(forms.values()))
+        if grammar_of(spec.verb, scope.api) is not None:
+            alias = f"another name of {spec.verb}: " if verb in ALIASES else ""
+            summary = spec.summary if "" in forms else ", ".join(forms)
+            yield Suggestion(verb, at, "command", alias + summary)
+
+
+def _of_spec(spec: CommandSpec, here: _Here) -> Iterable[Suggestion]:
+    grammar = grammar_of(spec.verb, here.scope.api)
+    if grammar is None:
+        return ()
+    if spec.form == "claim":
+        return in_expression(here.text, here.rest, here.scope)
+    if spec.form == "expect":
+        return after_expect(here.text, here.rest, here.at, here.scope)
+    if spec.form == "handler" and here.done:
+        return _actions(grammar, here)
+    return _words(grammar, here)
+
+
+def _words(grammar: Grammar, here: _Here) -> Iterator[Suggestion]:
+    given = _given(grammar, here.done)
+    partial, at, scope = here.partial, here.at, here.scope
+    name, equals, _value = partial.partition("=")
+    if equals and name in grammar.keys:
+        parameter = grammar.keys[name]
+        comma = partial.rfind(",") if parameter.label.endswith("…") else 0
+        yield from values_of(parameter, at + max(len(name), comma) + 1, scope)
+        return
+    places = [p for p in grammar.places if p.name not in given]
+    if places:
+        yield from values_of(places[0], at, scope)
+        if places[0].required and places[0].name not in grammar.keys:
+            return
+    for word, parameter in grammar.words.items():
+        if parameter.name not in given:
+            yield Suggestion(word, at, "word", parameter.summary)
+    for key, parameter in grammar.keys.items():
+        if key not in given:
+            yield Suggestion(f"{key}=", at, "key", parameter.summary)
+    for more in filter(None, (grammar.many, grammar.text)):
+        yield from (each for each in values_of(more, at, scope) if each.text not in here.done)
+
+
+def _given(grammar: Grammar, done: list[str]) -> set[str]:
+    """Tell which parameters the complete words fill, without reading their values."""
+    given: set[str] = set()
+    for word in done:
+        key, equals, _value = word.partition("=")
+        place = next((p for p in grammar.places if p.name not in given), None)
+        if equals:
+            given.add(key)
+        elif place is not None and (place.required or word not in grammar.words):
+            given.add(place.name)
+        elif word in grammar.words:
+            given.add(grammar.words[word].name)
+    return given
+
+
+def _actions(grammar: Grammar, here: _Here) -> Iterator[Suggestion]:
+    text, scope = here.text, here.scope
+    comma = text.rfind(",", here.rest)
+    begin = max(here.at, comma + 1)
+    words = text[comma + 1 : begin].split() if comma >= 0 else here.done[1:]
+    if words and words[0] in ACTIONS:
+        kinds, summary = ACTIONS[words[0]]
+        for kind in kinds[len(words) - 1 : len(words)]:
+            yield from values_of(place(kind, kind, summary), begin, scope)
+        return
+    for name, (_kinds, summary) in ACTIONS.items():
+        yield Suggestion(name, begin, "action", summary)
+    if comma < 0:
+        yield Suggestion("none", begin, "action", "no action")
+        yield from (Suggestion(f"{key}=", begin, "key", p.summary) for key, p in grammar.keys.items())

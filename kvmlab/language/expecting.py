@@ -1,0 +1,114 @@
+"""What may come next in an expression, and behind ``expect``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from kvmlab.language.errors import LanguageError
+from kvmlab.language.facts import SEGMENTS, TREE, FactSpec, Tree, is_fact, read_fact
+from kvmlab.language.scope import Scope
+from kvmlab.language.suggestion import Suggestion
+
+OPERATORS = {
+    "==": "equals",
+    "!=": "differs",
+    "<": "is less",
+    "<=": "is at most",
+    ">": "is greater",
+    ">=": "is at least",
+    "in": "is in the set",
+}
+"""Comparisons."""
+
+_JOINS = {"and": "both hold", "or": "one of both holds"}
+_BEFORE_OPERAND = {*OPERATORS, *_JOINS, "not", "(", "{", ","}
+_TOKEN = re.compile(r"[=!<>]=|[<>(){},]|-?[\w.-]+|\S")
+_RESULTS = {
+    "EAGAIN": "it would wait, or the counter is full",
+    "EBADF": "no such descriptor",
+    "EBUSY": "it is taken already",
+    "EEXIST": "it is there already",
+    "EFAULT": "no source ID is free",
+    "EINVAL": "a field is wrong",
+    "EMFILE": "no descriptor is free",
+    "ENOENT": "there is no such thing",
+    "ENOSPC": "the bus is full",
+    "ENOSYS": "the kernel was built without it",
+    "none": "nothing was taken",
+}
+
+
+def after_expect(text: str, rest: int, at: int, scope: Scope) -> Iterator[Suggestion]:
+    """Suggest what may follow the verb ``expect``, which ends at ``rest``."""
+    yield from in_expression(text, rest, scope)
+    if not text[rest:at].strip():
+        for result, meaning in _RESULTS.items():
+            yield Suggestion(f"{result}:", at, "result", f"the command gives {result}: {meaning}")
+        yield Suggestion("V:", at, "result", "the command returns V, an integer", False)
+
+
+def in_expression(text: str, rest: int, scope: Scope) -> Iterable[Suggestion]:
+    """Suggest what may stand at the end of an expression that begins at ``rest``."""
+    tokens = _TOKEN.findall(text, rest)
+    partial = tokens.pop() if tokens and not text[-1:].isspace() and tokens[-1] not in _BEFORE_OPERAND else ""
+    at = len(text) - len(partial)
+    if not tokens or tokens[-1] in _BEFORE_OPERAND:
+        return _operands(tokens, partial, at, scope)
+    joined = tokens[-1] in (")", "}") or (len(tokens) > 1 and tokens[-2] in OPERATORS)
+    words = _JOINS if joined else OPERATORS
+    return (Suggestion(word, at, "operator", meaning) for word, meaning in words.items())
+
+
+def _operands(tokens: list[str], partial: str, at: int, scope: Scope) -> Iterator[Suggestion]:
+    if len(tokens) > 1 and tokens[-1] in OPERATORS:
+        spec = _spec(tokens[-2], scope)
+        if spec is not None:
+            yield from (Suggestion(word, at, "word", f"{tokens[-2]} can be this") for word in spec.words)
+    node, begin = TREE, at
+    *segments, _last = partial.split(".")
+    for segment in segments:
+        node = _child(node, segment, scope)
+        begin += len(segment) + 1
+    yield from _segments(node, begin, scope)
+
+
+def _spec(word: str, scope: Scope) -> FactSpec | None:
+    try:
+        return read_fact(word, scope)[1] if is_fact(word) else None
+    except LanguageError:
+        return None
+
+
+def _child(node: Tree, segment: str, scope: Scope) -> Tree:
+    if segment and segment in node:
+        return dict(node[segment])
+    for name in node:
+        if name in SEGMENTS:
+            try:
+                SEGMENTS[name].read(segment, scope)
+            except LanguageError:
+                return {}
+            return dict(node[name])
+    return {}
+
+
+def _segments(node: Tree, at: int, scope: Scope) -> Iterator[Suggestion]:
+    for name, child in node.items():
+        if not name:
+            continue
+        further = "." if any(child) else ""
+        summary = child[""].summary if "" in child else _summary(child)
+        if name not in SEGMENTS:
+            yield Suggestion(name + ("" if "" in child else further), at, "fact", summary)
+            continue
+        words = SEGMENTS[name].words(scope)
+        for word, description in words.items():
+            yield Suggestion(word + further, at, "fact", description or summary)
+        if not words:
+            yield Suggestion(name, at, "fact", SEGMENTS[name].expected, insertable=False)
+
+
+def _summary(node: Tree) -> str:
+    names = [name for child in node.values() for name in child if name] or [name for name in node if name]
+    return ", ".join(dict.fromkeys(names))

@@ -1,0 +1,223 @@
+"""Help from the tables: an overview, a command, a topic, and the whole reference in Markdown."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+
+from kvmlab.engine.profile import APIS, SWITCHES
+from kvmlab.language.commands import ALIASES, COMMANDS, VERBS, parameters_of
+from kvmlab.language.facts import FACTS
+from kvmlab.language.ioctls import apis_with
+from kvmlab.language.kinds import KINDS
+from kvmlab.language.spec import CommandSpec, Parameter
+from kvmlab.language.topics import TOPICS, unknown_topic
+
+WIDTH = 78
+"""Columns that help is wrapped to."""
+
+
+def help_topic(topic: str = "", api: str = "eoifd-v7") -> list[str]:
+    """Return the lines that explain a topic: "" for the overview, a command, or a name in TOPICS.
+
+    ``api`` is the one in force, whose words the ioctls show. Raises LanguageError for an
+    unknown topic.
+    """
+    if not topic:
+        return _overview()
+    if topic in _TOPIC_LINES:
+        return _TOPIC_LINES[topic]()
+    specs = _specs(topic)
+    if not specs:
+        raise unknown_topic(topic)
+    lines: list[str] = []
+    for spec in specs:
+        lines += ([""] if lines else []) + _command(spec, api)
+    return lines
+
+
+def usage(spec: CommandSpec, api: str) -> str:
+    """Return a command's synopsis under an api; only the verb when the api lacks it."""
+    parameters = parameters_of(spec, api) or ()
+    if spec.form == "fields":
+        return f"{spec.verb} FIELD=VALUE…"
+    return " ".join((spec.verb, *(parameter.usage for parameter in parameters)))
+
+
+def _specs(topic: str) -> list[CommandSpec]:
+    if topic in COMMANDS:
+        return [COMMANDS[topic]]
+    if topic in ALIASES:
+        return [COMMANDS[ALIASES[topic]]]
+    return list(VERBS.get(topic, {}).values())
+
+
+def _wrap(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _table(rows: list[tuple[str, str]], indent: str = "  ") -> list[str]:
+    """Return two columns; the second is wrapped, and a long first one stands on its own line."""
+    width = min(24, max((len(left) for left, _right in rows), default=0))
+    lines: list[str] = []
+    for left, right in rows:
+        wrapped = textwrap.wrap(right, WIDTH - width - len(indent) - 2, break_on_hyphens=False) or [""]
+        fits = len(left) <= width
+        lines += [] if fits else [indent + left]
+        lines.append(f"{indent}{left if fits else '':{width}}  {wrapped[0]}".rstrip())
+        lines += [f"{indent}{'':{width}}  {more}" for more in wrapped[1:]]
+    return lines
+
+
+def _groups() -> dict[str, list[CommandSpec]]:
+    groups: dict[str, list[CommandSpec]] = {}
+    for spec in COMMANDS.values():
+        groups.setdefault(spec.group, []).append(spec)
+    return groups
+
+
+def _overview() -> list[str]:
+    lines: list[str] = []
+    for group, specs in _groups().items():
+        lines += [group, *_table([(spec.verb, spec.summary + _later(spec)) for spec in specs]), ""]
+    return [*lines, "'help COMMAND' explains one; 'help topics' lists what else there is help on."]
+
+
+def _later(spec: CommandSpec) -> str:
+    return "" if spec.ready else " (not here yet)"
+
+
+def _command(spec: CommandSpec, api: str) -> list[str]:
+    lines = [*_wrap(usage(spec, api)), *_wrap(spec.summary + _later(spec) + ".", "  ")]
+    if spec.aliases:
+        lines += _wrap(f"Also: {', '.join(spec.aliases)}.", "  ")
+    if spec.ioctl and api not in apis_with(spec.ioctl):
+        lines += _wrap(
+            f"api {api} has no {spec.verb}: it belongs to {', '.join(apis_with(spec.ioctl))}.", "  "
+        )
+    parameters = parameters_of(spec, api)
+    if parameters:
+        lines += ["", *_table([_row(parameter) for parameter in parameters])]
+    if spec.detail:
+        lines += ["", *_wrap(spec.detail, "  ")]
+    if spec.examples:
+        lines += ["", *(f"  > {example}" for example in spec.examples)]
+    return lines
+
+
+def _row(parameter: Parameter) -> tuple[str, str]:
+    text = parameter.summary
+    if parameter.kind not in ("flag", "text"):
+        text += f" ({KINDS[parameter.kind].expected})"
+    if parameter.default not in (None, False, ()):
+        text += f"; {parameter.default} when left out"
+    return parameter.usage.strip("[]"), text
+
+
+def _switches() -> list[str]:
+    lines = ["Switches deviate from the kernel on purpose: machine without=S,… with=S,…"]
+    for option in ("without", "with"):
+        rows = [
+            (name, switch.text + ("" if switch.ready else " (not here yet)"))
+            for name, switch in SWITCHES.items()
+            if switch.option == option
+        ]
+        lines += ["", f"{option}=", *_table(rows)]
+    return lines
+
+
+def _facts() -> list[str]:
+    rows = [(fact.pattern, f"{fact.summary} ({_values(fact.type, fact.words)})") for fact in FACTS]
+    return [
+        "Facts are what expressions compare. Capital segments stand for a name or a number in any base.",
+        "",
+        *_table(rows),
+    ]
+
+
+def _values(kind: str, words: tuple[str, ...]) -> str:
+    return kind if not words or len(words) > 4 or kind == "number or none" else ", ".join(words)
+
+
+_EXPRESSIONS = (
+    "An expression compares facts: ioapic.11.irr == 0 and 0x41 in lapic.0.irr.",
+    "Comparisons are == != < <= > >= and in; they are joined by and, or, not and parentheses.",
+    "There is no arithmetic, so - may stand in a name.",
+    "Sets are written {0x41, 0x42}; {} is empty. Sets and words are equal or not, and have no order.",
+    "What can never hold (a set against a number, an unknown word) is wrong text.",
+    "A fact that the backend cannot see makes the expectation neither held nor failed.",
+)
+_TEXT = (
+    'One command a line; ; separates several, # starts a comment, "…" quotes.',
+    "The order of key=value words and flags is free.",
+    "Numbers are decimal, 0x or 0b; negative where the kernel's field is signed.",
+    "Names are a lower-case letter and then letters, digits, - or _.",
+    "; in 'actor NAME: …' belongs to the actor, to the end of the line.",
+    "'expect X: COMMAND' takes one command.",
+    "Wrong text runs nothing. A kernel's no is a result: -1 and an errno.",
+)
+
+
+def _paragraphs(sentences: tuple[str, ...]) -> list[str]:
+    return [line for sentence in sentences for line in _wrap(sentence)]
+
+
+def _apis() -> list[str]:
+    lines: list[str] = []
+    for api in APIS:
+        lines += [
+            api,
+            *(f"  {usage(COMMANDS[verb], api)}" for verb in ("irqfd", "eoifd") if api in apis_with(verb)),
+        ]
+    return lines
+
+
+def _topics() -> list[str]:
+    return _table(list(TOPICS.items()), "")
+
+
+def _markdown() -> Iterator[str]:
+    yield from ("# kvmlab: the command language", "", *(f"- {sentence}" for sentence in _TEXT))
+    for group, specs in _groups().items():
+        yield from ("", f"## {group}")
+        for spec in specs:
+            yield from ("", f"### {spec.verb}", "", "```", *_usages(spec), "```", "")
+            yield " ".join(
+                filter(None, (spec.summary[0].upper() + spec.summary[1:] + _later(spec) + ".", spec.detail))
+            )
+            if spec.examples:
+                yield from ("", *(f"    {example}" for example in spec.examples))
+    yield from ("", "## Expressions", "", *(f"- {sentence}" for sentence in _EXPRESSIONS))
+    yield from ("", "## Facts", "", "| fact | value | what it tells |", "|---|---|---|")
+    yield from (f"| `{fact.pattern}` | {_values(fact.type, fact.words)} | {fact.summary} |" for fact in FACTS)
+    yield from ("", "## Switches", "", "| switch | option | what it does |", "|---|---|---|")
+    yield from (f"| `{name}` | `{switch.option}=` | {switch.text} |" for name, switch in SWITCHES.items())
+
+
+def _usages(spec: CommandSpec) -> list[str]:
+    """Return a command's synopses, each with the apis it is for when they differ."""
+    found: dict[str, list[str]] = {}
+    for api in APIS:
+        if not spec.ioctl or api in apis_with(spec.ioctl):
+            found.setdefault(usage(spec, api), []).append(api)
+    if len(found) == 1:
+        return list(found)
+    return [f"{text:<60} # {', '.join(apis)}" for text, apis in found.items()]
+
+
+_TOPIC_LINES: dict[str, Callable[[], list[str]]] = {
+    "topics": _topics,
+    "text": lambda: _paragraphs(_TEXT),
+    "expressions": lambda: _paragraphs(_EXPRESSIONS),
+    "facts": _facts,
+    "switches": _switches,
+    "apis": _apis,
+    "--all": lambda: list(_markdown()),
+}

@@ -1,0 +1,260 @@
+"""Kinds of values: how each is read, what is expected in its place, and what could complete it.
+
+A reader takes a word and the scope and returns a value, or raises LanguageError whose column is
+the offset in the word, from 0; the caller adds where the word stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from kvmlab.engine.profile import APIS, KERNELS, MAX_VCPUS, SWITCHES
+from kvmlab.language.errors import LanguageError, clip, nearest
+from kvmlab.language.scope import Scope
+from kvmlab.language.spec import Value
+
+NAME = re.compile(r"[a-z][a-z0-9_-]*")
+"""What eventfds, devices, actors and marks may be called."""
+
+_NUMBER = re.compile(r"(-?)(?:(0[xX][0-9a-fA-F]+)|(0[bB][01]+)|([0-9]+))")
+_LONGEST_NUMBER = 80
+
+Reader = Callable[[str, Scope], Value]
+Words = Callable[[Scope], Mapping[str, str]]
+
+
+class Kind(NamedTuple):
+    """One kind of value. ``creates`` lists the names it makes known: (kind of name, suffix)."""
+
+    read: Reader
+    expected: str
+    words: Words
+    creates: tuple[tuple[str, str], ...] = ()
+
+
+def nothing(_scope: Scope) -> Mapping[str, str]:
+    """Return no words: for kinds with too many values to list."""
+    return {}
+
+
+def read_number(word: str) -> int | None:
+    """Return the number a word spells in decimal, 0x or 0b, or None when it spells none."""
+    match = _NUMBER.fullmatch(word) if len(word) <= _LONGEST_NUMBER else None
+    if match is None:
+        return None
+    sign, hexadecimal, binary, decimal = match.groups()
+    value = int(hexadecimal, 16) if hexadecimal else int(binary, 2) if binary else int(decimal)
+    return -value if sign else value
+
+
+def is_name(word: str) -> bool:
+    """Tell whether a word could be the name of an eventfd, a device, an actor or a mark."""
+    return NAME.fullmatch(word) is not None
+
+
+def unknown(what: str, word: str, words: Mapping[str, str]) -> LanguageError:
+    """Return the error for a word that is none of the words that could stand there."""
+    return LanguageError(
+        f"no {what} is called '{clip(word)}'",
+        column=0,
+        nearest=nearest(word, words),
+        expected=_one_of(words) if words else f"a name that was created, and no {what} was",
+    )
+
+
+def _one_of(words: Mapping[str, str]) -> str:
+    shown = list(words)[:12]
+    return ", ".join(shown) + (", …" if len(words) > len(shown) else "")
+
+
+def number(low: int, high: int, what: str, shown: Mapping[str, str] | None = None) -> Kind:
+    """Return the kind of numbers from ``low`` to ``high``; ``shown`` are those that completion offers."""
+    expected = f"{what}, {low} to {high if high < 1 << 16 else hex(high)}"
+
+    def read(word: str, _scope: Scope) -> int:
+        value = read_number(word)
+        if value is None:
+            raise LanguageError(f"'{clip(word)}' is no number", column=0, expected=expected)
+        if not low <= value <= high:
+            raise LanguageError(f"{clip(word)} is out of range", column=0, expected=expected)
+        return value
+
+    return Kind(read, expected, lambda _scope: shown or {})
+
+
+def choice(what: str, words: Mapping[str, str]) -> Kind:
+    """Return the kind of a fixed set of words, each with a description."""
+
+    def read(word: str, _scope: Scope) -> str:
+        if word not in words:
+            raise unknown(what, word, words)
+        return word
+
+    return Kind(read, _one_of(words), lambda _scope: words)
+
+
+def _length(*lengths: int) -> Kind:
+    words = {str(length): f"{8 * length} bits" for length in lengths}
+
+    def read(word: str, _scope: Scope) -> int:
+        value = read_number(word)
+        if value not in lengths:
+            raise LanguageError(f"no access is {clip(word)} bytes long", column=0, expected=_one_of(words))
+        return value
+
+    return Kind(read, _one_of(words), lambda _scope: words)
+
+
+def _known(what: str, kind: str) -> Kind:
+    def read(word: str, scope: Scope) -> str:
+        names = scope.names(kind)
+        if word not in names:
+            raise unknown(what, word, names)
+        return word
+
+    return Kind(read, f"the name of an {what}" if what[0] in "aeiou" else f"the name of a {what}",
+                lambda scope: scope.names(kind))  # fmt: skip
+
+
+def _new(what: str, *creates: tuple[str, str], taken: Words = nothing) -> Kind:
+    expected = f"a name for the {what}: a lower-case letter, then letters, digits, - or _"
+
+    def read(word: str, scope: Scope) -> str:
+        if not is_name(word):
+            raise LanguageError(f"'{clip(word)}' is no name", column=0, expected=expected)
+        if word in taken(scope):
+            raise LanguageError(f"'{word}' is {taken(scope)[word]}", column=0, expected="another name")
+        return word
+
+    return Kind(read, expected, nothing, creates)
+
+
+def _number_or_name(numbers: Kind, names: Kind, expected: str) -> Kind:
+    def read(word: str, scope: Scope) -> Value:
+        return (names if read_number(word) is None else numbers).read(word, scope)
+
+    return Kind(read, expected, names.words)
+
+
+def _switches(option: str) -> Kind:
+    words = {name: switch.text for name, switch in SWITCHES.items() if switch.option == option}
+
+    def read(word: str, _scope: Scope) -> tuple[str, ...]:
+        at = 0
+        for name in word.split(","):
+            if name not in words:
+                error = unknown(f"switch of {option}=", name, words)
+                error.column = at
+                raise error
+            at += len(name) + 1
+        return tuple(dict.fromkeys(word.split(",")))
+
+    return Kind(read, _one_of(words), lambda _scope: words)
+
+
+def _any_text(expected: str) -> Kind:
+    def read(word: str, _scope: Scope) -> str:
+        if not word:
+            raise LanguageError("nothing stands here", column=0, expected=expected)
+        return word
+
+    return Kind(read, expected, nothing)
+
+
+_ROUTES = {"ioapic": ("pin",), "pic": ("pin",), "msi": ("address", "data"), "none": ()}
+
+
+def _read_route(word: str, _scope: Scope) -> tuple[str | int, ...]:
+    chip, *parts = word.split(":")
+    if chip not in _ROUTES:
+        raise unknown("route", chip, dict.fromkeys(_ROUTES, ""))
+    wanted = _ROUTES[chip]
+    if len(parts) != len(wanted):
+        form = ":".join((chip, *(part.upper() for part in wanted)))
+        raise LanguageError(f"'{clip(word)}' is no route", column=0, expected=form)
+    numbers, at = [], len(chip) + 1
+    for name, part in zip(wanted, parts, strict=True):
+        try:
+            numbers.append(KINDS["u64" if name == "address" else "u32"].read(part, _scope))
+        except LanguageError as error:
+            error.column = at
+            raise
+        at += len(part) + 1
+    return (chip, *numbers)
+
+
+def _read_vcpu(word: str, scope: Scope) -> int:
+    vcpu: int = _VCPU_NUMBER.read(word, scope)
+    if vcpu >= scope.vcpus:
+        many = "1 vCPU" if scope.vcpus == 1 else f"{scope.vcpus} vCPUs"
+        raise LanguageError(f"there is no vCPU {vcpu}: the machine has {many}", column=0)
+    return vcpu
+
+
+_VCPU_NUMBER = number(0, MAX_VCPUS - 1, "a vCPU")
+_EVENTFD = _known("eventfd", "eventfd")
+_CONTEXT_TAKEN: Words = lambda scope: {  # noqa: E731 - one expression, used as a value
+    name: "a context of every machine" for name in scope.names("context") if name not in scope.names("actor")
+}
+_U32, _S32 = number(0, (1 << 32) - 1, "a 32-bit number"), number(-(1 << 31), (1 << 31) - 1, "a signed number")
+_FD_NUMBER = number(-(1 << 31), (1 << 32) - 1, "a descriptor's number")
+
+
+def _texts(words: str) -> Mapping[str, str]:
+    return dict.fromkeys(words.split(), "")
+
+
+KINDS: dict[str, Kind] = {
+    "u8": number(0, 0xFF, "an 8-bit number"),
+    "u16": number(0, 0xFFFF, "a 16-bit number"),
+    "u32": _U32,
+    "u64": number(0, (1 << 64) - 1, "a 64-bit number"),
+    "s32": _S32,
+    "vector": number(0, 0xFF, "a vector"),
+    "pin": number(0, 119, "a pin"),
+    "gsi": number(0, (1 << 32) - 1, "a GSI"),
+    "count": number(1, 10**9, "a count"),
+    "unit": number(0, 10**9, "a unit of history"),
+    "level": number(0, 1, "a level", {"0": "low", "1": "high"}),
+    "mmio-length": _length(1, 2, 4, 8),
+    "pio-length": _length(1, 2, 4),
+    "vcpu": Kind(_read_vcpu, "a vCPU of the machine",
+                 lambda scope: {str(vcpu): f"vCPU {vcpu}" for vcpu in range(scope.vcpus)}),
+    "vcpus": number(1, MAX_VCPUS, "a number of vCPUs"),
+    "eventfd": _EVENTFD,
+    "device": _known("device", "device"),
+    "context": _known("context", "context"),
+    "new-eventfd": _new("eventfd", ("eventfd", "")),
+    "new-device": _new("device", ("device", "")),
+    "new-vfio": _new("device", ("device", ""), ("eventfd", "-trigger"), ("eventfd", "-unmask")),
+    "new-actor": _new("actor", ("actor", ""), taken=_CONTEXT_TAKEN),
+    "new-mark": _new("mark", ("mark", "")),
+    "thread": _new("thread"),
+    "place": _number_or_name(number(0, 10**9, "a unit of history"), _known("mark", "mark"),
+                             "a mark, or the number of a unit of history"),
+    "key": _number_or_name(_U32, _EVENTFD, "a key, or the eventfd whose irqfd got it"),
+    "fd": _number_or_name(_FD_NUMBER, _EVENTFD, "an eventfd, or a descriptor's number (-1 included)"),
+    "kernel": choice("kernel", dict.fromkeys(KERNELS, "")),
+    "api": choice("api", dict.fromkeys(APIS, "")),
+    "backend": choice("backend", {"model": "the model", "kvm": "/dev/kvm", "both": "both, compared"}),
+    "without": _switches("without"),
+    "with": _switches("with"),
+    "mode": choice("delivery mode", _texts("fixed lowest smi nmi init extint")),
+    "route": Kind(_read_route, "ioapic:PIN, pic:PIN, msi:ADDRESS:DATA or none", lambda _scope: {
+        "ioapic:": "a pin of the IOAPIC", "pic:": "an input of the 8259 pair",
+        "msi:": "a message", "none": "no route"}),
+    "info": choice("table", {
+        "ioapic": "the redirection table", "lapic": "the LAPIC of a vCPU", "pic": "the 8259 pair",
+        "irq": "interrupts counted by GSI", "sources": "IRQ source IDs", "eventfds": "eventfds",
+        "irqfds": "irqfds", "eoifds": "eoifds", "routes": "the GSI routing table",
+        "contexts": "who stands where", "devices": "devices"}),
+    "export-format": _any_text("a format"),
+    "capability": _any_text("a capability's name or number"),
+    "flag": _any_text("the word itself"),
+    "path": _any_text("the name of a file"),
+    "text": _any_text("words"),
+    "topic": _any_text("a topic; 'help topics' lists them"),
+}  # fmt: skip
+"""Every kind by name."""

@@ -1,0 +1,165 @@
+"""What an expression is once parsed, and whether it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from kvmlab.language.facts import SET, FactSpec, Path
+
+Known = int | str | frozenset[int]
+"""The value of a fact that can be seen; "none" is a word."""
+
+Lookup = Callable[[Path], Known | None]
+"""Gives a fact's value, or None when the backend cannot see it."""
+
+Values = Mapping[Path, Known | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """An integer, a word or a set of integers."""
+
+    value: Known
+
+    is_set = property(lambda self: isinstance(self.value, frozenset))
+    has_number = property(lambda self: isinstance(self.value, int))
+    has_word = property(lambda self: isinstance(self.value, str))
+
+    @property
+    def described(self) -> str:
+        """What the literal is, for a message."""
+        return "a set" if self.is_set else "a number" if self.has_number else "a word"
+
+    def __str__(self) -> str:
+        return show(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact, as its path; ``text`` is how it was written."""
+
+    path: Path
+    spec: FactSpec = field(compare=False)
+    text: str = field(compare=False)
+
+    is_set = property(lambda self: self.spec.type == SET)
+    has_number = property(lambda self: self.spec.has_number)
+    has_word = property(lambda self: self.spec.has_word)
+
+    @property
+    def described(self) -> str:
+        """What the fact's value is, for a message."""
+        return f"a {self.spec.type}" if self.spec.type != "errno" else "an errno"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """One comparison."""
+
+    operator: str
+    left: Fact | Literal
+    right: Fact | Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The opposite of a node."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Several nodes joined by "and" or "or"."""
+
+    word: str
+    parts: tuple[Node, ...]
+
+
+Node = Compare | Not | Join
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether an expression held: True, False, or None when a fact of it is not visible.
+
+    ``values`` has every fact of the expression by its path, None for one that is not visible.
+    """
+
+    held: bool | None
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A parsed expression. Equal ones say the same of the same facts."""
+
+    text: str = field(compare=False)
+    node: Node
+    facts: tuple[Fact, ...]
+
+    def evaluate(self, lookup: Lookup) -> Verdict:
+        """Look up every fact once and decide. One invisible fact leaves the whole undecided."""
+        values = {fact.path: lookup(fact.path) for fact in self.facts}
+        held = None if None in values.values() else _holds(self.node, values)
+        return Verdict(held, values)
+
+    def describe_failure(self, verdict: Verdict, wanted: bool = True) -> str:
+        """Return the facts to blame when the expression is not as wanted: `ioapic.11.irr is 1, …`.
+
+        Facts that are not visible are named instead when there are any.
+        """
+        blind = [fact.text for fact in self.facts if verdict.values[fact.path] is None]
+        if blind:
+            return ", ".join(f"{text} is not visible" for text in blind)
+        blamed = dict.fromkeys(_blamed(self.node, verdict.values, wanted))
+        return ", ".join(f"{fact} is {show(verdict.values[fact.path], fact.spec)}" for fact in blamed)
+
+
+def show(value: Known | None, spec: FactSpec | None = None) -> str:
+    """Return a value as an expression would write it; vectors and registers in hexadecimal."""
+    form = hex if spec is not None and spec.hexadecimal else str
+    if isinstance(value, frozenset):
+        return "{" + ", ".join(form(number) for number in sorted(value)) + "}"
+    return form(value) if isinstance(value, int) else str(value)
+
+
+_COMPARE: dict[str, Callable[[Known, Known], bool]] = {
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: isinstance(a, int) and isinstance(b, int) and a < b,
+    "<=": lambda a, b: isinstance(a, int) and isinstance(b, int) and a <= b,
+    ">": lambda a, b: isinstance(a, int) and isinstance(b, int) and a > b,
+    ">=": lambda a, b: isinstance(a, int) and isinstance(b, int) and a >= b,
+    "in": lambda a, b: isinstance(b, frozenset) and a in b,
+    "not in": lambda a, b: isinstance(b, frozenset) and a not in b,
+}
+
+
+def _value(operand: Fact | Literal, values: Values) -> Known:
+    value = operand.value if isinstance(operand, Literal) else values[operand.path]
+    assert value is not None, "a verdict is reached only when every fact is visible"
+    return value
+
+
+def _holds(node: Node, values: Values) -> bool:
+    if isinstance(node, Compare):
+        return _COMPARE[node.operator](_value(node.left, values), _value(node.right, values))
+    if isinstance(node, Not):
+        return not _holds(node.node, values)
+    decide = all if node.word == "and" else any
+    return decide(_holds(part, values) for part in node.parts)
+
+
+def _blamed(node: Node, values: Values, wanted: bool) -> Iterator[Fact]:
+    if isinstance(node, Not):
+        yield from _blamed(node.node, values, not wanted)
+    elif isinstance(node, Join):
+        for part in node.parts:
+            yield from _blamed(part, values, wanted)
+    elif _holds(node, values) != wanted:
+        yield from (side for side in (node.left, node.right) if isinstance(side, Fact))

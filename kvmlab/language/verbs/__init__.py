@@ -1,0 +1,1 @@
+"""The command table by subject: one file a group, data only."""

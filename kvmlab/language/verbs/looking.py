@@ -1,0 +1,75 @@
+"""Looking at the machine, and saying what must hold."""
+
+from __future__ import annotations
+
+from kvmlab.language.spec import TEXT, CommandSpec, Parameter, key, place
+
+LOOKING = "Looking"
+CLAIMS = "Saying what must hold"
+
+
+def _later(verb: str, summary: str, *parameters: Parameter) -> CommandSpec:
+    return CommandSpec(verb, LOOKING, summary, parameters, unit=False, ready=False)
+
+
+LOOKS = (
+    CommandSpec(
+        "info", LOOKING, "show a part of the machine", (place("what", "info", "which part", "TABLE"),),
+        "ioapic, lapic, pic and irq are worded as QEMU's monitor words them.",
+        ("info ioapic", "info irqfds"), unit=False,
+    ),
+    CommandSpec(
+        "trace", LOOKING, "list the newest tracepoints, worded as the kernel words them",
+        (place("count", "count", "how many", "N", required=False),),
+        examples=("trace", "trace 5"), unit=False,
+    ),
+    CommandSpec(
+        "why", LOOKING, "say why an interrupt does not arrive",
+        (key("gsi", "gsi", "the GSI", "N"), key("vector", "vector", "the vector", "V")),
+        examples=("why gsi=11", "why vector=0x41"), unit=False, ready=False, one_of=("gsi", "vector"),
+    ),
+    _later("lints", "list what looks wrong"),
+    _later("timeline", "show what happened in order"),
+    _later("compare", "compare the model with a real kernel"),
+    CommandSpec(
+        "export", LOOKING, "write what happened in another format",
+        (place("format", "export-format", "the format", "FORMAT"), place("file", "path", "the file", "FILE")),
+        unit=False, ready=False, interactive_only=True,
+    ),
+    _later("lab", "course work", Parameter("words", "text", TEXT, "what to do", required=False)),
+    _later("hint", "ask for a hint in the lab that is open"),
+    _later("check", "check the goals of the lab that is open"),
+    CommandSpec(
+        "storm", LOOKING, "run full cycles, as one unit",
+        (place("count", "count", "how many cycles", "N"), key("rate", "count", "cycles a second", "R")),
+        examples=("storm 1000",), ready=False,
+    ),
+)  # fmt: skip
+
+_EXPRESSION = Parameter("expression", "text", TEXT, "what must hold", label="EXPRESSION")
+
+EXPECTATIONS = (
+    CommandSpec(
+        "expect",
+        CLAIMS,
+        "say what must hold now, or what a command must return",
+        (Parameter("claim", "text", TEXT, "what must hold", label="EXPRESSION|RESULT: COMMAND"),),
+        "RESULT is an errno's name, an integer or none, and the command is run. 'help expressions' and"
+        " 'help facts' explain expressions.",
+        (
+            "expect ioapic.11.remote_irr == 1 and lapic.0.irr == {0x41}",
+            "expect 0x41: take",
+            "expect ENOENT: eoifd unmask key=99 level",
+        ),
+        unit=False,
+        form="expect",
+    ),
+    CommandSpec(
+        "never", CLAIMS, "say what must not hold after any later step", (_EXPRESSION,),
+        examples=("never reports > 0",), unit=False, form="claim",
+    ),
+    CommandSpec(
+        "always", CLAIMS, "say what must hold after every later step", (_EXPRESSION,),
+        examples=("always eventfd.unmask.count <= 1",), unit=False, form="claim",
+    ),
+)  # fmt: skip

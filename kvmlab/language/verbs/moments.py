@@ -1,0 +1,79 @@
+"""History, contexts and steps: when things happen, and who does them."""
+
+from __future__ import annotations
+
+from kvmlab.language.spec import TEXT, CommandSpec, Parameter, key, place
+
+GROUP = "Time and contexts"
+
+
+def _count(summary: str) -> Parameter:
+    return place("count", "count", summary, "N", required=False, default=1)
+
+
+MOMENTS = (
+    CommandSpec(
+        "undo", GROUP, "go back by units of history", (_count("how many"),),
+        "A unit is one command that may change the machine, or one step in manual.",
+        ("undo", "undo 3"), unit=False,
+    ),
+    CommandSpec(
+        "redo", GROUP, "go forward again", (_count("how many"),), examples=("redo", "redo 3"), unit=False,
+    ),
+    CommandSpec("history", GROUP, "list the units of history", unit=False),
+    CommandSpec(
+        "mark", GROUP, "give this moment a name", (place("name", "new-mark", "the name", "NAME"),),
+        examples=("mark before",), unit=False,
+    ),
+    CommandSpec(
+        "goto", GROUP, "go to a moment", (place("place", "place", "a mark, or a unit's number", "MARK|N"),),
+        "N is the N-th unit of 'history'.", ("goto before", "goto 7"), unit=False,
+    ),
+    CommandSpec(
+        "auto", GROUP, "let commands run to their end and the workers drain", examples=("auto",),
+    ),
+    CommandSpec(
+        "manual", GROUP, "let nothing move but what is stepped",
+        detail="A syscall or guest command stands at its first op; a second one for the same context is"
+        " refused.",
+        examples=("manual",),
+    ),
+    CommandSpec(
+        "actor",
+        GROUP,
+        "give a thread, or a vCPU, calls to make later",
+        (
+            place("name", "new-actor", "what to call it", "NAME:"),
+            Parameter("commands", "text", TEXT, "its commands", label="COMMAND; …"),
+        ),
+        "The commands go to the end of the line, ';' included, and none is started. An actor with guest"
+        " commands is that vCPU, and then has guest commands only.",
+        ("actor closer: close trigger; close unmask", "actor cpu: take vcpu=1; eoi vcpu=1"),
+        form="actor",
+    ),
+    CommandSpec("contexts", GROUP, "list who stands where, the next op and what blocks it", unit=False),
+    CommandSpec(
+        "step",
+        GROUP,
+        "move a context by ops",
+        (place("context", "context", "the context", "CONTEXT"), _count("how many ops")),
+        "Contexts are user (the prompt), actors by name, vcpuN, events and irqfd-cleanup.",
+        ("step user", "step irqfd-cleanup 4"),
+    ),
+    CommandSpec(
+        "finish", GROUP, "move a context to its end",
+        (place("context", "context", "the context", "CONTEXT"),), examples=("finish user",),
+    ),
+    CommandSpec(
+        "explore", GROUP, "try every schedule of what stands ready",
+        (
+            key("bound", "count", "the most preemptions a schedule may have", "N"),
+            Parameter("options", "text", TEXT, "further options", required=False),
+        ),
+        examples=("explore", "explore bound=2"), unit=False, ready=False,
+    ),
+    CommandSpec(
+        "replay", GROUP, "play a saved schedule", (place("file", "path", "the schedule", "FILE"),),
+        examples=("replay race.json",), unit=False, ready=False,
+    ),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The prompt: the command language on a terminal, or line by line from a pipe."""

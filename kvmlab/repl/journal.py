@@ -1,0 +1,81 @@
+"""The journal of a session: every command, on disk before it runs, so that nothing is lost.
+
+A journal is a script: ``source PATH`` brings the session back. The process that writes one holds
+a lock on it, so one that is neither closed nor locked belongs to a session that was killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+CLOSED = b"\n# closed\n"
+"""The last line of the journal of a session that ended by itself."""
+
+KEPT = 20
+"""As many closed journals are kept."""
+
+
+class Journal:
+    """The open journal of this session; ``lost`` are those of sessions that were killed, oldest first.
+
+    It begins with ``head``, a command that makes the machine the session began with. Raises OSError
+    where the folder cannot be written; a disk that is full later only ends the record.
+    """
+
+    def __init__(self, folder: Path, head: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.lost = _tidy(folder)
+        self.path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.kvm"
+        self._head = head
+        self._file = self.path.open("ab", buffering=0)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def add(self, text: str) -> None:
+        """Append one command; from here on it survives the end of this process."""
+        with suppress(OSError):
+            if self._head:
+                self._file.write(self._head.encode() + b"\n")
+                self._head = ""
+            self._file.write(text.encode("utf-8", "replace") + b"\n")
+
+    def close(self) -> None:
+        """End the journal; an empty one is removed. Those that were lost are not offered again."""
+        with suppress(OSError):
+            if self._head:
+                self.path.unlink(missing_ok=True)
+            else:
+                self._file.write(CLOSED)
+            self._file.close()
+            for path in self.lost:
+                with path.open("ab") as file:
+                    file.write(CLOSED)
+
+
+def _tidy(folder: Path) -> list[Path]:
+    """Remove the oldest closed journals; return those that are neither closed nor in use."""
+    closed, lost = [], []
+    for path in sorted(folder.glob("*.kvm")):
+        with suppress(OSError), path.open("rb") as file:
+            size = path.stat().st_size
+            file.seek(max(0, size - len(CLOSED)))
+            if file.read() == CLOSED:
+                closed.append(path)
+            elif size and _free(file.fileno()):
+                lost.append(path)
+    for path in closed[:-KEPT]:
+        with suppress(OSError):
+            path.unlink()
+    return lost
+
+
+def _free(fd: int) -> bool:
+    """Tell whether no process writes the journal; the lock taken to know goes with the descriptor."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

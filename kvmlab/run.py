@@ -1,0 +1,138 @@
+"""`kvmlab run`: scripts as programs. stdout is the transcript or JSON; stderr is the summary.
+
+Exit status: 0 every expectation held, 1 one did not, 2 the text is wrong (and nothing ran).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from kvmlab.language.command import Command
+from kvmlab.language.errors import LanguageError
+from kvmlab.render.cells import Cell, Row, line
+from kvmlab.render.plain import plain_lines
+from kvmlab.render.result import error_rows, result_rows
+from kvmlab.scripts import parse_file, parse_text, run
+from kvmlab.session import Result, Session
+
+HELD, FAILED, WRONG = 0, 1, 2
+PATIENCE = 1.0
+"""Seconds after which a terminal is shown how far a script has come."""
+
+Make = Callable[[], Session]
+"""Makes a fresh session with the program's options."""
+
+
+def run_files(make: Make, files: Sequence[str], as_json: bool = False, trace: bool = False) -> int:
+    """Run each script in a session of its own; return the worst exit status."""
+    status = HELD
+    for path in files:
+        session = make()
+        try:
+            commands = parse_file(session, path)
+        except LanguageError as error:
+            status = max(status, refuse(error))
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            print(f"{path}: the script can't be read: {why}", file=sys.stderr)
+            status = WRONG
+        else:
+            status = max(status, play(session, commands, path, as_json=as_json, trace=trace))
+    return status
+
+
+def run_text(make: Make, text: str, as_json: bool = False, trace: bool = False) -> int:
+    """Run commands given as text; return the exit status."""
+    session = make()
+    try:
+        commands = parse_text(session, text)
+    except LanguageError as error:
+        return refuse(error)
+    return play(session, commands, "", as_json=as_json, trace=trace)
+
+
+def refuse(error: LanguageError) -> int:
+    """Show wrong text on stderr; return its exit status."""
+    print("\n".join(plain_lines(error_rows(str(error), error.caret()))), file=sys.stderr)
+    return WRONG
+
+
+def play(session: Session, commands: list[Command], name: str, *, as_json: bool, trace: bool) -> int:
+    """Execute parsed commands and print each; return HELD or FAILED."""
+    failures: list[Result] = []
+    with progress(len(commands)) as tick:
+        for result in run(session, commands):
+            tick()
+            print(json.dumps(as_object(result)) if as_json else transcript(result, trace))
+            if result.held is False:
+                failures.append(result)
+    for result in failures:
+        at = result.command
+        where = f"{at.file or name or '-c'}:{at.line}:{at.column}"
+        print(f"{where}: {at.text}: {result.why}", file=sys.stderr)
+    print(summary(session, name), file=sys.stderr)
+    return FAILED if failures else HELD
+
+
+def summary(session: Session, name: str) -> str:
+    """Return how the expectations went, in one line."""
+    tally = session.tally
+    text = f"{tally.held} held, {tally.failed} failed"
+    if tally.unseen:
+        text += f", {tally.unseen} not visible"
+    return f"{name}: {text}" if name else text
+
+
+def transcript(result: Result, trace: bool) -> str:
+    """Return one command and what came of it, as the prompt shows it."""
+    rows: list[Row] = [line(Cell("kvm> ", "prompt"), result.command.text), *result_rows(result, events=trace)]
+    return "\n".join(plain_lines(rows))
+
+
+def as_object(result: Result) -> dict[str, object]:
+    """Return a result as the object that --json prints."""
+    rows = [part if isinstance(part, Row) else line(part) for part in result.output]
+    return {
+        "line": result.command.line,
+        "text": result.command.text,
+        "ret": result.ret,
+        "errno": result.errno or None,
+        "why": result.why,
+        "output": plain_lines(rows),
+        "events": list(result.events),
+        "held": result.held,
+    }
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[], None]]:
+    """Give a function to call after each command; a slow script gets a bar on a terminal's stderr."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield lambda: None
+        return
+    begun = time.monotonic()
+    done = 0
+    bar = None
+
+    def tick() -> None:
+        nonlocal done, bar
+        done += 1
+        if bar is None and time.monotonic() - begun > PATIENCE:
+            # rich costs 40 ms to import, and only a slow script needs it.
+            from rich.progress import Progress
+
+            bar = Progress(transient=True)
+            bar.add_task("running", total=total)
+            bar.start()
+        if bar is not None:
+            bar.update(bar.task_ids[0], completed=done)
+
+    try:
+        yield tick
+    finally:
+        if bar is not None:
+            bar.stop()

@@ -1,0 +1,116 @@
+"""Script files: reading them, running them in a session, and saving a session as one.
+
+A script reads no file outside its own folder and writes nowhere; the prompt may do both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from kvmlab.language.command import Command
+from kvmlab.language.errors import LanguageError
+from kvmlab.language.script import parse_script
+from kvmlab.render.cells import Cell, Row, line
+from kvmlab.render.result import result_rows
+from kvmlab.session import Handler, Result, Session, check_ready
+
+BIGGEST = 64 * 1024 * 1024
+"""A larger script is refused, in bytes."""
+
+
+def read_script(path: str) -> bytes:
+    """Return the bytes of a script; raises OSError, or ValueError for one that is too big."""
+    file = Path(path)
+    if file.is_file() and file.stat().st_size > BIGGEST:
+        raise ValueError(f"it has more than {BIGGEST >> 20} MiB")
+    return file.read_bytes()
+
+
+def beside(path: str, by: str) -> tuple[str, bytes]:
+    """Return the canonical name and the bytes of a file that a script sources.
+
+    Raises ValueError for one outside the folder of the script that sources it.
+    """
+    folder = Path(by).resolve().parent
+    file = (folder / path).resolve()
+    if not file.is_relative_to(folder):
+        raise ValueError("a script may read only what is in its own folder")
+    return str(file), read_script(str(file))
+
+
+def parse_file(session: Session, path: str) -> list[Command]:
+    """Parse a whole script, and what it sources, for a session.
+
+    Raises LanguageError for wrong text and for what is not here yet, OSError or ValueError for a
+    file that can't be read. Nothing has run then.
+    """
+    return checked(session, parse_script(read_script(path), path, session.scope, beside))
+
+
+def parse_text(session: Session, text: str) -> list[Command]:
+    """Parse commands given on a command line, which may source any file."""
+    return checked(session, parse_script(text, "", session.scope, anywhere))
+
+
+def anywhere(path: str, by: str) -> tuple[str, bytes]:
+    """Return a file for text that a person typed: any file by its path, then only its folder."""
+    return beside(path, by) if by else (str(Path(path).resolve()), read_script(path))
+
+
+def checked(session: Session, commands: list[Command]) -> list[Command]:
+    """Return commands that can all be run; raises LanguageError for the first that can't yet."""
+    for command in commands:
+        check_ready(command, session.handlers)
+    return commands
+
+
+def run(session: Session, commands: list[Command]) -> Iterator[Result]:
+    """Execute commands in order and yield their results; ends at `quit`."""
+    for command in commands:
+        result = session.execute(command)
+        yield result
+        if result.ends:
+            return
+
+
+def _source(session: Session, command: Command) -> Result:
+    path = command.args["file"]
+    try:
+        commands = checked(session, parse_script(read_script(path), path, session.scope, beside))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise LanguageError(f"'{path}' can't be read: {why}", column=command.column) from None
+    rows: list[Row] = []
+    failed = False
+    for result in run(session, commands):
+        rows += [line(Cell("> ", "muted"), result.command.text), *result_rows(result)]
+        failed = failed or result.held is False
+    return Result(command, output=tuple(rows), held=False if failed else None)
+
+
+def _save(session: Session, command: Command) -> Result:
+    path = Path(command.args["file"])
+    said = "\n".join(session.texts) + "\n"
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(f"machine {describe_machine(session)}\n{said}")
+    except FileExistsError:
+        return Result(command, why=f"{path} exists and is left as it is; give another name")
+    except OSError as error:
+        return Result(command, why=f"{path} can't be written: {error.strerror}")
+    return Result(command, output=(f"saved {len(session.texts)} commands to {path}",))
+
+
+def describe_machine(session: Session) -> str:
+    """Return the words of `machine` that make the session's machine again."""
+    profile = session.backend.profile
+    words = [f"kernel={profile.kernel}", f"api={profile.api}", f"vcpus={profile.vcpus}"]
+    words += [name for name in ("pit", "x2apic", "bare") if getattr(profile, name)]
+    options = (("without", profile.without), ("with", profile.with_))
+    words += [f"{option}={','.join(sorted(names))}" for option, names in options if names]
+    return " ".join(words)
+
+
+SCRIPTS: dict[str, Handler] = {"source": _source, "save": _save}
+"""Verb → handler."""
