@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from kvmlab.backends.backend import Backend
-from kvmlab.snapshot import LastSnapshot
 
 KEPT = 100_000
 """As many units are kept; older ones can no longer be undone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+Last = tuple[int | str, str, int | str]
+"""The return value, the errno's name ("" if none) and the vector taken (or "none") of a unit."""
+
+
+class Unit(NamedTuple):
     """One command that may have changed the machine: what a backend needs to undo and redo it."""
 
     text: str
     change: Any
-    before: LastSnapshot
-    after: LastSnapshot
+    before: Last
+    after: Last
 
 
 class Holder(Protocol):
     """What is moved through time: a session."""
 
     backend: Backend
-    last: LastSnapshot
+    last: Last
 
 
 class History:
@@ -60,7 +61,7 @@ class History:
 
     def undo(self, holder: Holder, count: int) -> list[Unit]:
         """Undo up to ``count`` units; return them, newest first."""
-        undone = []
+        undone: list[Unit] = []
         while len(undone) < count and self.position > self.first:
             self.position -= 1
             unit = self.units[self.position - self.first]
@@ -71,7 +72,7 @@ class History:
 
     def redo(self, holder: Holder, count: int) -> list[Unit]:
         """Redo up to ``count`` units; return them, oldest first."""
-        redone = []
+        redone: list[Unit] = []
         while len(redone) < count and self.position < len(self):
             unit = self.units[self.position - self.first]
             holder.backend.replay(unit.change)

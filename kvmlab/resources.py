@@ -57,6 +57,6 @@ def _packed(kind: str) -> Traversable | None:
     """Return the folder inside the archive that kvmlab was imported from, if it was."""
     if PACKAGE.is_dir():
         return None
-    from importlib.resources import files  # noqa: PLC0415  (10 ms that only an archive needs)
+    from importlib.resources import files  # 10 ms that only an archive needs
 
     return files("kvmlab") / "_data" / kind

@@ -6,15 +6,15 @@ is performed by a handler of the table ``handlers``; rooms below this one add th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kvmlab.backends.backend import NONE, Answer, Args, Backend, Refused
 from kvmlab.backends.model import Model
 from kvmlab.engine.profile import DEFAULT_APIS, KERNELS, SWITCHES, Profile
 from kvmlab.facts import lookup
-from kvmlab.history import History, Unit
+from kvmlab.history import History, Last, Unit
 from kvmlab.language.command import Command
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.ioctls import IOCTLS
@@ -22,12 +22,13 @@ from kvmlab.language.scope import Scope
 from kvmlab.language.truth import Expression
 from kvmlab.snapshot import LastSnapshot, Snapshot
 
+NO_RESULT: Last = (NONE, "", NONE)
 READY_KERNELS = ("linux-3.6",)
 READY_APIS = ("eoifd-v7",)
 READY_BACKENDS = ("model",)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
     """What one command did.
 
@@ -43,7 +44,7 @@ class Result:
     errno: str = ""
     why: str = ""
     output: tuple[Any, ...] = ()
-    events: tuple[str, ...] = ()
+    events: Sequence[str] = ()
     held: bool | str | None = None
     ends: bool = False
 
@@ -96,6 +97,7 @@ class Session:
         self.scope = Scope(options.kernel, options.api)
         self.tally = Tally()
         self.version = 0
+        self.last: Last = NO_RESULT
         self.texts: list[str] = []
         """Everything said since the machine was made, as it was typed."""
         self._begin(self._profile({}))
@@ -124,17 +126,17 @@ class Session:
         """Perform one unit of history: act, commit, remember, and check the properties."""
         taken = self.backend.taken()[0]
         answer = act()
-        events = tuple(self.backend.events())
+        events = self.backend.events()
         total, vector = self.backend.taken()
         before = self.last
-        self.last = LastSnapshot(answer.ret, answer.errno, vector if total != taken else NONE)
+        self.last = (answer.ret, answer.errno, vector if total != taken else NONE)
         self.history.add(Unit(command.text, self.backend.commit(), before, self.last))
         result = Result(command, answer.ret, answer.errno, answer.why, (), events)
         return self._check_properties(result) if self.properties else result
 
     def snapshot(self) -> Snapshot:
         """Return everything that can be seen now."""
-        return self.backend.snapshot(self.last)
+        return self.backend.snapshot(LastSnapshot(*self.last))
 
     def judge(self, expression: Expression, wanted: bool = True) -> tuple[bool | str, str]:
         """Return whether an expression is as wanted ("not visible" if nobody can tell), and why not."""
@@ -160,7 +162,7 @@ class Session:
         self.backend.commit()
         self.history = History()
         self.properties: list[Property] = []
-        self.last = LastSnapshot(NONE, "", NONE)
+        self.last = NO_RESULT
 
     def _profile(self, args: Args) -> Profile:
         kernel = args.get("kernel") or self.options.kernel or KERNELS[0]
@@ -244,11 +246,9 @@ def _quit(session: Session, command: Command) -> Result:
 
 def _handler(session: Session, command: Command) -> Result:
     args = command.args
-    calls = [(name, _operands(name, operands)) for name, *operands in args["actions"]]
+    calls: list[tuple[str, Args]] = [(name, _operands(name, operands)) for name, *operands in args["actions"]]
     text = command.text.split(None, 2)[2] if calls else ""
-    return session.unit(
-        command, lambda: session.backend.handler(args["vcpu"], args["vector"], text, calls)
-    )
+    return session.unit(command, lambda: session.backend.handler(args["vcpu"], args["vector"], text, calls))
 
 
 _OPERANDS = {"mask": ("pin",), "unmask": ("pin",), "wake": ("thread",)}

@@ -70,7 +70,7 @@ def parse_settings(text: str, file: str) -> tuple[Settings, list[str]]:
 
 def parse_toml(text: str, file: str) -> tuple[dict[str, Any], list[str]]:
     """Return a TOML text as a dict, empty with a sentence naming file and line if it is none."""
-    import tomllib  # noqa: PLC0415  (10 ms that most starts of a program do not need)
+    import tomllib  # 10 ms that most starts of a program do not need
 
     try:
         return tomllib.loads(text), []
@@ -105,7 +105,7 @@ def _user_dir(variable: str, kind: str) -> Path:
     override = os.environ.get(variable)
     if override:
         return Path(override)
-    import platformdirs  # noqa: PLC0415  (10 ms that only a front end's start needs)
+    import platformdirs  # 10 ms that only a front end's start needs
 
     return Path(getattr(platformdirs, kind)("kvmlab", appauthor=False))
 

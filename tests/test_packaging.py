@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -52,10 +53,27 @@ def test_wheel_holds_package_and_data(built: str, request: pytest.FixtureRequest
     """Either wheel holds every lab and theme, every module, and nothing beside the package."""
     with zipfile.ZipFile(request.getfixturevalue(built)) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    modules = {path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "kvmlab").rglob("*.py")}
+    modules = {path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "kvmlab").rglob("*.py*")}
     assert {name for name in names if name.startswith("kvmlab/_data/")} == checkout_data()
-    assert modules <= names
+    assert {name for name in modules if "__pycache__" not in name} <= names
     assert {name.partition("/")[0] for name in names} == {"kvmlab"}
+
+
+@pytest.mark.parametrize("built", ["wheel", "wheel_of_sdist"])
+def test_installed_package_finds_its_data(built: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Away from the checkout the package finds the labs and themes that were packed with it."""
+    with zipfile.ZipFile(request.getfixturevalue(built)) as archive:
+        archive.extractall(tmp_path)
+    code = "from kvmlab.resources import folder; print(*(folder(kind) for kind in ('labs', 'themes')))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd="/",
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [str(tmp_path / "kvmlab" / "_data" / kind) for kind in KINDS]
 
 
 def test_editable_wheel_points_at_the_checkout(tmp_path: Path) -> None:

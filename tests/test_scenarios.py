@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from kvmlab.cli import main
 
 FOLDER = Path(__file__).parent.parent / "labs" / "scenarios"
@@ -26,7 +27,7 @@ def test_scenario_holds(script: Path, capsys: pytest.CaptureFixture[str]) -> Non
     status = main(["run", str(script), "--json"])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     verdicts = [line for line in lines if line["held"] is not None]
-    assert [line for line in verdicts if not line["held"]] == []
+    assert [line for line in verdicts if line["held"] is not True] == []
     assert status == 0
     assert len(verdicts) >= 5
 

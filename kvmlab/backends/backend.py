@@ -7,9 +7,8 @@ anything a kernel could say no to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from kvmlab.engine.profile import Profile
 from kvmlab.snapshot import LastSnapshot, Snapshot
@@ -20,8 +19,7 @@ NONE = "none"
 """The result of a call that has none: nothing was taken, or it has not come to its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What became of a call.
 
     ``ret`` is the return value (-1 with an ``errno`` name for a kernel's no) or NONE; ``why``
@@ -78,7 +76,7 @@ class Backend(Protocol):
     def replay(self, unit: Any) -> None:
         """Redo a unit."""
 
-    def events(self) -> list[str]:
+    def events(self) -> Sequence[str]:
         """Return the tracepoints since the last commit, worded as the kernel words them."""
 
     def trace(self, count: int | None) -> list[str]:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 from kvmlab.backends.backend import NONE, Answer, Args, Refused
 from kvmlab.backends.observe import observe
 from kvmlab.engine.abi import KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC, Errno
 from kvmlab.engine.chips.ioapic import MASK
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
-from kvmlab.engine.kernel.contexts import DONE, Call, Context, Outcome
+from kvmlab.engine.kernel.continuation import Call, Context, Place
 from kvmlab.engine.kernel.memory import Change
 from kvmlab.engine.kernel.path import describe
-from kvmlab.engine.machine import RUN_LIMIT, Machine
+from kvmlab.engine.machine import APIC_EOI, RUN_LIMIT, Machine
 from kvmlab.engine.profile import Profile
-from kvmlab.engine.tracepoint import Mark
+from kvmlab.engine.tracepoint import Event, Events
 from kvmlab.engine.tracetext import format_event
 from kvmlab.engine.world.guest import GUEST, Guest, vcpu
 from kvmlab.snapshot import LastSnapshot, Snapshot
 
-Unit = tuple[Change, Mark, Mark]
-"""One unit of history: what changed, and the trace before and after."""
+Unit = tuple[Change, Events]
+"""One unit of history: what changed, and what was traced."""
+
+APIC_TASKPRI = 0xFEE00080
 
 STATUS = frozenset({"irq-line", "msi"})
 """Verbs whose -1 is kvm_set_irq's status, not a no."""
@@ -49,7 +51,7 @@ def _ioapic(args: Args) -> tuple[Any, ...]:
 
 _ROUTES: dict[str, Callable[..., Route]] = {
     "ioapic": lambda gsi, pin: Route(gsi, irqchip=KVM_IRQCHIP_IOAPIC, pin=pin),
-    "pic": lambda gsi, pin: Route(gsi, irqchip=pin // 8 if pin < 16 else 1, pin=pin % 8 if pin < 16 else pin - 8),
+    "pic": lambda gsi, pin: Route(gsi, irqchip=min(pin // 8, 1), pin=pin - 8 * min(pin // 8, 1)),
     "msi": lambda gsi, address, data: Route(
         gsi, KVM_IRQ_ROUTING_MSI, address_lo=address & 0xFFFFFFFF, address_hi=address >> 32, data=data
     ),
@@ -98,9 +100,7 @@ VERBS: dict[str, Verb] = {
     "eoifd": Verb("user_eoifd", _fields("fd", "flags", "key")),
     "ioeventfd": Verb("user_ioeventfd", _fields("fd", "addr", "len", "flags", "datamatch")),
     "irq-line": Verb("vm_ioctl", _ioctl("kvm_vm_ioctl_irq_line", "irq", "level")),
-    "msi": Verb(
-        "vm_ioctl", _ioctl("kvm_send_userspace_msi", "address_lo", "address_hi", "data", "flags")
-    ),
+    "msi": Verb("vm_ioctl", _ioctl("kvm_send_userspace_msi", "address_lo", "address_hi", "data", "flags")),
     "route": Verb("user_route", _route),
     "routes default": Verb("user_routes", lambda args: (DEFAULT_ROUTING,)),
     "pit": Verb("vm_ioctl", _ioctl("kvm_create_pit")),
@@ -114,9 +114,9 @@ VERBS: dict[str, Verb] = {
     "msr write": Verb("msr_write", _fields("vcpu", "msr", "value"), guest=True),
     "sti": Verb("vcpu_set_if", lambda args: (args["vcpu"], 1), guest=True),
     "cli": Verb("vcpu_set_if", lambda args: (args["vcpu"], 0), guest=True),
-    "tpr": Verb("vcpu_tpr", _fields("vcpu", "value"), guest=True),
+    "tpr": Verb("mmio_write", lambda args: (args["vcpu"], APIC_TASKPRI, 4, args["value"]), guest=True),
     "take": Verb("vcpu_take", _fields("vcpu"), guest=True),
-    "eoi": Verb("vcpu_eoi", _fields("vcpu"), guest=True),
+    "eoi": Verb("mmio_write", lambda args: (args["vcpu"], APIC_EOI, 4, 0), guest=True),
     "pic-eoi": Verb("guest_pic_eoi", _fields("vcpu"), guest=True),
     "mask": Verb("guest_ioapic", _mask(MASK), guest=True),
     "unmask": Verb("guest_ioapic", _mask(0), guest=True),
@@ -125,13 +125,36 @@ VERBS: dict[str, Verb] = {
 """Every verb that is a call, and every action of a handler."""
 
 
+class Worded(Sequence[str]):
+    """Tracepoints worded as the kernel words them, each when it is read."""
+
+    __slots__ = ("_events",)
+
+    def __init__(self, events: tuple[Event, ...]) -> None:
+        self._events = events
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [format_event(event) for event in self._events[index]]
+        return format_event(self._events[index])
+
+
 class Model:
     """A Machine of the engine behind the Backend protocol."""
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self.machine = Machine(profile)
-        self._mark = self.machine.trace.mark()
+        guest = self.machine.memory.objects[GUEST]
+        assert isinstance(guest, Guest)
+        self._guest = guest
 
     # -- calls --------------------------------------------------------------------------------
 
@@ -143,7 +166,7 @@ class Model:
         contexts = self.machine.contexts
         context = contexts.get(contexts.prompt if name == "user" else name)
         self._refuse_busy(context)
-        return self._answer(context.name, self.machine.submit(name, call), status=status)
+        return self._answer(context.name, self.machine.submit(name, call), status)
 
     def _refuse_busy(self, context: Context) -> None:
         name = context.name
@@ -154,10 +177,11 @@ class Model:
         if context.calls:
             raise Refused(f"{name} has calls of its own to make; 'finish {name}' first")
 
-    def _answer(self, name: str, outcome: Outcome, *, status: bool = False) -> Answer:
-        if outcome.state != DONE:
+    def _answer(self, name: str, value: Any, status: bool = False) -> Answer:
+        if value.__class__ is int:
+            return Answer(value)
+        if isinstance(value, Place):
             return Answer(NONE, "", self._where(name))
-        value = outcome.value
         if value is None:
             return Answer(NONE)
         if isinstance(value, Errno) and not (status and value == -1):
@@ -200,26 +224,27 @@ class Model:
     def step(self, context: str, count: int) -> Answer:
         """See :meth:`Backend.step`."""
         name = self._named(context)
+        contexts = self.machine.contexts
         for _ in range(count):
-            outcome = self.machine.step(name)
-            if outcome.state == DONE:
-                self._settle()
-                return self._answer(name, outcome)
-            if outcome.value is None and self.machine.contexts.blocked(name):
+            if not contexts.step(name):
                 break
+            if contexts.get(name).at is None:
+                self._settle()
+                return self._answer(name, contexts.get(name).result)
         self._settle()
         return Answer(NONE, "", self._where(name))
 
     def finish(self, context: str) -> Answer:
         """See :meth:`Backend.finish`."""
         name = self._named(context)
+        contexts = self.machine.contexts
         answer = Answer(NONE, "", self._where(name))
-        while self.machine.contexts.finish(name):
-            here = self.machine.contexts.get(name)
-            if here.at is not None or here.stopped:
+        while contexts.finish(name):
+            here = contexts.get(name)
+            if here.at is not None:
                 answer = Answer(NONE, "", self._where(name))
                 break
-            answer = self._answer(name, Outcome(DONE, here.result))
+            answer = self._answer(name, here.result)
         self._settle()
         return answer
 
@@ -244,17 +269,16 @@ class Model:
 
     def taken(self) -> tuple[int, int | str]:
         """See :meth:`Backend.taken`."""
-        guest = self.machine.memory.objects[GUEST]
-        assert isinstance(guest, Guest)
+        guest = self._guest
         return guest.total, guest.last if guest.last >= 0 else NONE
 
     def snapshot(self, last: LastSnapshot | None) -> Snapshot:
         """See :meth:`Backend.snapshot`."""
         return observe(self.machine, last)
 
-    def events(self) -> list[str]:
+    def events(self) -> Worded:
         """See :meth:`Backend.events`."""
-        return [format_event(event) for event in self.machine.trace.since(self._mark)]
+        return Worded(self.machine.trace.fresh())
 
     def trace(self, count: int | None) -> list[str]:
         """See :meth:`Backend.trace`."""
@@ -264,19 +288,16 @@ class Model:
 
     def commit(self) -> Unit:
         """See :meth:`Backend.commit`."""
-        before, self._mark = self._mark, self.machine.trace.mark()
-        return self.machine.memory.commit(), before, self._mark
+        return self.machine.memory.commit(), self.machine.trace.commit()
 
     def rewind(self, unit: Unit) -> None:
         """See :meth:`Backend.rewind`."""
-        change, before, _after = unit
+        change, events = unit
         self.machine.memory.revert(change)
-        self.machine.trace.rewind(before)
-        self._mark = self.machine.trace.mark()
+        self.machine.trace.revert(events)
 
     def replay(self, unit: Unit) -> None:
         """See :meth:`Backend.replay`."""
-        change, _before, after = unit
+        change, events = unit
         self.machine.memory.reapply(change)
-        self.machine.trace.rewind(after)
-        self._mark = self.machine.trace.mark()
+        self.machine.trace.reapply(events)

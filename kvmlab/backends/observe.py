@@ -7,10 +7,11 @@ from typing import Any
 from kvmlab.engine.abi import BITS_PER_LONG, KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC
 from kvmlab.engine.chips.irq_source import IRQ_SOURCES, IRQSOURCES
 from kvmlab.engine.chips.routing import ROUTING
-from kvmlab.engine.fds.eventfd import FDS, Eventfd, File
+from kvmlab.engine.fds.eventfd import Eventfd
+from kvmlab.engine.fds.files import FDS, File
 from kvmlab.engine.fds.ioeventfd import IOEVENTFDS
 from kvmlab.engine.fds.irqfd import IRQFDS
-from kvmlab.engine.kernel.contexts import Context
+from kvmlab.engine.kernel.continuation import Context
 from kvmlab.engine.kernel.locks import LOCKS
 from kvmlab.engine.kernel.path import describe
 from kvmlab.engine.kernel.workqueue import QUEUES
@@ -35,8 +36,8 @@ from kvmlab.snapshot import (
     ReportSnapshot,
     RouteSnapshot,
     Snapshot,
-    SourcesSnapshot,
     SourceSnapshot,
+    SourcesSnapshot,
     VcpuSnapshot,
     WorkqueueSnapshot,
 )
@@ -230,16 +231,16 @@ class _View:
             for h, o in self._alive(kind)
             if o.eventfd == handle
         ]
-        order = list(self.user.fds)
-        return next((n for n in sorted([*names, *bound], key=lambda n: order.index(n) if n in order else 0) if n), "")
+        candidates = {*names, *bound}
+        return next((name for name in self.user.fds if name in candidates), "")
 
     def _users(self, eventfd: str, kinds: tuple[str, ...]) -> list[str]:
-        users = []
-        for kind in kinds:
-            for handle, obj in self._alive(kind):
-                if obj.eventfd == eventfd:
-                    users.append(f"{kind} {self._where(kind, obj)}")
-        return users
+        return [
+            f"{kind} {self._where(kind, obj)}"
+            for kind in kinds
+            for _handle, obj in self._alive(kind)
+            if obj.eventfd == eventfd
+        ]
 
     def _where(self, kind: str, obj: Any) -> str:
         if kind == "irqfd":

@@ -1,0 +1,1 @@
+"""How it works: the model of KVM's interrupt path. Pure, deterministic, without I/O."""

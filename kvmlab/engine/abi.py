@@ -7,6 +7,7 @@ KVM_EOIFD, of the v7 patch as quoted in the thread.
 from __future__ import annotations
 
 import errno as _errno
+from typing import Self
 
 
 class Errno(int):
@@ -14,7 +15,7 @@ class Errno(int):
 
     why: str
 
-    def __new__(cls, number: int, why: str) -> Errno:
+    def __new__(cls, number: int, why: str) -> Self:
         """Make -number; ``why`` is for people and takes no part in comparison."""
         self = super().__new__(cls, -number)
         self.why = why

@@ -17,21 +17,25 @@ from kvmlab.engine.chips.lapic import Lapic
 from kvmlab.engine.chips.pic import PIC, Pic
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route, RoutingTable
 from kvmlab.engine.chips.routing import ROUTING, Routing
-from kvmlab.engine.fds.eventfd import FDS, Fds
+from kvmlab.engine.fds.files import FDS, Fds
 from kvmlab.engine.fds.ioeventfd import IOEVENTFDS, Ioeventfds
 from kvmlab.engine.fds.irqfd import IRQFDS, Irqfds
-from kvmlab.engine.kernel.contexts import CONTEXTS, DONE, STANDING, STOPPED, Call, Contexts, Outcome
+from kvmlab.engine.kernel.contexts import CONTEXTS, Contexts
+from kvmlab.engine.kernel.continuation import Call, Place
 from kvmlab.engine.kernel.locks import LOCKS, Lockdep, Locks
 from kvmlab.engine.kernel.memory import Memory, State
 from kvmlab.engine.kernel.rcu import RCU, Rcu
 from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.proposals.eoifd_v7 import EOIFDS, Eoifds
-from kvmlab.engine.tracepoint import Trace
+from kvmlab.engine.tracepoint import KEPT, Trace
 from kvmlab.engine.world.firmware import FIRMWARE, RUNNABLE
 from kvmlab.engine.world.guest import GUEST, Guest, Vcpu, lapic, vcpu
 from kvmlab.engine.world.userspace import USERSPACE, Userspace
 from kvmlab.engine.world.vm import VM, Vm
+
+APIC_EOI, APIC_SPIV = 0xFEE000B0, 0xFEE000F0
+"""Guest physical addresses of two registers of the LAPIC page."""
 
 RUN_LIMIT = 10_000
 """Interrupts after which `run` stops by itself: a line that is never lowered storms for ever."""
@@ -55,9 +59,9 @@ class Machine:
         for name in ("user", *map(vcpu, range(profile.vcpus)), *QUEUES):
             self.contexts.add(name)
         self._build_kernel()
-        self._build_world()
         if profile.has("irqchip"):
             self._create_irqchip()
+        self._build_world()
         if profile.pit:
             self.call("user", "vm_ioctl", "kvm_create_pit")
         if not profile.bare:
@@ -69,8 +73,8 @@ class Machine:
         place, profile = self.memory.place, self.profile
         locks = place(LOCKS, Locks(place("lockdep", Lockdep())))
         place(RCU, Rcu(locks))
-        for worker, queue in QUEUES.items():
-            place(queue, Workqueue(worker))
+        queues = [(worker, queue, place(queue, Workqueue(worker))) for worker, queue in QUEUES.items()]
+        self.contexts.queues = tuple(queues)
         place(FDS, Fds(profile.vcpus))
         place(IRQFDS, Irqfds())
         place(EOIFDS, Eoifds())
@@ -83,9 +87,12 @@ class Machine:
 
     def _build_world(self) -> None:
         place = self.memory.place
-        place(GUEST, Guest(self.trace))
+        fds = self.memory.objects[FDS]
+        assert isinstance(fds, Fds)
+        place(GUEST, Guest(fds, self.trace))
         for number in range(self.profile.vcpus):
-            place(vcpu(number), Vcpu())
+            chip = self.lapics[number] if self.profile.has("irqchip") else None
+            place(vcpu(number), Vcpu(fds, chip))
         place(USERSPACE, Userspace(DEFAULT_ROUTING if self.profile.has("irqchip") else ()))
 
     def _create_irqchip(self) -> None:
@@ -105,7 +112,7 @@ class Machine:
         for path, args in FIRMWARE if self.profile.has("irqchip") else ():
             self.call("user", path, *args)
         for chip in getattr(self, "lapics", ()):
-            self.call("user", "mmio_write", chip.vcpu_id, 0xFEE000F0, 4, 0x1FF)
+            self.call("user", "mmio_write", chip.vcpu_id, APIC_SPIV, 4, 0x1FF)
             chip.changed()
             chip.mp_state = RUNNABLE
 
@@ -113,10 +120,15 @@ class Machine:
 
     def call(self, context: str, path: str, *args: Any) -> Any:
         """Drain a path in a context and return its result, or None if it did not come to an end."""
-        return self.submit(context, (path, args)).value
+        result = self.submit(context, (path, args))
+        return None if result.__class__ is Place else result
 
-    def submit(self, context: str, call: Call) -> Outcome:
-        """Start a call: drained in auto, put at its first op in manual.
+    def _status(self, context: str, path: str, *args: Any) -> int:
+        status: int = self.call(context, path, *args)
+        return status
+
+    def submit(self, context: str, call: Call) -> Any:
+        """Start a call: drained in auto, put at its first op in manual. Its result, or its Place.
 
         The prompt's thread that will never go on (an oops, a deadlock) is left where it is,
         and the prompt goes on with a new one.
@@ -126,10 +138,12 @@ class Machine:
             context = contexts.prompt
         if contexts.manual:
             return contexts.start(context, call)
-        outcome = contexts.call(context, call)
-        if outcome.state == STOPPED and context == contexts.prompt:
+        result = contexts.call(context, call)
+        if result is Place.STOPPED and context == contexts.prompt:
             contexts.new_prompt()
-        return outcome
+        if len(self.trace.ring) > 2 * KEPT:
+            self.trace.trim()
+        return result
 
     def run(self, limit: int | None = None) -> int:
         """Let everything go on until nothing can, or ``limit`` interrupts were taken; count them."""
@@ -156,10 +170,10 @@ class Machine:
         calls = guest.handler(self.next_vector(number))
         if calls is None:
             return False
-        if self.contexts.call(context.name, ("vcpu_take", (number,))).value is None:
+        if not isinstance(self.contexts.call(context.name, ("vcpu_take", (number,))), int):
             return False
         for call in calls:
-            if self.contexts.call(context.name, call).state != DONE:
+            if isinstance(self.contexts.call(context.name, call), Place):
                 break
         return True
 
@@ -170,13 +184,6 @@ class Machine:
         if vector == -1 and chip.accept_pic_intr() and self.pic.output:
             return self.pic.next_vector()
         return vector
-
-    def step(self, context: str) -> Outcome:
-        """Run a context's next op. DONE with the result when that ended its call."""
-        if not self.contexts.step(context):
-            return Outcome(STOPPED)
-        here = self.contexts.get(context)
-        return Outcome(STANDING) if here.at is not None else Outcome(DONE, here.result)
 
     # -- state ------------------------------------------------------------------------------
 
@@ -198,15 +205,15 @@ class Machine:
 
     def write(self, fd: int, value: int = 1) -> int:
         """write(2): 0, -EBADF, -EINVAL, -EAGAIN or -EINTR."""
-        return self.call("user", "sys_write", fd, value)
+        return self._status("user", "sys_write", fd, value)
 
     def read(self, fd: int) -> int:
         """read(2): the value, -EBADF, -EINVAL, -EAGAIN or -EINTR."""
-        return self.call("user", "sys_read", fd)
+        return self._status("user", "sys_read", fd)
 
     def poll(self, fd: int) -> int:
         """poll(2) without a wait: the mask, -EBADF or -EINVAL."""
-        return self.call("user", "sys_poll", fd)
+        return self._status("user", "sys_poll", fd)
 
     def dup(self, fd: int) -> int:
         """dup(2): the new descriptor, -EBADF or -EMFILE."""
@@ -216,52 +223,52 @@ class Machine:
 
     def close(self, fd: int) -> int:
         """close(2): 0 or -EBADF."""
-        return self.call("user", "sys_close", fd)
+        return self._status("user", "sys_close", fd)
 
     # -- VM ioctls ---------------------------------------------------------------------------
 
     def irqfd(self, fd: int, gsi: int, flags: int = 0) -> int:
         """KVM_IRQFD: 0 or, with KVM_IRQFD_FLAG_LEVEL, the key."""
-        return self.call("user", "vm_ioctl", "kvm_irqfd", fd, gsi, flags)
+        return self._status("user", "vm_ioctl", "kvm_irqfd", fd, gsi, flags)
 
     def eoifd(self, fd: int, flags: int, key: int) -> int:
         """KVM_EOIFD of v7."""
-        return self.call("user", "vm_ioctl", "kvm_eoifd", fd, flags, key)
+        return self._status("user", "vm_ioctl", "kvm_eoifd", fd, flags, key)
 
     def ioeventfd(self, fd: int, addr: int, length: int, flags: int = 0, datamatch: int = 0) -> int:
         """KVM_IOEVENTFD."""
-        return self.call("user", "vm_ioctl", "kvm_ioeventfd", fd, addr, length, flags, datamatch)
+        return self._status("user", "vm_ioctl", "kvm_ioeventfd", fd, addr, length, flags, datamatch)
 
     def irq_line(self, gsi: int, level: int) -> int:
         """KVM_IRQ_LINE_STATUS: the status (-1 ignored, 0 merged, > 0 deliveries), or -ENXIO."""
-        return self.call("user", "vm_ioctl", "kvm_vm_ioctl_irq_line", gsi, level)
+        return self._status("user", "vm_ioctl", "kvm_vm_ioctl_irq_line", gsi, level)
 
     def signal_msi(self, addr: int, data: int, flags: int = 0) -> int:
         """KVM_SIGNAL_MSI: the status, or -EINVAL."""
         low, high = addr & 0xFFFFFFFF, addr >> 32
-        return self.call("user", "vm_ioctl", "kvm_send_userspace_msi", low, high, data, flags)
+        return self._status("user", "vm_ioctl", "kvm_send_userspace_msi", low, high, data, flags)
 
     def set_gsi_routing(self, entries: tuple[Route, ...], flags: int = 0) -> int:
         """KVM_SET_GSI_ROUTING: replaces the whole table; 0, -EINVAL or -ENOMEM."""
-        return self.call("user", "vm_ioctl", "kvm_set_irq_routing", entries, flags)
+        return self._status("user", "vm_ioctl", "kvm_set_irq_routing", entries, flags)
 
     def create_pit2(self) -> int:
         """KVM_CREATE_PIT2: 0, -EEXIST or -ENOMEM."""
-        return self.call("user", "vm_ioctl", "kvm_create_pit")
+        return self._status("user", "vm_ioctl", "kvm_create_pit")
 
     def release(self) -> int:
         """Close the VM's descriptor and its vCPUs': 0 or -EBADF."""
-        return self.call("user", "close_vm")
+        return self._status("user", "close_vm")
 
     # -- inside the kernel -------------------------------------------------------------------
 
     def kvm_set_irq(self, irq_source_id: int, gsi: int, level: int) -> int:
         """kvm_set_irq for any source: -1 ignored, 0 merged, > 0 deliveries."""
-        return self.call("user", "kvm_set_irq", irq_source_id, gsi, level)
+        return self._status("user", "kvm_set_irq", irq_source_id, gsi, level)
 
     def kvm_request_irq_source_id(self) -> int:
         """Take the lowest free source id, or -EFAULT."""
-        return self.call("user", "kvm_request_irq_source_id")
+        return self._status("user", "kvm_request_irq_source_id")
 
     def kvm_free_irq_source_id(self, irq_source_id: int) -> None:
         """Give a source id back."""
@@ -271,28 +278,29 @@ class Machine:
 
     def mmio_write(self, number: int, addr: int, value: int, length: int = 4) -> int:
         """A vCPU's write to physical memory, ``length`` bytes."""
-        return self.call(vcpu(number), "mmio_write", number, addr, length, value)
+        return self._status(vcpu(number), "mmio_write", number, addr, length, value)
 
     def mmio_read(self, number: int, addr: int, length: int = 4) -> int:
         """A vCPU's read of physical memory."""
-        return self.call(vcpu(number), "mmio_read", number, addr, length)
+        return self._status(vcpu(number), "mmio_read", number, addr, length)
 
     def pio_write(self, port: int, value: int, number: int = 0, length: int = 1) -> int:
         """A vCPU's OUT."""
-        return self.call(vcpu(number), "pio_write", number, port, length, value)
+        return self._status(vcpu(number), "pio_write", number, port, length, value)
 
     def pio_read(self, port: int, number: int = 0, length: int = 1) -> int:
         """A vCPU's IN."""
-        return self.call(vcpu(number), "pio_read", number, port, length)
+        return self._status(vcpu(number), "pio_read", number, port, length)
 
     def get_interrupt(self, number: int = 0) -> int:
         """kvm_cpu_get_interrupt: what the vCPU acknowledges with its window open, or -1."""
-        return self.call(vcpu(number), "kvm_cpu_get_interrupt", number)
+        return self._status(vcpu(number), "kvm_cpu_get_interrupt", number)
 
     def take(self, number: int = 0) -> int | None:
         """The vCPU takes the next deliverable interrupt: its vector, or None."""
-        return self.call(vcpu(number), "vcpu_take", number)
+        vector: int | None = self.call(vcpu(number), "vcpu_take", number)
+        return vector
 
     def eoi(self, number: int = 0) -> int:
         """The vCPU writes its LAPIC's EOI register."""
-        return self.call(vcpu(number), "vcpu_eoi", number)
+        return self.mmio_write(number, APIC_EOI, 0)

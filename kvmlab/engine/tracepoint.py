@@ -7,82 +7,83 @@ An event is formatted only when somebody reads it.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+_NAME = itemgetter(0)
 
 Event = tuple[Any, ...]
 """``(event name, *fields)``; the fields of each event are the parameters of its formatter."""
 
-CHUNK = 8192
-"""The ring keeps between one and two chunks of events."""
-
-Mark = tuple["_Chunk", "_Chunk", int]
-"""A place in the trace: the chunk before, the chunk itself, and how much of it."""
+KEPT = 8192
+"""The ring keeps at least so many events, and at most twice as many between two commands."""
 
 
-class _Chunk:
-    """Events in the order they happened, and how many of each name came before this chunk."""
+class Events(NamedTuple):
+    """The events of one command, and how many of each name have left the ring since ("lost")."""
 
-    __slots__ = ("before", "events")
-
-    def __init__(self, before: Counter[str]) -> None:
-        self.events: list[Event] = []
-        self.before = before
+    kept: tuple[Event, ...]
+    lost: Counter[str] | None = None
 
 
 class Trace:
-    """The ring. A mark is a place in it that can be gone back to, however much came since."""
+    """The ring. What one command recorded can be taken back and put again, however old it is."""
 
     def __init__(self) -> None:
-        self._older = self._chunk = _Chunk(Counter())
-        self._events = self._chunk.events
+        self.ring: list[Event] = []
+        self.emit = self.ring.append
+        """Record an event: a tuple of its name and its fields."""
+        self._start = 0
+        self._dropped: Counter[str] = Counter()
+        self._lost: Counter[str] | None = None
 
-    def emit(self, *event: Any) -> None:
-        """Record an event: its name, then its fields."""
-        events = self._events
-        events.append(event)
-        if len(events) == CHUNK:
-            self._roll()
+    def trim(self) -> None:
+        """Let the oldest events go when the ring is full; they stay counted."""
+        if len(self.ring) < 2 * KEPT:
+            return
+        surplus = len(self.ring) - KEPT
+        self._dropped.update(map(_NAME, self.ring[:surplus]))
+        if surplus > self._start:
+            self._lost = self._lost or Counter()
+            self._lost.update(map(_NAME, self.ring[self._start : surplus]))
+        del self.ring[:surplus]
+        self._start = max(0, self._start - surplus)
 
-    def _roll(self) -> None:
-        full = self._chunk
-        before = full.before + Counter(event[0] for event in full.events)
-        self._older, self._chunk = full, _Chunk(before)
-        self._events = self._chunk.events
+    def fresh(self) -> tuple[Event, ...]:
+        """Return the events since the last commit that the ring still has."""
+        return tuple(self.ring[self._start :])
+
+    def commit(self) -> Events:
+        """Return the events since the last commit, and begin anew."""
+        events = Events(self.fresh(), self._lost)
+        self._start, self._lost = len(self.ring), None
+        return events
+
+    def revert(self, events: Events) -> None:
+        """Take the newest command's events back."""
+        there = min(len(events.kept), len(self.ring))
+        del self.ring[len(self.ring) - there :]
+        self._dropped.subtract(map(_NAME, events.kept[: len(events.kept) - there]))
+        self._dropped.subtract(events.lost or ())
+        self._start = len(self.ring)
+
+    def reapply(self, events: Events) -> None:
+        """Put a command's events again."""
+        self._dropped.update(events.lost or ())
+        self.ring.extend(events.kept)
+        self._start = len(self.ring)
+        self.trim()
 
     def clear(self) -> None:
         """Forget everything, as after `echo > trace`; the counts begin anew too."""
-        self._older = self._chunk = _Chunk(Counter())
-        self._events = self._chunk.events
-
-    def mark(self) -> Mark:
-        """Return the present place."""
-        return self._older, self._chunk, len(self._events)
-
-    def rewind(self, mark: Mark) -> None:
-        """Go to a place: events after it are no longer seen, but other marks stay good."""
-        self._older, chunk, length = mark
-        if length != len(chunk.events):
-            copy = _Chunk(chunk.before)
-            copy.events = chunk.events[:length]
-            chunk = copy
-        self._chunk, self._events = chunk, chunk.events
-
-    def since(self, mark: Mark) -> list[Event]:
-        """Return the events after an earlier place, as far as the ring still has them."""
-        _older, chunk, length = mark
-        if chunk is self._chunk:
-            return self._events[length:]
-        if chunk is self._older:
-            return chunk.events[length:] + self._events
-        return self.last()
+        self.ring.clear()
+        self._dropped.clear()
+        self._start, self._lost = 0, None
 
     def last(self, count: int | None = None) -> list[Event]:
         """Return the newest ``count`` events, or all that the ring has, oldest first."""
-        events = self._events
-        if self._older is not self._chunk:
-            events = self._older.events + events
-        return list(events) if count is None else events[max(0, len(events) - count) :]
+        return self.ring[-count:] if count else list(self.ring)
 
     def counts(self) -> Counter[str]:
         """Return how many events of each name there were since the machine was made."""
-        return self._chunk.before + Counter(event[0] for event in self._events)
+        return +(self._dropped + Counter(map(_NAME, self.ring)))

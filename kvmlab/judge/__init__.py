@@ -1,0 +1,1 @@
+"""Is it true: recordings replayed, budgets measured."""

@@ -7,23 +7,17 @@ acknowledgements and the tracepoint texts are compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from kvmlab.engine.abi import ENOENT
-from kvmlab.engine.chips.irq_source import IRQ_SOURCES, IrqSources
-from kvmlab.engine.chips.pic_chip import Registers
-from kvmlab.engine.chips.routing import ROUTING, Routing, kvm_set_irq
-from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import Path as KernelPath
-from kvmlab.engine.kernel.path import path
-from kvmlab.engine.machine import Machine
-from kvmlab.engine.profile import Profile
 from kvmlab.engine.tracetext import format_event
-from kvmlab.judge.recording import Recording, Step, read
+from kvmlab.judge.recording import BadRecording, Recording, read
+from kvmlab.judge.subject import OPERATIONS, Subject, observe
 
 TEXT_EVENTS = frozenset(
     {
@@ -85,6 +79,14 @@ class Result:
             f"{self.fields_agreed} of {self.fields} fields agreed"
         )
 
+    def text(self, file: str) -> str:
+        """Return the divergences, one a line, and the summary under a file's name."""
+        return "\n".join([*map(str, self.divergences), f"{file}: {self.summary()}"])
+
+    def numbers(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {**asdict(self), "traces_agreed": self.traces_agreed}
+
 
 def conform(file: str | Path, only: Callable[[str], bool] = lambda _name: True) -> Result:
     """Replay a file of recordings, or those of its traces whose name ``only`` accepts.
@@ -105,7 +107,7 @@ def replay(recording: Recording, result: Result) -> None:
     recorded: dict[str, Any] = {}
     for number, step in enumerate(recording.steps):
         result.steps += 1
-        mark = subject.machine.trace.mark()
+        subject.machine.trace.commit()
         ret = OPERATIONS[step.op](subject, *step.args)
         recorded.update(step.obs)
         seen = observe(subject.machine)
@@ -115,7 +117,7 @@ def replay(recording: Recording, result: Result) -> None:
         ]
         pairs += subject.acknowledged(step)
         if recording.text is not None:
-            events = [event for event in subject.machine.trace.since(mark) if event[0] in TEXT_EVENTS]
+            events = [event for event in subject.machine.trace.fresh() if event[0] in TEXT_EVENTS]
             pairs += _text_pairs(recording.text[number], [format_event(event) for event in events])
         differing = [pair for pair in pairs if pair[1] != pair[2]]
         result.fields += len(pairs)
@@ -124,6 +126,28 @@ def replay(recording: Recording, result: Result) -> None:
             result.divergences.append(Divergence(recording.name, number, step.op, *differing[0]))
             return
         result.steps_agreed += 1
+
+
+def main(files: Sequence[str], *, as_json: bool = False) -> int:
+    """Replay files and print what was found: 0 if all agreed, 1 if not, 2 for a bad file.
+
+    A bad file is told on stderr (with ``as_json``: in its object), and the rest goes on.
+    """
+    status = 0
+    for file in files:
+        try:
+            result = conform(file)
+        except BadRecording as bad:
+            status = 2
+            line = json.dumps({"file": file, "error": str(bad)}) if as_json else ""
+            if not as_json:
+                sys.stderr.write(f"{bad}\n")
+        else:
+            status = max(status, 1 if result.divergences else 0)
+            line = json.dumps({"file": file, **result.numbers()}) if as_json else result.text(file)
+        if line:
+            sys.stdout.write(f"{line}\n")
+    return status
 
 
 def _text_pairs(recorded: tuple[str, ...], seen: list[str]) -> Iterator[tuple[str, Any, Any]]:
@@ -135,137 +159,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return "{" + ", ".join(map(_shown, value)) + "}"
     return hex(value) if isinstance(value, int) and not -1024 <= value < 10 else str(value)
-
-
-# -- the machine under test, and the operations of a recording -----------------------------------
-
-
-class Listener(Object):
-    """An ack notifier of a recording: it notes its GSI, and may lower a source's line.
-
-    ``heard`` is where it notes it; a source of -1 lowers nothing.
-    """
-
-    __slots__ = ("gsi", "heard", "irq_source_id")
-    FIELDS = ("gsi", "irq_source_id")
-    KIND = "listener"
-
-    def __init__(self, gsi: int, irq_source_id: int, heard: list[int]) -> None:
-        super().__init__()
-        self.gsi, self.irq_source_id, self.heard = gsi, irq_source_id, heard
-
-    def hear(self) -> tuple[int, int]:
-        """Note the GSI; return it and the source to lower."""
-        self.heard.append(self.gsi)
-        return self.gsi, self.irq_source_id
-
-
-@path
-def conform_irq_acked(profile: Profile, listener: str) -> KernelPath[None]:
-    """Note an acknowledgement, then lower the line for the listener's source if it has one."""
-    gsi, irq_source_id = yield (Listener.hear, listener)
-    if irq_source_id >= 0:
-        yield from kvm_set_irq(profile, irq_source_id, gsi, 0)
-
-
-class Subject:
-    """A fresh machine for one recording, and the acknowledgements its listeners heard."""
-
-    def __init__(self, recording: Recording) -> None:
-        self.machine = Machine(
-            Profile(
-                kernel=recording.kernel,
-                vcpus=recording.vcpus,
-                pit=recording.pit,
-                x2apic=recording.x2apic,
-                bare=True,
-            )
-        )
-        self.heard: list[int] = []
-        self.hears = bool(recording.steps) and recording.steps[0].acks is not None
-
-    def acknowledged(self, step: Step) -> list[tuple[str, Any, Any]]:
-        """Return the acknowledgements recorded and heard in a step, if they are recorded at all."""
-        heard = list(self.heard)
-        self.heard.clear()
-        return [("acks", list(step.acks or ()), heard)] if self.hears else []
-
-    def listen(self, gsi: int, irq_source_id: int = -1) -> int:
-        """Register a listener on a GSI."""
-        listener = self.machine.memory.alloc("listener", Listener(gsi, irq_source_id, self.heard))
-        self.machine.call("user", "kvm_register_irq_ack_notifier", gsi, conform_irq_acked.__name__, listener)
-        return 0
-
-    def unlisten(self, gsi: int) -> int:
-        """Remove a GSI's newest listener; -ENOENT if it has none."""
-        routing = self.machine.memory.objects[ROUTING]
-        assert isinstance(routing, Routing)
-        for of, callback, listener in routing.ack_notifiers:
-            if of == gsi:
-                self.machine.call("user", "kvm_unregister_irq_ack_notifier", callback, listener)
-                return 0
-        return -ENOENT
-
-    def free_source(self, irq_source_id: int) -> int:
-        """Give a source id back, which returns nothing."""
-        self.machine.kvm_free_irq_source_id(irq_source_id)
-        return 0
-
-
-OPERATIONS: dict[str, Callable[..., Any]] = {
-    "mmio_write": lambda subject, *args: subject.machine.mmio_write(*args),
-    "mmio_read": lambda subject, *args: subject.machine.mmio_read(*args),
-    "pio_write": lambda subject, *args: subject.machine.pio_write(*args),
-    "pio_read": lambda subject, *args: subject.machine.pio_read(*args),
-    "source_new": lambda subject: subject.machine.kvm_request_irq_source_id(),
-    "source_free": Subject.free_source,
-    "set_irq": lambda subject, *args: subject.machine.kvm_set_irq(*args),
-    "msi": lambda subject, *args: subject.machine.signal_msi(*args),
-    "set_routing": lambda subject, entries: subject.machine.set_gsi_routing(entries, 0),
-    "ack_listen": Subject.listen,
-    "ack_deassert": Subject.listen,
-    "ack_unlisten": Subject.unlisten,
-    "take": lambda subject, vcpu: subject.machine.get_interrupt(vcpu),
-    "eoi": lambda subject, vcpu: subject.machine.eoi(vcpu),
-}
-"""By operation: what is called with the subject and the arguments of the step."""
-
-
-# -- what is seen of a machine, under the names of a recording -------------------------------------
-
-_LAPIC_FIELDS = {
-    **{name: name for name in ("tpr", "ppr", "spiv", "ldr", "dfr", "id", "lvr", "icr", "icr2", "nmi")},
-    "arb": "arb_prio",
-    "mp": "mp_state",
-}
-
-
-def observe(machine: Machine) -> dict[str, Any]:
-    """Return the state of a machine's chips and sources as a recording's dotted fields."""
-    ioapic, pic = machine.ioapic, machine.pic
-    seen: dict[str, Any] = {
-        "ioapic.regsel": ioapic.ioregsel,
-        "ioapic.id": ioapic.id,
-        "ioapic.irr": ioapic.irr,
-        "pic.master.output": pic.output,
-    }
-    for pin, entry in enumerate(ioapic.redirtbl):
-        seen[f"ioapic.redir.{pin}"] = entry
-    for number, lapic in enumerate(machine.lapics):
-        prefix = f"lapic.{number}."
-        for name, attribute in _LAPIC_FIELDS.items():
-            seen[prefix + name] = getattr(lapic, attribute)
-        for name in ("irr", "isr", "tmr"):
-            seen[prefix + name] = _bits(getattr(lapic, name))
-        seen[prefix + "lvt0"] = lapic.lvt[3]
-    for name, registers in (("master", pic.master), ("slave", pic.slave)):
-        for register, value in zip(Registers._fields, registers, strict=True):
-            seen[f"pic.{name}.{register}"] = value
-    sources = machine.memory.objects[IRQ_SOURCES]
-    assert isinstance(sources, IrqSources)
-    seen["sources"] = _bits(sources.bitmap)
-    return seen
-
-
-def _bits(value: int) -> list[int]:
-    return [bit for bit in range(value.bit_length()) if value >> bit & 1]

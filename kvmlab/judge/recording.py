@@ -90,11 +90,14 @@ class Recording:
 def read(path: Path) -> Iterator[Recording]:
     """Yield the traces of a file, one after the other; BadRecording for what cannot be replayed."""
     texts = dict(_read_texts(path.with_suffix(".tracetext.jsonl")))
+    line = 0
     for line, trace in _lines(path):
         try:
             yield _recording(trace, texts)
         except _Wrong as wrong:
             raise BadRecording(path, line, str(wrong)) from None
+    if not line:
+        raise BadRecording(path, 0, "holds no trace")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -8,14 +8,15 @@ values its kind has. What a kind cannot list (a vector, a new name) is a placeho
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from operator import attrgetter
 from typing import NamedTuple
 
 from kvmlab.language.commands import ALIASES, VERBS, Grammar, grammar_of
 from kvmlab.language.expecting import after_expect, in_expression
 from kvmlab.language.scope import Scope
-from kvmlab.language.spec import CommandSpec, place
+from kvmlab.language.spec import CommandSpec, Parameter, place
 from kvmlab.language.suggestion import Suggestion, values_of
 from kvmlab.language.verbs.guest import ACTIONS
 
@@ -23,10 +24,8 @@ MOST = 200
 """As many completions as are ever returned."""
 
 _COMMAND = re.compile(r'(?:[^;#"]|"[^"]*")*')
-_HEADS = {
-    "actor": re.compile(r"\s*actor\s+[a-z][a-z0-9_-]*\s*:"),
-    "expect": re.compile(r'\s*expect\s+[^\s:"(){}<>=!]+\s*:'),
-}
+_ACTOR = re.compile(r"\s*actor\s+[a-z][a-z0-9_-]*\s*:")
+_EXPECT = re.compile(r'\s*expect\s+[^\s:"(){}<>=!]+\s*:')
 _LAST_WORD = re.compile(r"\S*$")
 
 
@@ -64,20 +63,40 @@ def what_may_follow(line: str, scope: Scope) -> list[tuple[str, str]]:
     return list(islice(found, MOST))
 
 
+Allowed = Callable[[CommandSpec], bool]
+
+
 def _suggestions(text: str, start: int, scope: Scope) -> Iterable[Suggestion]:
     """Suggest for the last command of a text; ``start`` is where its first command begins."""
+    in_line: Allowed = _any_command
+    allowed = in_line
     while True:
-        head = next((match for each in _HEADS.values() if (match := each.match(text, start))), None)
+        if head := _ACTOR.match(text, start):
+            in_line = allowed = attrgetter("is_call")
+        elif head := _EXPECT.match(text, start):
+            allowed = attrgetter("returns")
         if head:
             start = head.end()
             continue
         match = _COMMAND.match(text, start)
         stop = match.end() if match else start
         if stop == len(text):
-            return _of_command(text, start, scope)
+            return _of_command(text, start, scope, allowed)
         if text[stop] != ";":
             return ()
+        in_line = allowed = in_line if in_line is _any_command else _calls_like(text[start:stop])
         start = stop + 1
+
+
+def _any_command(_spec: CommandSpec) -> bool:
+    return True
+
+
+def _calls_like(command: str) -> Allowed:
+    """Return what may follow a command of an actor: calls of the same context."""
+    forms = VERBS.get(next(iter(command.split()), ""), {})
+    contexts = {spec.context for spec in forms.values()} or {"user", "guest"}
+    return lambda spec: spec.context in contexts
 
 
 class _Here(NamedTuple):
@@ -95,12 +114,12 @@ class _Here(NamedTuple):
         return self.text[self.at :]
 
 
-def _of_command(text: str, start: int, scope: Scope) -> Iterable[Suggestion]:
+def _of_command(text: str, start: int, scope: Scope, allowed: Allowed) -> Iterable[Suggestion]:
     last = _LAST_WORD.search(text, start)
     at = last.start() if last else len(text)
     done = text[start:at].split()
     if not done:
-        return _verbs(at, scope)
+        return _verbs(at, scope, allowed)
     rest = text.index(done[0], start) + len(done[0])
     forms = VERBS.get(done[0], {})
     if "" in forms:
@@ -112,10 +131,10 @@ def _of_command(text: str, start: int, scope: Scope) -> Iterable[Suggestion]:
     return ()
 
 
-def _verbs(at: int, scope: Scope) -> Iterator[Suggestion]:
+def _verbs(at: int, scope: Scope, allowed: Allowed) -> Iterator[Suggestion]:
     for verb, forms in VERBS.items():
         spec = next(iter(forms.values()))
-        if grammar_of(spec.verb, scope.api) is not None:
+        if allowed(spec) and grammar_of(spec.verb, scope.api) is not None:
             alias = f"another name of {spec.verb}: " if verb in ALIASES else ""
             summary = spec.summary if "" in forms else ", ".join(forms)
             yield Suggestion(verb, at, "command", alias + summary)
@@ -148,14 +167,26 @@ def _words(grammar: Grammar, here: _Here) -> Iterator[Suggestion]:
         yield from values_of(places[0], at, scope)
         if places[0].required and places[0].name not in grammar.keys:
             return
+    keys = [p for p in grammar.keys.values() if p.name not in given]
+    yield from (Suggestion(f"{p.name}=", at, "key", p.summary) for p in keys if p.required)
     for word, parameter in grammar.words.items():
         if parameter.name not in given:
             yield Suggestion(word, at, "word", parameter.summary)
-    for key, parameter in grammar.keys.items():
-        if key not in given:
-            yield Suggestion(f"{key}=", at, "key", parameter.summary)
+    yield from (Suggestion(f"{p.name}=", at, "key", p.summary) for p in keys if not p.required)
     for more in filter(None, (grammar.many, grammar.text)):
-        yield from (each for each in values_of(more, at, scope) if each.text not in here.done)
+        yield from _further(more, here.done[len(grammar.places) :], at, scope)
+
+
+def _further(parameter: Parameter, done: list[str], at: int, scope: Scope) -> Iterator[Suggestion]:
+    """Suggest one more value of a parameter that takes several."""
+    for each in values_of(parameter, at, scope):
+        stands_alone = (each.text,) == parameter.alone
+        if (
+            each.text not in done
+            and not (done and stands_alone)
+            and (parameter.alone or ("",))[0] not in done
+        ):
+            yield each
 
 
 def _given(grammar: Grammar, done: list[str]) -> set[str]:

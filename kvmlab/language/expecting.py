@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from kvmlab.language.errors import LanguageError
-from kvmlab.language.facts import SEGMENTS, TREE, FactSpec, Tree, is_fact, read_fact
+from kvmlab.language.facts import SEGMENTS, SET, TREE, FactSpec, Tree, is_fact, read_fact
+from kvmlab.language.kinds import read_number
 from kvmlab.language.scope import Scope
 from kvmlab.language.suggestion import Suggestion
 
@@ -23,6 +24,7 @@ OPERATORS = {
 
 _JOINS = {"and": "both hold", "or": "one of both holds"}
 _BEFORE_OPERAND = {*OPERATORS, *_JOINS, "not", "(", "{", ","}
+_IN_WORD = re.compile(r"[\w.-]$|(?<![=!<>])[=!<>]$")
 _TOKEN = re.compile(r"[=!<>]=|[<>(){},]|-?[\w.-]+|\S")
 _RESULTS = {
     "EAGAIN": "it would wait, or the counter is full",
@@ -45,32 +47,53 @@ def after_expect(text: str, rest: int, at: int, scope: Scope) -> Iterator[Sugges
     if not text[rest:at].strip():
         for result, meaning in _RESULTS.items():
             yield Suggestion(f"{result}:", at, "result", f"the command gives {result}: {meaning}")
-        yield Suggestion("V:", at, "result", "the command returns V, an integer", False)
+        if at == len(text):
+            yield Suggestion("V:", at, "result", "the command returns V, an integer", insertable=False)
 
 
 def in_expression(text: str, rest: int, scope: Scope) -> Iterable[Suggestion]:
     """Suggest what may stand at the end of an expression that begins at ``rest``."""
     tokens = _TOKEN.findall(text, rest)
-    partial = tokens.pop() if tokens and not text[-1:].isspace() and tokens[-1] not in _BEFORE_OPERAND else ""
+    partial = tokens.pop() if tokens and _IN_WORD.search(text) else ""
     at = len(text) - len(partial)
     if not tokens or tokens[-1] in _BEFORE_OPERAND:
         return _operands(tokens, partial, at, scope)
     joined = tokens[-1] in (")", "}") or (len(tokens) > 1 and tokens[-2] in OPERATORS)
-    words = _JOINS if joined else OPERATORS
+    words = _JOINS if joined else _operators(_spec(tokens[-1], scope))
     return (Suggestion(word, at, "operator", meaning) for word, meaning in words.items())
 
 
+def _operators(left: FactSpec | None) -> dict[str, str]:
+    ordered = left is None or left.has_number
+    return OPERATORS if ordered else {word: OPERATORS[word] for word in ("==", "!=")}
+
+
 def _operands(tokens: list[str], partial: str, at: int, scope: Scope) -> Iterator[Suggestion]:
-    if len(tokens) > 1 and tokens[-1] in OPERATORS:
-        spec = _spec(tokens[-2], scope)
-        if spec is not None:
-            yield from (Suggestion(word, at, "word", f"{tokens[-2]} can be this") for word in spec.words)
+    left = tokens[-2] if len(tokens) > 1 and tokens[-1] in OPERATORS else ""
+    spec = _spec(left, scope)
+    if spec is not None and tokens[-1] in ("==", "!="):
+        yield from (Suggestion(word, at, "word", f"{left} can be this") for word in spec.words)
     node, begin = TREE, at
     *segments, _last = partial.split(".")
     for segment in segments:
         node = _child(node, segment, scope)
         begin += len(segment) + 1
-    yield from _segments(node, begin, scope)
+    yield from _segments(node, begin, scope, _fitting(left, spec, tokens[-1] if left else ""))
+
+
+Fits = Callable[[FactSpec], bool]
+
+
+def _fitting(left: str, spec: FactSpec | None, operator: str) -> Fits:
+    """Return which facts can stand right of an operator, or anywhere when there is none."""
+    if operator == "in" or left == "}" or (spec is not None and spec.type == SET):
+        return lambda fact: fact.type == SET
+    if operator in ("<", "<=", ">", ">=") or read_number(left) is not None:
+        return lambda fact: fact.has_number
+    if spec is None:
+        return lambda _fact: True
+    words, number = spec.has_word, spec.has_number
+    return lambda fact: (number and fact.has_number) or (words and fact.has_word)
 
 
 def _spec(word: str, scope: Scope) -> FactSpec | None:
@@ -93,9 +116,17 @@ def _child(node: Tree, segment: str, scope: Scope) -> Tree:
     return {}
 
 
-def _segments(node: Tree, at: int, scope: Scope) -> Iterator[Suggestion]:
+def _leaves(node: Tree) -> Iterator[FactSpec]:
     for name, child in node.items():
-        if not name:
+        if name:
+            yield from _leaves(child)
+        else:
+            yield child
+
+
+def _segments(node: Tree, at: int, scope: Scope, fits: Fits) -> Iterator[Suggestion]:
+    for name, child in node.items():
+        if not name or not any(map(fits, _leaves(child))):
             continue
         further = "." if any(child) else ""
         summary = child[""].summary if "" in child else _summary(child)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from typing import Any, NamedTuple
 
 from kvmlab.engine.abi import BITS_PER_LONG
@@ -16,8 +15,31 @@ NUMBER, SET, WORD, RESULT, ERRNO = "number", "set", "word", "number or none", "e
 Path = tuple[str | int, ...]
 """A fact as its segments: ("ioapic", 11, "irr")."""
 
-ERRNOS = frozenset(errno.errorcode.values())
-"""Names of errnos."""
+ERRNOS = (
+    "EPERM",
+    "ENOENT",
+    "EINTR",
+    "EIO",
+    "ENXIO",
+    "E2BIG",
+    "EBADF",
+    "EAGAIN",
+    "ENOMEM",
+    "EFAULT",
+    "EBUSY",
+    "EEXIST",
+    "ENODEV",
+    "EINVAL",
+    "ENFILE",
+    "EMFILE",
+    "ENOTTY",
+    "ENOSPC",
+    "ERANGE",
+    "ENOSYS",
+    "EOVERFLOW",
+    "EOPNOTSUPP",
+)
+"""Names of the errnos that eventfds and KVM can give."""
 
 TRACEPOINTS = (
     "kvm_set_irq",
@@ -85,8 +107,8 @@ def _number(pattern: str, summary: str, hexadecimal: bool = False) -> FactSpec:
     return FactSpec(pattern, NUMBER, summary, hexadecimal=hexadecimal)
 
 
-def _result(pattern: str, summary: str) -> FactSpec:
-    return FactSpec(pattern, RESULT, summary, ("none",))
+def _result(pattern: str, summary: str, hexadecimal: bool = False) -> FactSpec:
+    return FactSpec(pattern, RESULT, summary, ("none",), hexadecimal)
 
 
 def _set(pattern: str, summary: str, hexadecimal: bool = False) -> FactSpec:
@@ -133,8 +155,8 @@ FACTS: tuple[FactSpec, ...] = (
     _number("reports", "sanitizer reports"),
     _number("reports.KIND", "sanitizer reports of a kind"),
     _result("last.ret", "what the last unit returned"),
-    FactSpec("last.errno", ERRNO, "the errno of the last unit, 0 for none", tuple(sorted(ERRNOS))),
-    _result("last.taken", "the vector that the last unit took"),
+    FactSpec("last.errno", ERRNO, "the errno of the last unit, 0 for none", ERRNOS),
+    _result("last.taken", "the vector that the last unit took", True),
 )
 """Every fact, in the order help shows them."""
 

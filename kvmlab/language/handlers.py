@@ -52,8 +52,9 @@ def _action(words: list[Token], scope: Scope) -> Action:
     kinds, _summary = ACTIONS[name]
     if len(words) - 1 != len(kinds):
         wanted = " ".join((name, *(kind.upper() for kind in kinds)))
-        surplus = words[len(kinds) + 1 :] or words[-1:]
-        raise LanguageError(f"the action is '{wanted}'", column=surplus[0].column, expected=f"'{wanted}'")
+        surplus = words[len(kinds) + 1 :]
+        at = surplus[0].column if surplus else words[-1].column + len(words[-1].text)
+        raise LanguageError(f"the action is '{wanted}'", column=at, expected=f"'{wanted}'")
     operands = []
     for kind, word in zip(kinds, words[1:], strict=True):
         try:

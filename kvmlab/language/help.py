@@ -136,7 +136,7 @@ def _switches() -> list[str]:
 def _facts() -> list[str]:
     rows = [(fact.pattern, f"{fact.summary} ({_values(fact.type, fact.words)})") for fact in FACTS]
     return [
-        "Facts are what expressions compare. Capital segments stand for a name or a number in any base.",
+        *_wrap("Expressions compare facts. Capital segments stand for a name, or a number in any base."),
         "",
         *_table(rows),
     ]

@@ -20,18 +20,24 @@ NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 _NUMBER = re.compile(r"(-?)(?:(0[xX][0-9a-fA-F]+)|(0[bB][01]+)|([0-9]+))")
 _LONGEST_NUMBER = 80
+_CAPABILITY = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 Reader = Callable[[str, Scope], Value]
 Words = Callable[[Scope], Mapping[str, str]]
 
 
 class Kind(NamedTuple):
-    """One kind of value. ``creates`` lists the names it makes known: (kind of name, suffix)."""
+    """One kind of value.
+
+    ``words`` are those that completion offers, ``partial`` tells that there are others too.
+    ``creates`` lists the names it makes known: (kind of name, suffix).
+    """
 
     read: Reader
     expected: str
     words: Words
     creates: tuple[tuple[str, str], ...] = ()
+    partial: bool = False
 
 
 def nothing(_scope: Scope) -> Mapping[str, str]:
@@ -135,7 +141,7 @@ def _number_or_name(numbers: Kind, names: Kind, expected: str) -> Kind:
     def read(word: str, scope: Scope) -> Value:
         return (names if read_number(word) is None else numbers).read(word, scope)
 
-    return Kind(read, expected, names.words)
+    return Kind(read, expected, names.words, partial=True)
 
 
 def _switches(option: str) -> Kind:
@@ -173,7 +179,8 @@ def _read_route(word: str, _scope: Scope) -> tuple[str | int, ...]:
     wanted = _ROUTES[chip]
     if len(parts) != len(wanted):
         form = ":".join((chip, *(part.upper() for part in wanted)))
-        raise LanguageError(f"'{clip(word)}' is no route", column=0, expected=form)
+        at = len(word) if len(parts) < len(wanted) else 0
+        raise LanguageError(f"'{clip(word)}' is no route", column=at, expected=form)
     numbers, at = [], len(chip) + 1
     for name, part in zip(wanted, parts, strict=True):
         try:
@@ -183,6 +190,14 @@ def _read_route(word: str, _scope: Scope) -> tuple[str | int, ...]:
             raise
         at += len(part) + 1
     return (chip, *numbers)
+
+
+def _read_capability(word: str, _scope: Scope) -> str:
+    number = read_number(word)
+    if number is None and not _CAPABILITY.fullmatch(word):
+        expected = "KVM_CAP_ and a name, the name alone, or a number"
+        raise LanguageError(f"'{clip(word)}' is no capability", column=0, expected=expected)
+    return word if number is None else str(number)
 
 
 def _read_vcpu(word: str, scope: Scope) -> int:
@@ -251,7 +266,7 @@ KINDS: dict[str, Kind] = {
         "irqfds": "irqfds", "eoifds": "eoifds", "routes": "the GSI routing table",
         "contexts": "who stands where", "devices": "devices"}),
     "export-format": _any_text("a format"),
-    "capability": _any_text("a capability's name or number"),
+    "capability": Kind(_read_capability, "a capability's name or number", nothing),
     "flag": _any_text("the word itself"),
     "path": _any_text("the name of a file"),
     "text": _any_text("words"),

@@ -61,17 +61,21 @@ def parse_line(text: str, scope: Scope, line: int = 1, file: str = "") -> list[C
     """
     scope.begin()
     try:
-        return parse_commands(text, scope, line, file)
+        return list(parse_commands(text, scope, line, file))
     except LanguageError:
         scope.rollback()
         raise
 
 
-def parse_commands(text: str, scope: Scope, line: int = 1, file: str = "") -> list[Command]:
-    """Do what ``parse_line`` does, but leave the scope half-way when the text is wrong."""
+def parse_commands(text: str, scope: Scope, line: int = 1, file: str = "") -> Iterator[Command]:
+    """Yield the commands of one line, each parsed when it is asked for.
+
+    The scope is left half-way when the text is wrong: ``Scope.begin`` and ``rollback`` are the
+    caller's.
+    """
     try:
         _refuse_unshown(text)
-        return list(_commands(_Line(text, scope, line, file), 0, len(text)))
+        yield from _commands(_Line(text, scope, line, file), 0, len(text))
     except LanguageError as error:
         error.line, error.file, error.source = line, file, text
         raise
@@ -239,15 +243,15 @@ def _read_actor(rest: _Rest) -> tuple[Args, Inner]:
 
 
 def _check_call(command: Command, first: Command) -> None:
-    problem = ""
+    problem, at = "", command.column
     if not command.spec.is_call:
         problem = f"an actor makes syscalls, ioctls or guest accesses, and '{command.verb}' is none"
     elif command.spec.context != first.spec.context:
         problem = "an actor is a thread or a vCPU, not both"
     elif command.args.get("vcpu") != first.args.get("vcpu"):
-        problem = "an actor is one vCPU only"
+        problem, at = f"this actor is vCPU {first.args['vcpu']}", at + len(command.text)
     if problem:
-        raise LanguageError(problem, column=command.column, expected=f"calls like '{first.verb}'")
+        raise LanguageError(problem, column=at, expected=f"a call like '{first.text}'")
 
 
 Form = Callable[[_Rest], tuple[Args, Inner]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kvmlab.engine.profile import KERNELS
+from kvmlab.engine.profile import DEFAULT_APIS, KERNELS
 
 NAMED = ("eventfd", "device", "actor", "mark")
 """Kinds of things that text gives names to."""
@@ -14,8 +14,6 @@ WORKERS = {
     "irqfd-cleanup": "the worker of kvm-irqfd-cleanup",
 }
 """Contexts that every machine has beside the prompt and the vCPUs."""
-
-_DEFAULT_API = {"linux-3.6": "eoifd-v7", "linux-6.x": "resample"}
 
 
 class Scope:
@@ -33,7 +31,7 @@ class Scope:
         self._before: tuple[dict[str, dict[str, str]], str, str, int] | None = None
         self.vcpus = 1
         self.kernel = kernel or KERNELS[0]
-        self.api = api or _DEFAULT_API[self.kernel]
+        self.api = api or DEFAULT_APIS[self.kernel]
 
     def names(self, kind: str) -> Mapping[str, str]:
         """Return the names of a kind in NAMED, or "context", each with a description in one line."""
@@ -67,7 +65,7 @@ class Scope:
         self._names = {kind: {} for kind in NAMED}
         self.vcpus = vcpus
         self.kernel = kernel or self._options[0] or KERNELS[0]
-        self.api = api or self._options[1] or _DEFAULT_API[self.kernel]
+        self.api = api or self._options[1] or DEFAULT_APIS[self.kernel]
 
     def begin(self) -> None:
         """Mark the point that ``rollback`` returns to."""

@@ -22,11 +22,11 @@ class Suggestion(NamedTuple):
 
 
 def values_of(parameter: Parameter, start: int, scope: Scope) -> Iterator[Suggestion]:
-    """Yield the values that a parameter's kind can list, or a placeholder when it can list none."""
+    """Yield the values that a parameter's kind can list, and a placeholder when there are others."""
     kind = KINDS[parameter.kind]
     words = topic_words() if parameter.kind == "topic" else kind.words(scope)
     for text, description in words.items():
         yield Suggestion(text, start, parameter.kind, description or parameter.summary)
-    if not words:
+    if not words or kind.partial:
         label = parameter.label or parameter.name.upper()
         yield Suggestion(label, start, parameter.kind, f"{parameter.summary}: {kind.expected}", False)

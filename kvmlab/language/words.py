@@ -1,7 +1,7 @@
 """The words of one command: which parameter each is for, and its value.
 
-A bare word fills the next required place, else is one of the command's fixed words, else fills an
-optional place; NAME=VALUE may stand anywhere. Columns count from 1.
+A bare word fills the next required place if it can, else is one of the command's fixed words, else
+fills an optional place; NAME=VALUE may stand anywhere. Columns count from 1.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Words:
         grammar, text = self._grammar, token.text
         place = next((p for p in grammar.places if p.name not in self._columns), None)
         word = None if token.quoted else grammar.words.get(text)
-        if place is not None and (place.required or word is None):
+        if place is not None and (word is None or (place.required and self._fits(place, text))):
             self._set(place, text, token.column, token.column)
         elif word is not None:
             self._once(word, token.column)
@@ -98,6 +98,14 @@ class Words:
             self.rest.append(token)
         else:
             raise self._unknown(text, token, [*grammar.words, *(f"{key}=" for key in grammar.keys)], text)
+
+    def _fits(self, parameter: Parameter, text: str) -> bool:
+        """Tell whether a fixed word is also a value, as for an eventfd that is called "level"."""
+        try:
+            read_value(parameter, text, 0, self._scope)
+        except LanguageError:
+            return False
+        return True
 
     def _set(self, parameter: Parameter, text: str, column: int, value_column: int) -> None:
         self._once(parameter, column)

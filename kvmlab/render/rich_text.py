@@ -25,7 +25,7 @@ def colours_wanted() -> bool:
 
 def styles_of(theme: Theme, colour: bool = True) -> dict[str, Style]:
     """Return the styles of a theme as Rich styles by name, "" being the plain one."""
-    from rich.style import Style  # noqa: PLC0415  (30 ms that only the screen needs)
+    from rich.style import Style  # 30 ms that only the screen needs
 
     texts = rich_styles(theme) if colour else {name: attributes for name, (_, attributes) in STYLES.items()}
     return {"": Style(), **{name: Style.parse(text or "none") for name, text in texts.items()}}
@@ -33,7 +33,7 @@ def styles_of(theme: Theme, colour: bool = True) -> dict[str, Style]:
 
 def rich_lines(rows: Iterable[Row], styles: dict[str, Style], width: int | None = None) -> list[Text]:
     """Return rows as one Text a line; ``width`` is where a table's last column wraps."""
-    from rich.text import Text  # noqa: PLC0415  (30 ms that only the screen needs)
+    from rich.text import Text  # 30 ms that only the screen needs
 
     return [
         Text.assemble(*[(text, styles[style]) for text, style in cells], no_wrap=True, end="")

@@ -5,7 +5,11 @@ A line that begins with a blank is private and not kept, nor is one that repeats
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+
+from prompt_toolkit.history import History
 
 
 class HistoryFile:
@@ -40,4 +44,23 @@ class HistoryFile:
         self._last = text
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8", errors="replace") as file:
-            file.write(text.replace("\n", " ") + "\n")
+            file.write(" ".join(text.splitlines()) + "\n")
+
+
+class SavedHistory(History):
+    """The file as prompt_toolkit reads it; one that cannot be used costs only the history."""
+
+    def __init__(self, file: HistoryFile) -> None:
+        super().__init__()
+        self._file = file
+
+    def load_history_strings(self) -> Iterable[str]:
+        """Return the lines of earlier sessions, newest first."""
+        with suppress(OSError):
+            return reversed(self._file.load())
+        return ()
+
+    def store_string(self, string: str) -> None:
+        """Keep a line for later sessions."""
+        with suppress(OSError):
+            self._file.add(string)

@@ -15,6 +15,9 @@ from pathlib import Path
 CLOSED = b"\n# closed\n"
 """The last line of the journal of a session that ended by itself."""
 
+UNRECORDED = frozenset({"quit"})
+"""What a journal leaves out: it would end the session that the journal is brought back in."""
+
 KEPT = 20
 """As many closed journals are kept."""
 
@@ -22,30 +25,30 @@ KEPT = 20
 class Journal:
     """The open journal of this session; ``lost`` are those of sessions that were killed, oldest first.
 
-    It begins with ``head``, a command that makes the machine the session began with. Raises OSError
-    where the folder cannot be written; a disk that is full later only ends the record.
+    ``head`` is the command it begins with, which makes the machine that the session began with.
+    Raises OSError where the folder cannot be written; a disk that is full later ends the record.
     """
 
-    def __init__(self, folder: Path, head: str) -> None:
+    def __init__(self, folder: Path, head: str = "machine") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.lost = _tidy(folder)
         self.path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.kvm"
-        self._head = head
+        self.head = head
         self._file = self.path.open("ab", buffering=0)
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def add(self, text: str) -> None:
         """Append one command; from here on it survives the end of this process."""
         with suppress(OSError):
-            if self._head:
-                self._file.write(self._head.encode() + b"\n")
-                self._head = ""
+            if self.head:
+                self._file.write(self.head.encode() + b"\n")
+                self.head = ""
             self._file.write(text.encode("utf-8", "replace") + b"\n")
 
     def close(self) -> None:
         """End the journal; an empty one is removed. Those that were lost are not offered again."""
         with suppress(OSError):
-            if self._head:
+            if self.head:
                 self.path.unlink(missing_ok=True)
             else:
                 self._file.write(CLOSED)

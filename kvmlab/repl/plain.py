@@ -6,17 +6,22 @@ repeated behind the prompt, so that the output reads as a session.
 
 from __future__ import annotations
 
-import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
 
 from kvmlab.render.cells import Row
 from kvmlab.render.plain import plain_lines
-from kvmlab.repl.loop import PROMPT, Shell
+from kvmlab.repl.journal import Journal
+from kvmlab.repl.loop import Shell
+from kvmlab.settings import state_dir
 
 if TYPE_CHECKING:
     from kvmlab.session import Session
+
+PROMPT = "kvm> "
 
 INTERRUPTED = 130
 """Exit status after Ctrl+C between two commands of a pipe (128 + SIGINT)."""
@@ -33,9 +38,6 @@ def run_plain(session: Session, source: TextIO | None = None, out: TextIO | None
         return _run(session, source, out)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        _discard(out)
-        return INTERRUPTED
 
 
 def _run(session: Session, source: TextIO, out: TextIO) -> int:
@@ -43,23 +45,41 @@ def _run(session: Session, source: TextIO, out: TextIO) -> int:
         for text in plain_lines(rows):
             print(text, file=out, flush=True)
 
-    shell = Shell(session, show)
-    typed = source.isatty()
-    shell.open_journal(greet=typed)
-    try:
-        while True:
-            if typed:
-                print(PROMPT, end="", file=out, flush=True)
-            text = source.readline()
-            if not text:
-                return shell.status
-            text = text.rstrip("\r\n")
-            if not typed and text.strip():
-                print(PROMPT + text, file=out, flush=True)
+    with _journal() as journal:
+        shell = Shell(session, show, journal)
+        for text in _lines(source, out):
             if not shell.run_line(text):
-                return shell.status
+                break
+        return shell.status
+
+
+def _lines(source: TextIO, out: TextIO) -> Iterator[str]:
+    """Yield the lines of the input, with a prompt before each."""
+    typed = source.isatty()
+    while True:
+        if typed:
+            print(PROMPT, end="", file=out, flush=True)
+        text = source.readline()
+        if not text:
+            return
+        text = text.rstrip("\r\n")
+        if not typed and text.strip():
+            print(PROMPT + text, file=out, flush=True)
+        yield text
+
+
+@contextmanager
+def _journal() -> Iterator[Journal | None]:
+    """Keep a journal where one can be kept; a pipe is told nothing about journals."""
+    try:
+        journal = Journal(state_dir() / "journal")
+    except OSError:
+        yield None
+        return
+    try:
+        yield journal
     finally:
-        shell.close()
+        journal.close()
 
 
 def _forgive(source: TextIO, out: TextIO) -> None:
@@ -68,9 +88,3 @@ def _forgive(source: TextIO, out: TextIO) -> None:
         source.reconfigure(errors="surrogateescape")
     if isinstance(out, TextIOWrapper):
         out.reconfigure(errors="replace")
-
-
-def _discard(out: TextIO) -> None:
-    """Give the rest of the output to nobody, or the interpreter would complain at its end."""
-    if isinstance(out, TextIOWrapper):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())

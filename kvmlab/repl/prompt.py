@@ -1,11 +1,13 @@
 """The prompt: line editing, completion, ghost text, colours and a toolbar over one session.
 
 Ctrl+C clears the line, or interrupts the command that runs; Ctrl+D ends the session; Tab
-completes and ``?`` lists what may follow. Output goes through prompt_toolkit, in the theme's colours.
+completes and ``?`` lists what may follow. The prompt is painted first, and the session and the
+language are loaded (:meth:`Prompt._load`) while the user reads it; keys wait for that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.application import run_in_terminal
@@ -16,80 +18,118 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.shortcuts import PromptSession, print_formatted_text
 from prompt_toolkit.styles import Style
 
-from kvmlab.language.complete import what_may_follow
 from kvmlab.render.cells import Cell, Row, layout, line, table
 from kvmlab.render.theme import Theme, find_theme, prompt_styles
-from kvmlab.repl.adapters import LanguageCompleter, LanguageLexer, SavedHistory
-from kvmlab.repl.history import HistoryFile
-from kvmlab.repl.loop import PROMPT, Shell
+from kvmlab.repl.history import HistoryFile, SavedHistory
+from kvmlab.repl.journal import Journal
 from kvmlab.settings import load_settings, state_dir
 
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input
     from prompt_toolkit.output import Output
 
+    from kvmlab.repl.loop import Shell
     from kvmlab.session import Session
 
-WELCOME = "'help' lists the commands, ? what may follow, Tab completes, Ctrl+D ends."
+PROMPT = "kvm> "
+
+WELCOME = "'help' lists the commands, ? what may follow; Tab completes, Ctrl+D ends"
 
 
-def run_prompt(session: Session, source: Input | None = None, out: Output | None = None) -> int:
-    """Run a session at the prompt until it ends; return the exit status 0."""
-    Prompt(session, source, out).run()
+def run_prompt(make: Callable[[], Session], source: Input | None = None, out: Output | None = None) -> int:
+    """Run the session that ``make`` returns at the prompt until it ends; return the exit status 0."""
+    prompt = Prompt(make, source, out)
+    try:
+        prompt.run()
+    finally:
+        prompt.close()
     return 0
 
 
 class Prompt:
     """One session at the prompt."""
 
-    def __init__(self, session: Session, source: Input | None = None, out: Output | None = None) -> None:
+    def __init__(
+        self, make: Callable[[], Session], source: Input | None = None, out: Output | None = None
+    ) -> None:
         settings, problems = load_settings()
         theme, wrong = find_theme(settings.theme)
-        self._problems = problems + wrong
-        self._out = out
+        self._make = make
+        self._shell: Shell | None = None
         self._style = Style.from_dict(_classes(theme))
-        self._shell = Shell(session, self._show)
-        self._session = session
         self._toolbar = ""
         self._prompt: PromptSession[str] = PromptSession(
             message=[("class:prompt", PROMPT)],
-            completer=LanguageCompleter(session),
             complete_while_typing=False,
             auto_suggest=AutoSuggestFromHistory(),
             history=SavedHistory(HistoryFile(state_dir() / "history", settings.history_size)),
-            lexer=LanguageLexer(),
             style=self._style,
             bottom_toolbar=lambda: self._toolbar,
             key_bindings=self._keys(),
             input=source,
             output=out,
         )
+        self._greet([*problems, *wrong])
+        self._journal = self._open_journal()
 
     def run(self) -> None:
         """Read and run lines until the session ends."""
-        for problem in self._problems:
-            self._shell.warn(problem)
-        self._show([line(Cell("kvmlab", "header"), f": {WELCOME}")])
-        self._shell.open_journal()
-        try:
-            while self._turn():
-                pass
-        finally:
-            self._shell.close()
+        self._prompt.app.after_render += self._painted
+        while self._turn():
+            pass
+
+    def close(self) -> None:
+        """End the session's journal."""
+        if self._journal is not None:
+            self._journal.close()
 
     def _turn(self) -> bool:
         """Read and run one line; False when the session ends."""
-        self._toolbar = status_line(self._session)
         try:
             text = self._prompt.prompt()
         except KeyboardInterrupt:
             return True
         except EOFError:
             return False
-        return self._shell.run_line(text)
+        shell = self._load()
+        goes_on = shell.run_line(text)
+        self._toolbar = status_line(shell.session)
+        return goes_on
+
+    def _painted(self, _app: object) -> None:
+        self._load()
+
+    def _load(self) -> Shell:
+        """Make the session, if it is not there yet, and have the prompt speak its language."""
+        if self._shell is None:
+            from kvmlab.repl.adapters import LanguageCompleter, LanguageLexer  # see the top
+            from kvmlab.repl.loop import Shell
+
+            session = self._make()
+            self._shell = Shell(session, self._show, self._journal)
+            self._prompt.completer, self._prompt.lexer = LanguageCompleter(session), LanguageLexer()
+            self._toolbar = status_line(session)
+            self._prompt.app.invalidate()
+        return self._shell
+
+    def _greet(self, problems: list[str]) -> None:
+        self._show([line(Cell(problem, "warning")) for problem in problems])
+        self._show([line(Cell("kvmlab", "header"), f": {WELCOME}")])
+
+    def _open_journal(self) -> Journal | None:
+        """Begin the journal, and offer the newest one of a session that was killed."""
+        try:
+            journal = Journal(state_dir() / "journal")
+        except OSError as error:
+            self._show([line(Cell(f"this session is not journalled: {error}", "warning"))])
+            return None
+        for path in journal.lost[-1:]:
+            offer = Cell("The last session did not end by itself. This brings it back:", "muted")
+            self._show([line(offer), line("  ", Cell("source", "word-verb"), f' "{path}"')])
+        return journal
 
     def _show(self, rows: list[Row]) -> None:
-        output = self._out or self._prompt.output
+        output = self._prompt.output
         for cells in layout(rows, output.get_size().columns):
             fragments = [(f"class:{style}" if style else "", text) for text, style in cells]
             print_formatted_text(FormattedText(fragments), style=self._style, output=output)
@@ -102,14 +142,25 @@ class Prompt:
             before = self._prompt.default_buffer.document.text_before_cursor
             return "#" not in before and before.count('"') % 2 == 0
 
+        @keys.add("c-c")
+        def _(event: KeyPressEvent) -> None:
+            event.current_buffer.reset()
+
         @keys.add("?", filter=in_a_command)
         def _(event: KeyPressEvent) -> None:
-            before = event.current_buffer.document.text_before_cursor
-            follow = what_may_follow(before, self._session.scope)
-            rows = table(("what may follow", ""), [(Cell(word, "word-key"), text) for word, text in follow])
+            rows = self._following(event.current_buffer.document.text_before_cursor)
             run_in_terminal(lambda: self._show(rows))
 
         return keys
+
+    def _following(self, before: str) -> list[Row]:
+        """Return what may follow a text, as a table."""
+        from kvmlab.language.complete import what_may_follow  # see the top
+
+        follow = what_may_follow(before, self._load().session.scope)
+        if not follow:
+            return [line(Cell("nothing more may follow", "muted"))]
+        return table(("may follow", ""), [(Cell(word, "word-key"), text) for word, text in follow])
 
 
 def status_line(session: Session) -> str:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kvmlab.session import Session
 
 
-def start(session: Session, plain: bool = False) -> int:
-    """Run a session until it ends; return the exit status. ``plain`` asks for line mode."""
+def start(session: Session | Callable[[], Session], plain: bool = False) -> int:
+    """Run a session until it ends; return the exit status. ``plain`` asks for line mode.
+
+    Given what makes a session, the full prompt stands before it is called: what that imports is
+    loaded while the user reads.
+    """
+    make = session if callable(session) else lambda: session
     terminal = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     if plain or not terminal:
-        from kvmlab.repl.plain import run_plain  # noqa: PLC0415  (a pipe never needs the prompt)
+        from kvmlab.repl.plain import run_plain  # a pipe never needs the prompt
 
-        return run_plain(session)
-    from kvmlab.repl.prompt import run_prompt  # noqa: PLC0415  (prompt_toolkit takes 100 ms)
+        return run_plain(make())
+    from kvmlab.repl.prompt import run_prompt  # prompt_toolkit takes 100 ms
 
-    return run_prompt(session)
+    return run_prompt(make)

@@ -1,0 +1,1 @@
+"""The interrupt chips, GSI routing and IRQ source ids."""

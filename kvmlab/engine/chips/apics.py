@@ -7,6 +7,7 @@ redirection hint of an MSI asks for, which 3.6 ignores too.
 from __future__ import annotations
 
 from kvmlab.engine.chips.lapic import APIC_DEST_NOSHORT, APIC_DM_LOWEST, Lapic
+from kvmlab.engine.chips.lapic_registers import MSR_IA32_APICBASE_ENABLE
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import touches
 from kvmlab.engine.tracepoint import Trace
@@ -28,7 +29,7 @@ class Apics(Object):
         self.lapics, self.emit = lapics, trace.emit
 
     @touches("lapic*", "reports")
-    def kvm_irq_delivery_to_apic(  # noqa: PLR0917 - these are the fields of struct kvm_lapic_irq
+    def kvm_irq_delivery_to_apic(
         self,
         source: Lapic | None,
         dest: int,
@@ -43,21 +44,39 @@ class Apics(Object):
 
         Returns -1 if it is for none, else how many took it (0: all merged or dropped it).
         """
-        targets = [
+        if delivery_mode == APIC_DM_LOWEST:
+            return self._deliver_lowest(source, dest, dest_mode, shorthand, vector, level, trig_mode)
+        ret = -1
+        for lapic in self.lapics:
+            if lapic.base & MSR_IA32_APICBASE_ENABLE and lapic.match_dest(source, shorthand, dest, dest_mode):
+                accepted = lapic.accept_irq(delivery_mode, vector, level, trig_mode)
+                ret = accepted if ret < 0 else ret + accepted
+        return ret
+
+    def _deliver_lowest(
+        self,
+        source: Lapic | None,
+        dest: int,
+        dest_mode: int,
+        shorthand: int,
+        vector: int,
+        level: int,
+        trig_mode: int,
+    ) -> int:
+        if dest_mode == 0 and dest == 0xFF:
+            self.memory.reports.printk("kvm: apic: phys broadcast and lowest prio")
+        eligible = [
             lapic
             for lapic in self.lapics
-            if lapic.hw_enabled() and lapic.match_dest(source, shorthand, dest, dest_mode)
+            if lapic.hw_enabled()
+            and lapic.match_dest(source, shorthand, dest, dest_mode)
+            and lapic.sw_enabled()
         ]
-        if delivery_mode == APIC_DM_LOWEST:
-            if dest_mode == 0 and dest == 0xFF:
-                self.memory.reports.printk("kvm: apic: phys broadcast and lowest prio")
-            targets = _lowest(targets)
-        if not targets:
+        if not eligible:
             return -1
-        ret = 0
-        for lapic in targets:
-            ret += lapic.accept_irq(delivery_mode, vector, level, trig_mode)
-        return ret
+        # The first of equals wins, as in the kernel's strict comparison: min() keeps it too.
+        lowest = min(eligible, key=lambda lapic: lapic.arb_prio)
+        return lowest.accept_irq(APIC_DM_LOWEST, vector, level, trig_mode)
 
     @touches("lapic*", "reports")
     def set_msi(self, address_lo: int, _address_hi: int, data: int) -> int:
@@ -65,7 +84,7 @@ class Apics(Object):
 
         3.6 ignores the upper half of the address.
         """
-        self.emit("kvm_msi_set_irq", address_lo, data)
+        self.emit(("kvm_msi_set_irq", address_lo, data))
         return self.kvm_irq_delivery_to_apic(
             None,
             address_lo >> 12 & 0xFF,
@@ -83,7 +102,7 @@ class Apics(Object):
         source: Lapic = self.deref(handle)
         icr = source.icr
         dest = source.icr2 if source.x2apic_mode() else source.icr2 >> 24
-        self.emit("kvm_apic_ipi", icr, dest)
+        self.emit(("kvm_apic_ipi", icr, dest))
         return self.kvm_irq_delivery_to_apic(
             source,
             dest,
@@ -94,9 +113,3 @@ class Apics(Object):
             icr & 0x4000,
             icr & 0x8000,
         )
-
-
-def _lowest(lapics: list[Lapic]) -> list[Lapic]:
-    enabled = [lapic for lapic in lapics if lapic.sw_enabled()]
-    # The first of equals wins, as in the kernel's strict comparison: min() keeps it too.
-    return [min(enabled, key=lambda lapic: lapic.arb_prio)] if enabled else []

@@ -39,16 +39,40 @@ _LOCK, _UNLOCK = spin_lock(IOAPIC_LOCK), spin_unlock(IOAPIC_LOCK)
 class Ioapic(Object):
     """struct kvm_ioapic; handle ``ioapic``. Every method but handles_vector needs ioapic.lock."""
 
-    __slots__ = ("apics", "emit", "handled_vectors", "id", "ioregsel", "irq_states", "irr", "redirtbl")
-    FIELDS = ("redirtbl", "irr", "ioregsel", "id", "irq_states", "handled_vectors")
+    __slots__ = ("_entries", "_pins", "_states", "apics", "emit", "id", "ioregsel", "irr")
+    FIELDS = ("redirtbl", "irr", "ioregsel", "id", "irq_states")
 
     def __init__(self, apics: Apics, trace: Trace) -> None:
         super().__init__()
         self.apics, self.emit = apics, trace.emit
-        self.irq_states: tuple[int, ...] = (0,) * IOAPIC_NUM_PINS
-        self.redirtbl: tuple[int, ...] = (MASK,) * IOAPIC_NUM_PINS
+        self.irq_states = (0,) * IOAPIC_NUM_PINS
+        self.redirtbl = (MASK,) * IOAPIC_NUM_PINS
         self.irr = self.ioregsel = self.id = 0
-        self.handled_vectors = 1
+
+    @property
+    def irq_states(self) -> tuple[int, ...]:
+        """By pin, the sources that assert it, one bit each."""
+        return tuple(self._states)
+
+    @irq_states.setter
+    def irq_states(self, states: tuple[int, ...]) -> None:
+        self._states = list(states)
+
+    @property
+    def redirtbl(self) -> tuple[int, ...]:
+        """By pin, its redirection entry."""
+        return tuple(self._entries)
+
+    @redirtbl.setter
+    def redirtbl(self, entries: tuple[int, ...]) -> None:
+        self._entries = list(entries)
+        self._update_handled_vectors()
+
+    def _update_handled_vectors(self) -> None:
+        pins: dict[int, tuple[int, ...]] = {}
+        for pin, entry in enumerate(self._entries):
+            pins[entry & 0xFF] = (*pins.get(entry & 0xFF, ()), pin)
+        self._pins = pins
 
     @touches("lapic*", "reports")
     def set_irq(self, pin: int, irq_source_id: int, level: int) -> int:
@@ -58,12 +82,10 @@ class Ioapic(Object):
         line, -1 for masked or not delivered, 0 for merged, else how many APICs took it.
         """
         self.changed()
-        states = self.irq_states
-        old = states[pin]
-        state = old | 1 << irq_source_id if level else old & ~(1 << irq_source_id)
-        if state != old:
-            self.irq_states = (*states[:pin], state, *states[pin + 1 :])
-        entry = self.redirtbl[pin]
+        state = self._states[pin]
+        state = state | 1 << irq_source_id if level else state & ~(1 << irq_source_id)
+        self._states[pin] = state
+        entry = self._entries[pin]
         bit = 1 << pin
         if (state != 0) == (entry & POLARITY != 0):
             self.irr &= ~bit
@@ -73,7 +95,7 @@ class Ioapic(Object):
             self.irr |= bit
             ret = 0 if blocked else self.service(pin)
         # The entry as it was before the delivery, which may have set remote_irr.
-        self.emit("kvm_ioapic_set_irq", entry, pin, 1 if ret == 0 else 0)
+        self.emit(("kvm_ioapic_set_irq", entry, pin, 1 if ret == 0 else 0))
         return ret
 
     @touches("lapic*", "reports")
@@ -82,7 +104,7 @@ class Ioapic(Object):
 
         Whatever is not 0 latches remote_irr of a level pin, -1 for nobody there included.
         """
-        entry = self.redirtbl[pin]
+        entry = self._entries[pin]
         if entry & MASK:
             return -1
         trig_mode = entry >> 15 & 1
@@ -94,28 +116,24 @@ class Ioapic(Object):
             None, dest, dest_mode, APIC_DEST_NOSHORT, entry & 0x700, entry & 0xFF, 1, trig_mode
         )
         if injected and trig_mode:
-            self._replace(pin, entry | REMOTE_IRR)
+            self.changed()
+            self._entries[pin] = entry | REMOTE_IRR
         return injected
-
-    def _replace(self, pin: int, entry: int) -> None:
-        self.changed()
-        table = self.redirtbl
-        self.redirtbl = (*table[:pin], entry, *table[pin + 1 :])
 
     def entry(self, pin: int) -> int:
         """Return a pin's redirection entry; 0 for a pin that the chip does not have."""
-        return self.redirtbl[pin] if pin < IOAPIC_NUM_PINS else 0
+        return self._entries[pin] if pin < IOAPIC_NUM_PINS else 0
 
     # -- EOI ----------------------------------------------------------------------------
 
     def handles_vector(self, vector: int) -> bool:
         """Tell whether any entry, masked ones included, has a vector (kvm_ioapic_handles_vector)."""
-        return bool(self.handled_vectors >> vector & 1)
+        return vector in self._pins
 
     def next_pin(self, vector: int, start: int) -> int:
         """Return the first pin from ``start`` on whose entry has a vector, or -1."""
-        for pin in range(start, IOAPIC_NUM_PINS):
-            if self.redirtbl[pin] & 0xFF == vector:
+        for pin in self._pins.get(vector, ()):
+            if pin >= start:
                 return pin
         return -1
 
@@ -127,9 +145,8 @@ class Ioapic(Object):
         mode is the LAPIC's (TMR), not the entry's.
         """
         if trigger_mode == IOAPIC_LEVEL_TRIG:
-            entry = self.redirtbl[pin]
-            if entry & REMOTE_IRR:
-                self._replace(pin, entry & ~REMOTE_IRR)
+            self.changed()
+            self._entries[pin] &= ~REMOTE_IRR
             if self.irr >> pin & 1:
                 self.service(pin)
         return self.next_pin(vector, pin + 1)
@@ -138,7 +155,7 @@ class Ioapic(Object):
         """Clear a source's bit on every pin; no line is evaluated (kvm_ioapic_clear_all)."""
         self.changed()
         keep = ~(1 << irq_source_id)
-        self.irq_states = tuple([state & keep for state in self.irq_states])
+        self._states = [state & keep for state in self._states]
 
     # -- registers ------------------------------------------------------------------------
 
@@ -156,7 +173,7 @@ class Ioapic(Object):
         if register in (_REG_ID, _REG_ARB_ID):
             return self.id << 24
         # 3.6 does not check the index, so the line states behind the table can be read (CVE-2013-1798).
-        behind = (*self.redirtbl, *self.irq_states)
+        behind = self._entries + self._states
         index = register - 0x10 >> 1
         content = behind[index] if 0 <= index < len(behind) else 0
         return content >> 32 if register & 1 else content & _LOW
@@ -184,30 +201,19 @@ class Ioapic(Object):
             self.id = value >> 24 & 0xF
         if not 0 <= pin < IOAPIC_NUM_PINS:
             return -1, -1
-        before = self.redirtbl[pin]
+        before = self._entries[pin]
         # A low write forces remote_irr to 0 and takes every other bit, delivery status included.
         after = before & _LOW | value << 32 if register & 1 else before & ~_LOW | value & ~REMOTE_IRR
-        self._replace(pin, after)
-        handled = 0
-        for entry in self.redirtbl:
-            handled |= 1 << (entry & 0xFF)
-        self.handled_vectors = handled
+        self.changed()
+        self._entries[pin] = after
+        self._update_handled_vectors()
         return pin, -1 if (before ^ after) & MASK == 0 else after >> 16 & 1
 
     @touches("lapic*", "reports")
     def service_pending(self, pin: int) -> None:
         """Serve a level pin whose line is high: what every write to its entry ends with."""
-        if self.redirtbl[pin] & TRIG_MODE and self.irr >> pin & 1:
+        if self._entries[pin] & TRIG_MODE and self.irr >> pin & 1:
             self.service(pin)
-
-
-@path
-def kvm_ioapic_set_irq(profile: Profile, pin: int, irq_source_id: int, level: int) -> Path[int]:
-    """Drive a pin for one source: see :meth:`Ioapic.set_irq`."""
-    yield _LOCK
-    ret: int = yield (Ioapic.set_irq, IOAPIC, pin, irq_source_id, level)
-    yield _UNLOCK
-    return ret
 
 
 @path

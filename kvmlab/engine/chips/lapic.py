@@ -82,7 +82,7 @@ class Lapic(LapicRegisters):
         coalesced = 1 if self.irr & bit else 0
         self.irr |= bit
         # The tracepoint's field has eight bits, so the 0x8000 of an MSI or IPI is lost in it.
-        self.emit("kvm_apic_accept_irq", self.vcpu_id, delivery_mode, trig_mode & 0xFF, vector, coalesced)
+        self.emit(("kvm_apic_accept_irq", self.vcpu_id, delivery_mode, trig_mode & 0xFF, vector, coalesced))
         return 1 - coalesced
 
     def _accept_nmi(self, _vector: int, _level: int, _trig_mode: int) -> int:
@@ -128,7 +128,8 @@ class Lapic(LapicRegisters):
         bit = 1 << vector
         self.isr |= bit
         self.highest_isr_cache = vector
-        self._update_ppr()
+        # What is deliverable is above TPR, so that its class is the new PPR.
+        self.ppr = vector & 0xF0
         self.irr &= ~bit
         return vector
 
@@ -144,7 +145,7 @@ class Lapic(LapicRegisters):
         and the trigger mode in TMR (1 for level).
         """
         vector = self.find_highest_isr()
-        self.emit("kvm_eoi", self.vcpu_id, vector)
+        self.emit(("kvm_eoi", self.vcpu_id, vector))
         if vector < 0:
             return -1, False, 0
         self.changed()

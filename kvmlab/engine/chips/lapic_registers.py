@@ -163,8 +163,7 @@ class LapicRegisters(Object):
         return self.isr.bit_length() - 1
 
     def _update_ppr(self) -> None:
-        isr = self.find_highest_isr()
-        in_service = isr & 0xF0 if isr >= 0 else 0
+        in_service = self.find_highest_isr() & 0xF0 if self.isr else 0
         self.ppr = self.tpr if self.tpr & 0xF0 >= in_service else in_service
 
     # -- the page, as MMIO ---------------------------------------------------------------
@@ -197,7 +196,7 @@ class LapicRegisters(Object):
         if alignment + length > 4 or offset > APIC_SELF_IPI or not _READABLE >> (offset >> 4) & 1:
             return None
         result = self._register(offset & ~0xF)
-        self.emit("kvm_apic", 0, offset, result)
+        self.emit(("kvm_apic", 0, offset, result))
         return result >> 8 * alignment & (1 << 8 * length) - 1
 
     def _register(self, offset: int) -> int:
@@ -218,7 +217,7 @@ class LapicRegisters(Object):
         A write that acts outside this chip returns the register that does so: APIC_EOI, or
         APIC_ICR when an IPI is to be sent.
         """
-        self.emit("kvm_apic", 1, reg, value)
+        self.emit(("kvm_apic", 1, reg, value))
         if reg == APIC_EOI:
             return APIC_EOI
         stored = _STORED.get(reg)

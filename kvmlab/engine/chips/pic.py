@@ -33,7 +33,7 @@ class Pic(Object):
     ``chips`` is (master, slave); ``output`` is the INT line of the pair.
     """
 
-    __slots__ = ("apics", "chips", "emit", "irq_states", "output")
+    __slots__ = ("_states", "apics", "chips", "emit", "output")
     FIELDS = ("master", "slave", "output", "irq_states")
 
     def __init__(self, apics: Apics, trace: Trace) -> None:
@@ -41,7 +41,16 @@ class Pic(Object):
         self.apics, self.emit = apics, trace.emit
         self.chips = (PicChip(is_master=True), PicChip(is_master=False))
         self.output = 0
-        self.irq_states: tuple[int, ...] = (0,) * PIC_NUM_PINS
+        self.irq_states = (0,) * PIC_NUM_PINS
+
+    @property
+    def irq_states(self) -> tuple[int, ...]:
+        """By input, the sources that assert it, one bit each."""
+        return tuple(self._states)
+
+    @irq_states.setter
+    def irq_states(self, states: tuple[int, ...]) -> None:
+        self._states = list(states)
 
     @property
     def master(self) -> Registers:
@@ -69,33 +78,32 @@ class Pic(Object):
         Returns -1 for a masked input, 0 for a request that was latched already, else 1.
         """
         self.changed()
-        states = self.irq_states
-        old = states[pin]
-        state = old | 1 << irq_source_id if level else old & ~(1 << irq_source_id)
-        if state != old:
-            self.irq_states = (*states[:pin], state, *states[pin + 1 :])
+        state = self._states[pin]
+        state = state | 1 << irq_source_id if level else state & ~(1 << irq_source_id)
+        self._states[pin] = state
         number, line = pin >> 3, pin & 7
         chip = self.chips[number]
         ret = chip.set_irq1(line, state)
         self.update_irq()
-        self.emit("kvm_pic_set_irq", number, line, chip.elcr, chip.imr, 1 if ret == 0 else 0)
+        self.emit(("kvm_pic_set_irq", number, line, chip.elcr, chip.imr, 1 if ret == 0 else 0))
         return ret
 
     def update_irq(self) -> None:
         """Pass the slave's request on and set the output (pic_update_irq)."""
         self.changed()
         master, slave = self.chips
-        if slave.get_irq() >= 0:
+        # Most of the time nothing unmasked is requested, which is cheaper to see here.
+        if slave.irr & ~slave.imr and slave.get_irq() >= 0:
             # A pulse, so that the request is latched in the master whatever the slave does next.
             master.set_irq1(CASCADE, 1)
             master.set_irq1(CASCADE, 0)
-        self.output = 1 if master.get_irq() >= 0 else 0
+        self.output = 1 if master.irr & ~master.imr and master.get_irq() >= 0 else 0
 
     def clear_all(self, irq_source_id: int) -> None:
         """Clear a source's bit on every input; no line is evaluated (kvm_pic_clear_all)."""
         self.changed()
         keep = ~(1 << irq_source_id)
-        self.irq_states = tuple([state & keep for state in self.irq_states])
+        self._states = [state & keep for state in self._states]
 
     # -- acknowledge and end ------------------------------------------------------------------
 
@@ -187,15 +195,6 @@ def pic_clear_isr(profile: Profile, pin: int) -> Path[None]:
     yield _UNLOCK
     yield from PATHS["kvm_notify_acked_irq"](profile, pin >> 3, pin)
     yield _LOCK
-
-
-@path
-def kvm_pic_set_irq(profile: Profile, pin: int, irq_source_id: int, level: int) -> Path[int]:
-    """Drive an input for one source: see :meth:`Pic.set_irq`."""
-    yield _LOCK
-    ret: int = yield (Pic.set_irq, PIC, pin, irq_source_id, level)
-    yield _UNLOCK
-    return ret
 
 
 @path

@@ -16,13 +16,13 @@ from kvmlab.engine.abi import (
     KVM_IRQCHIP_PIC_SLAVE,
 )
 from kvmlab.engine.chips.apics import APICS, Apics
-from kvmlab.engine.chips.ioapic import kvm_ioapic_set_irq
-from kvmlab.engine.chips.pic import kvm_pic_set_irq
+from kvmlab.engine.chips.ioapic import IOAPIC, IOAPIC_LOCK, Ioapic
+from kvmlab.engine.chips.pic import PIC, PIC_LOCK, Pic
 from kvmlab.engine.chips.route_table import Route, RoutingTable, check_routing
-from kvmlab.engine.kernel.locks import mutex_lock, mutex_unlock
+from kvmlab.engine.kernel.locks import mutex_lock, mutex_unlock, spin_lock, spin_unlock
 from kvmlab.engine.kernel.memory import kfree, kzalloc
 from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import PATHS, Path, path, touches
+from kvmlab.engine.kernel.path import PATHS, Op, Path, path, touches
 from kvmlab.engine.kernel.rcu import RCU_READ_LOCK, RCU_READ_UNLOCK, synchronize_rcu
 from kvmlab.engine.kernel.sanitizers import Oops
 from kvmlab.engine.profile import Profile
@@ -45,16 +45,29 @@ class Routing(Object):
     notifier first. ``acked`` counts, by GSI, how often an acknowledgement reached it.
     """
 
-    __slots__ = ("ack_notifiers", "acks", "emit", "mask_notifiers", "table")
+    __slots__ = ("_ack", "_ack_by_gsi", "acks", "emit", "mask_notifiers", "table")
     FIELDS = ("table", "ack_notifiers", "mask_notifiers", "acked")
 
     def __init__(self, trace: Trace) -> None:
         super().__init__()
         self.emit = trace.emit
         self.table = ""
-        self.ack_notifiers: tuple[Notifier, ...] = ()
+        self.ack_notifiers = ()
         self.mask_notifiers: tuple[Notifier, ...] = ()
         self.acks: dict[int, int] = {}
+
+    @property
+    def ack_notifiers(self) -> tuple[Notifier, ...]:
+        """The ack notifiers, newest first (kvm->irq_ack_notifier_list)."""
+        return self._ack
+
+    @ack_notifiers.setter
+    def ack_notifiers(self, notifiers: tuple[Notifier, ...]) -> None:
+        self._ack = notifiers
+        # An index, so that the notifiers of other GSIs cost an EOI nothing.
+        self._ack_by_gsi: dict[int, list[Callback]] = {}
+        for gsi, callback, subject in notifiers:
+            self._ack_by_gsi.setdefault(gsi, []).append((callback, subject))
 
     @property
     def acked(self) -> tuple[tuple[int, int], ...]:
@@ -77,19 +90,19 @@ class Routing(Object):
 
         A GSI without a route gives (); a NULL table is an Oops.
         """
-        self.emit("kvm_set_irq", gsi, level, irq_source_id)
+        self.emit(("kvm_set_irq", gsi, level, irq_source_id))
         return self._published("kvm_set_irq").map.get(gsi, ())
 
     @touches("routes*")
     def acked_irq(self, irqchip: int, pin: int) -> tuple[Callback, ...]:
         """Find the ack notifiers of a pin, newest first, and count the acknowledgement."""
-        self.emit("kvm_ack_irq", irqchip, pin)
+        self.emit(("kvm_ack_irq", irqchip, pin))
         gsi = self._published("kvm_notify_acked_irq").chip.get((irqchip, pin))
         if gsi is None:
             return ()
         self.changed()
         self.acks[gsi] = self.acks.get(gsi, 0) + 1
-        return tuple([(call, subject) for of, call, subject in self.ack_notifiers if of == gsi])
+        return tuple(self._ack_by_gsi.get(gsi, ()))
 
     @touches("routes*")
     def masked_irq(self, irqchip: int, pin: int) -> tuple[Callback, ...]:
@@ -132,12 +145,13 @@ def _without(notifiers: tuple[Notifier, ...], callback: Callback) -> tuple[Notif
     return tuple([notifier for notifier in notifiers if notifier[1:] != callback])
 
 
-_CHIPS: dict[int, Callable[[Profile, int, int, int], Path[int]]] = {
-    KVM_IRQCHIP_PIC_MASTER: kvm_pic_set_irq,
-    KVM_IRQCHIP_PIC_SLAVE: kvm_pic_set_irq,
-    KVM_IRQCHIP_IOAPIC: kvm_ioapic_set_irq,
+_PIC = (spin_lock(PIC_LOCK), Pic.set_irq, PIC, spin_unlock(PIC_LOCK))
+_CHIPS: dict[int, tuple[Op, Callable[..., int], str, Op]] = {
+    KVM_IRQCHIP_PIC_MASTER: _PIC,
+    KVM_IRQCHIP_PIC_SLAVE: _PIC,
+    KVM_IRQCHIP_IOAPIC: (spin_lock(IOAPIC_LOCK), Ioapic.set_irq, IOAPIC, spin_unlock(IOAPIC_LOCK)),
 }
-"""How each chip's pins are driven (the entry's ``set``)."""
+"""How each chip's pins are driven (the entry's ``set``): lock, method and chip, unlock."""
 
 
 @path
@@ -148,13 +162,17 @@ def kvm_set_irq(profile: Profile, irq_source_id: int, gsi: int, level: int) -> P
     more is the number of deliveries (each chip counts a falling line as 1).
     """
     ret = r = -1
+    chips = _CHIPS if profile.has("irqchip") else {}
     for route in (yield (Routing.copy_routes, ROUTING, irq_source_id, gsi, level)):
         if route.type == KVM_IRQ_ROUTING_MSI:
             r = yield from kvm_set_msi(profile, route, level)
-        elif not profile.has("irqchip"):
+        elif route.irqchip not in chips:
             yield (Routing.missing_chip, ROUTING, route.irqchip)
         else:
-            r = yield from _CHIPS[route.irqchip](profile, route.pin, irq_source_id, level)
+            lock, set_irq, chip, unlock = chips[route.irqchip]
+            yield lock
+            r = yield (set_irq, chip, route.pin, irq_source_id, level)
+            yield unlock
         if r >= 0:
             ret = r if ret < 0 else ret + r
     return ret

@@ -1,0 +1,1 @@
+"""What a file descriptor binds, and what its close undoes."""

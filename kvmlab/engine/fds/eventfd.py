@@ -1,4 +1,4 @@
-"""eventfd (fs/eventfd.c): the counter, its wait queue, the files and descriptors that refer to it.
+"""eventfd (fs/eventfd.c): the counter, its wait queue, and the kernel's side of it.
 
 A waiter is ``(wake function, subject)``: a path by name and the handle it is called with. Wake
 functions run in the waker's context with ``wqh.lock`` held, newest waiter first.
@@ -6,41 +6,12 @@ functions run in the waker's context with ``wqh.lock`` held, newest waiter first
 
 from __future__ import annotations
 
-from kvmlab.engine.abi import (
-    EAGAIN,
-    EBADF,
-    EFD_CLOEXEC,
-    EFD_NONBLOCK,
-    EFD_SEMAPHORE,
-    EINTR,
-    EINVAL,
-    EMFILE,
-    POLLERR,
-    POLLHUP,
-    POLLIN,
-    POLLOUT,
-    RLIMIT_NOFILE,
-    U64_MAX,
-    Errno,
-)
+from kvmlab.engine.abi import EAGAIN, EINTR, EINVAL, POLLERR, POLLHUP, POLLIN, POLLOUT, U64_MAX, Errno
 from kvmlab.engine.kernel.lists import Counted
 from kvmlab.engine.kernel.locks import LOCKS, Locks, spin_lock, spin_unlock
 from kvmlab.engine.kernel.memory import kfree
-from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import (
-    BLOCKED,
-    PATHS,
-    Path,
-    _Blocked,
-    blocks,
-    interruptible,
-    path,
-    touches,
-)
+from kvmlab.engine.kernel.path import BLOCKED, PATHS, Path, _Blocked, blocks, interruptible, path
 from kvmlab.engine.profile import Profile
-
-FDS = "fds"
-DEV_KVM_FD, VM_FD, FIRST_VCPU_FD = 3, 4, 5
 
 Waiter = tuple[str, str]
 
@@ -80,6 +51,10 @@ class Eventfd(Counted):
         self.changed()
         self.count = min(U64_MAX, self.count + value)
         return self.waiters
+
+    def read(self) -> tuple[int, tuple[Waiter, ...]] | None:
+        """Take the count, or 1 of a semaphore, and return it with whom to wake; None if it is 0."""
+        return self.do_read() if self.count else None
 
     def do_read(self) -> tuple[int, tuple[Waiter, ...]]:
         """Take the count, or 1 of a semaphore, without a look at whether it is 0 (3.6 wraps)."""
@@ -123,100 +98,6 @@ class Eventfd(Counted):
         return BLOCKED if self.must_wait(value) else None
 
 
-class File(Counted):
-    """struct file of an eventfd: its context, its references, O_NONBLOCK."""
-
-    __slots__ = ("ctx", "nonblock")
-    FIELDS = ("ctx", "refs", "nonblock")
-    KIND = "file"
-
-    def __init__(self, ctx: str, nonblock: bool) -> None:
-        super().__init__()
-        self.ctx, self.nonblock = ctx, nonblock
-
-
-class Fds(Object):
-    """The process's descriptor table: a file's handle by number, or what else a number stands for."""
-
-    __slots__ = ("open",)
-    FIELDS = ("table",)
-
-    def __init__(self, vcpus: int) -> None:
-        super().__init__()
-        self.open: dict[int, str] = {0: "stdin", 1: "stdout", 2: "stderr"}
-        self.open |= {DEV_KVM_FD: "/dev/kvm", VM_FD: "kvm-vm"}
-        self.open |= {FIRST_VCPU_FD + n: f"kvm-vcpu:{n}" for n in range(vcpus)}
-
-    @property
-    def table(self) -> tuple[tuple[int, str], ...]:
-        """The state: (number, file), by number."""
-        return tuple(sorted(self.open.items()))
-
-    @table.setter
-    def table(self, value: tuple[tuple[int, str], ...]) -> None:
-        self.open = dict(value)
-
-    def release_vm(self) -> None:
-        """Close the VM's descriptor and those of its vCPUs."""
-        self.changed()
-        self.open = {fd: name for fd, name in self.open.items() if not name.startswith("kvm-v")}
-
-    def is_open(self, fd: int) -> bool:
-        """Tell whether a number is open."""
-        return fd in self.open
-
-    def eventfd_fget(self, fd: int) -> tuple[str, str, bool] | Errno:
-        """Take a reference to a file; return (file, eventfd, nonblock), -EBADF or -EINVAL."""
-        name = self.open.get(fd)
-        if name is None:
-            return Errno(EBADF, f"no file is open as fd {fd}")
-        file = self.memory.objects.get(name)
-        if not isinstance(file, File):
-            return Errno(EINVAL, f"fd {fd} is {name}, not an eventfd")
-        file.kref_get()
-        return name, file.ctx, file.nonblock
-
-    @touches("slab")
-    def eventfd2(self, count: int, flags: int) -> int:
-        """Make an eventfd under the lowest free number: the fd, -EINVAL or -EMFILE."""
-        if flags & ~(EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC):
-            return Errno(EINVAL, f"eventfd2 has no flag {flags:#x}")
-        fd = self._unused_fd()
-        if fd >= 0:
-            self.changed()
-            memory = self.memory
-            ctx = memory.alloc("eventfd", Eventfd(count, bool(flags & EFD_SEMAPHORE)))
-            self.open[fd] = memory.alloc("file", File(ctx, bool(flags & EFD_NONBLOCK)))
-        return fd
-
-    def dup(self, fd: int) -> int:
-        """Open the same file under the lowest free number: the fd, -EBADF or -EMFILE."""
-        file = self.memory.objects.get(self.open.get(fd, ""))
-        if not isinstance(file, File):
-            return Errno(EBADF, f"no eventfd is open as fd {fd}")
-        new = self._unused_fd()
-        if new >= 0:
-            self.changed()
-            file.kref_get()
-            self.open[new] = file.handle
-        return new
-
-    def close(self, fd: int) -> str | Errno:
-        """Free an eventfd's number; return its file, or -EBADF."""
-        if "#" not in self.open.get(fd, ""):
-            return Errno(EBADF, f"no eventfd is open as fd {fd}")
-        self.changed()
-        return self.open.pop(fd)
-
-    def _unused_fd(self) -> int:
-        fd = 0
-        if len(self.open) >= RLIMIT_NOFILE:
-            return Errno(EMFILE, f"the process has {RLIMIT_NOFILE} descriptors open")
-        while fd in self.open:
-            fd += 1
-        return fd
-
-
 def wqh_lock(ctx: str) -> str:
     """Return the name of an eventfd's wait-queue lock."""
     return ctx + ".wqh.lock"
@@ -227,18 +108,6 @@ def default_wake_function(profile: Profile, task: str, flags: int) -> Path[None]
     """Wake a sleeping task: it looks for itself, so nothing is to be done."""
     return
     yield
-
-
-@path
-def sys_write(profile: Profile, fd: int, value: int) -> Path[int]:
-    """write(2) of 8 bytes to an eventfd: 0, -EBADF, -EINVAL, -EAGAIN, -EINTR."""
-    file = yield (Fds.eventfd_fget, FDS, fd)
-    if isinstance(file, Errno):
-        return file
-    name, ctx, nonblock = file
-    ret = yield from eventfd_write(profile, ctx, nonblock, value)
-    yield from fput(profile, name)
-    return ret
 
 
 @path
@@ -265,23 +134,12 @@ def eventfd_write(profile: Profile, ctx: str, nonblock: bool, value: int) -> Pat
 
 
 @path
-def sys_read(profile: Profile, fd: int) -> Path[int]:
-    """read(2) of 8 bytes from an eventfd: the value, -EBADF, -EINVAL, -EAGAIN, -EINTR."""
-    file = yield (Fds.eventfd_fget, FDS, fd)
-    if isinstance(file, Errno):
-        return file
-    name, ctx, nonblock = file
-    ret = yield from eventfd_ctx_read(profile, ctx, nonblock)
-    yield from fput(profile, name)
-    return ret
-
-
-@path
 def eventfd_ctx_read(profile: Profile, ctx: str, nonblock: bool) -> Path[int]:
     """fs/eventfd.c: eventfd_ctx_read."""
     lock = wqh_lock(ctx)
     yield spin_lock(lock)
-    if not (yield (Eventfd.load, ctx, "count")):
+    read = yield (Eventfd.read, ctx)
+    if read is None:
         if nonblock:
             yield spin_unlock(lock)
             return Errno(EAGAIN, "the counter is 0, and the fd does not block")
@@ -289,8 +147,9 @@ def eventfd_ctx_read(profile: Profile, ctx: str, nonblock: bool) -> Path[int]:
         if signal is not None:
             yield spin_unlock(lock)
             return SIGNALLED
+        read = yield (Eventfd.read, ctx)
     taken: int
-    taken, waiters = yield (Eventfd.do_read, ctx)
+    taken, waiters = read
     for function, subject in waiters:
         yield from PATHS[function](profile, subject, POLLOUT)
     yield spin_unlock(lock)
@@ -313,20 +172,6 @@ def wait_event(profile: Profile, ctx: str, value: int | None) -> Path[Errno | No
         yield spin_lock(lock)
     yield (Eventfd.remove_wait_queue, ctx, "default_wake_function", task)
     return signal
-
-
-@path
-def sys_poll(profile: Profile, fd: int) -> Path[int]:
-    """poll(2) without a wait: the mask, -EBADF or -EINVAL."""
-    file = yield (Fds.eventfd_fget, FDS, fd)
-    if isinstance(file, Errno):
-        return file
-    name, ctx, _nonblock = file
-    yield spin_lock(wqh_lock(ctx))
-    mask: int = yield (Eventfd.poll_mask, ctx)
-    yield spin_unlock(wqh_lock(ctx))
-    yield from fput(profile, name)
-    return mask
 
 
 @path
@@ -367,26 +212,6 @@ def eventfd_ctx_remove_wait_queue(profile: Profile, ctx: str, function: str, sub
 
 
 @path
-def sys_close(profile: Profile, fd: int) -> Path[int]:
-    """close(2): 0 or -EBADF. The last close of a file wakes its waiters with POLLHUP."""
-    file = yield (Fds.close, FDS, fd)
-    if isinstance(file, Errno):
-        return file
-    yield from fput(profile, file)
-    return 0
-
-
-@path
-def fput(profile: Profile, file: str) -> Path[None]:
-    """Drop a reference to a file; the last one releases it (eventfd_release)."""
-    if (yield (File.kref_put, file)):
-        return
-    ctx = yield (File.load, file, "ctx")
-    yield from eventfd_release(profile, ctx)
-    yield kfree(file)
-
-
-@path
 def eventfd_release(profile: Profile, ctx: str) -> Path[None]:
     """fs/eventfd.c: eventfd_release: POLLHUP to everybody, then the file's reference."""
     lock = wqh_lock(ctx)
@@ -402,15 +227,3 @@ def eventfd_ctx_put(profile: Profile, ctx: str) -> Path[None]:
     """Drop a reference to the context; the last one frees it."""
     if not (yield (Eventfd.kref_put, ctx)):
         yield kfree(ctx)
-
-
-@path
-def eventfd_ctx_fdget(profile: Profile, fd: int) -> Path[str | Errno]:
-    """Return the context behind a descriptor with a reference of its own, -EBADF or -EINVAL."""
-    file = yield (Fds.eventfd_fget, FDS, fd)
-    if isinstance(file, Errno):
-        return file
-    name, ctx, _nonblock = file
-    yield (Eventfd.kref_get, ctx)
-    yield from fput(profile, name)
-    return str(ctx)

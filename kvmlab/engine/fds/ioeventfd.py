@@ -18,7 +18,8 @@ from kvmlab.engine.abi import (
     NR_IOBUS_DEVS,
     Errno,
 )
-from kvmlab.engine.fds.eventfd import eventfd_ctx_fdget, eventfd_ctx_put
+from kvmlab.engine.fds.eventfd import eventfd_ctx_put
+from kvmlab.engine.fds.files import eventfd_ctx_fdget
 from kvmlab.engine.kernel.lists import List
 from kvmlab.engine.kernel.locks import mutex_lock, mutex_unlock
 from kvmlab.engine.kernel.memory import kfree, kzalloc
@@ -92,9 +93,7 @@ class Ioeventfds(List):
 
 
 @path
-def kvm_ioeventfd(
-    profile: Profile, fd: int, addr: int, length: int, flags: int, datamatch: int
-) -> Path[int]:
+def kvm_ioeventfd(profile: Profile, fd: int, addr: int, length: int, flags: int, datamatch: int) -> Path[int]:
     """KVM_IOEVENTFD: 0; -ENOSYS from the stub, or what assign or deassign says."""
     if not profile.has("config-eventfd"):
         return Errno(ENOSYS, "this kernel has no CONFIG_HAVE_KVM_EVENTFD: the stub answers")
@@ -112,9 +111,7 @@ def kvm_ioeventfd(
 
 
 @path
-def kvm_assign_ioeventfd(
-    profile: Profile, fd: int, where: tuple[int, int, int, int | None]
-) -> Path[int]:
+def kvm_assign_ioeventfd(profile: Profile, fd: int, where: tuple[int, int, int, int | None]) -> Path[int]:
     """Put an ioeventfd on its bus: 0; -EBADF, -EINVAL, -EEXIST, -ENOSPC."""
     eventfd = yield from eventfd_ctx_fdget(profile, fd)
     if isinstance(eventfd, Errno):
@@ -136,9 +133,7 @@ def kvm_assign_ioeventfd(
 
 
 @path
-def kvm_deassign_ioeventfd(
-    profile: Profile, fd: int, where: tuple[int, int, int, int | None]
-) -> Path[int]:
+def kvm_deassign_ioeventfd(profile: Profile, fd: int, where: tuple[int, int, int, int | None]) -> Path[int]:
     """Take an ioeventfd off its bus: 0; -EBADF, -EINVAL, -ENOENT when none is exactly this one."""
     eventfd = yield from eventfd_ctx_fdget(profile, fd)
     if isinstance(eventfd, Errno):

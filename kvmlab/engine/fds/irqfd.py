@@ -10,9 +10,9 @@ from __future__ import annotations
 from kvmlab.engine.abi import (
     EBUSY,
     EINVAL,
+    KVM_IRQ_ROUTING_MSI,
     KVM_IRQFD_FLAG_DEASSIGN,
     KVM_IRQFD_FLAG_LEVEL,
-    KVM_IRQ_ROUTING_MSI,
     KVM_USERSPACE_IRQ_SOURCE_ID,
     POLLHUP,
     POLLIN,
@@ -22,16 +22,8 @@ from kvmlab.engine.chips.apics import APICS, Apics
 from kvmlab.engine.chips.irq_source import IrqSource, irq_source_alloc, irq_source_put
 from kvmlab.engine.chips.route_table import RoutingTable
 from kvmlab.engine.chips.routing import ROUTING, Routing, kvm_set_irq
-from kvmlab.engine.fds.eventfd import (
-    FDS,
-    Eventfd,
-    Fds,
-    eventfd_ctx_fdget,
-    eventfd_ctx_put,
-    eventfd_ctx_remove_wait_queue,
-    eventfd_poll,
-    fput,
-)
+from kvmlab.engine.fds.eventfd import Eventfd, eventfd_ctx_put, eventfd_ctx_remove_wait_queue, eventfd_poll
+from kvmlab.engine.fds.files import FDS, Fds, eventfd_ctx_fdget, fput
 from kvmlab.engine.kernel.lists import List
 from kvmlab.engine.kernel.locks import spin_lock, spin_unlock
 from kvmlab.engine.kernel.memory import kfree, kzalloc
@@ -62,6 +54,10 @@ class Irqfd(Object):
         self.eventfd = self.source = ""
         self.inject = "irqfd_inject"
         self.irq_entry: Entry = ()
+
+    def line(self) -> tuple[int, int]:
+        """Return the source id and the GSI that a level irqfd asserts."""
+        return self.deref(self.source).id, self.gsi
 
     def set_level(self, source: str) -> None:
         """Give it a source of its own, and the inject work that only asserts."""
@@ -119,8 +115,7 @@ def irqfd_inject(profile: Profile, irqfd: str) -> Path[None]:
 @path
 def irqfd_inject_level(profile: Profile, irqfd: str) -> Path[None]:
     """Inject work of a level irqfd: assert from its own source; only an eoifd lowers it."""
-    gsi, source = yield (Irqfd.load, irqfd, "gsi", "source")
-    irq_source_id = yield (IrqSource.load, source, "id")
+    irq_source_id, gsi = yield (Irqfd.line, irqfd)
     yield from kvm_set_irq(profile, irq_source_id, gsi, 1)
 
 
@@ -181,12 +176,13 @@ def kvm_irqfd_assign(profile: Profile, fd: int, gsi: int, flags: int) -> Path[in
     irqfd: str = yield kzalloc("irqfd", gsi)
     if profile.has("assign-flush"):
         yield from flush_workqueue(profile, IRQFD_CLEANUP_WQ)
-    source: str | Errno = ""
+    source = ""
     if flags & KVM_IRQFD_FLAG_LEVEL:
-        source = yield from irq_source_alloc(profile, gsi)
-        if isinstance(source, Errno):
+        allocated = yield from irq_source_alloc(profile, gsi)
+        if isinstance(allocated, Errno):
             yield kfree(irqfd)
-            return source
+            return allocated
+        source = allocated
         yield (Irqfd.set_level, irqfd, source)
     file = yield (Fds.eventfd_fget, FDS, fd)
     if isinstance(file, Errno):

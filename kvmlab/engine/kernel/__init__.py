@@ -1,0 +1,1 @@
+"""What the rest stands on: memory, locks, RCU, work queues, contexts, sanitizers."""

@@ -1,114 +1,27 @@
 """Contexts: who runs. Every vCPU, userspace thread and workqueue worker has a name and a place.
 
-A place is a :class:`Continuation`: the call and the values received so far, interned. A path
-is a pure function of these, so a place can be stored, hashed and rebuilt; the generator is only
-a cache of it. The same path is drained at once (:meth:`Contexts.call`) or moved by hand
-(:meth:`Contexts.step`).
+The same path is drained at once (:meth:`Contexts.call`) or moved by hand (:meth:`Contexts.step`);
+nothing in it knows which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Any
 
+from kvmlab.engine.kernel.continuation import Call, Context, Continuation, Place, handle_of
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import BLOCKED, PATHS, Op, describe
 from kvmlab.engine.kernel.sanitizers import Oops
 from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.engine.profile import Profile
 
-Call = tuple[str, tuple[Any, ...]]
-"""A path by name and its arguments (without the profile)."""
-
 CONTEXTS = "contexts"
-DONE, STANDING, STOPPED = "done", "standing", "stopped"
-
-
-class Continuation:
-    """A place in a path: where it was called, or one more received value. Equal is identical."""
-
-    __slots__ = ("call", "depth", "kids", "parent", "value")
-
-    def __init__(self, call: Call, parent: Continuation | None, value: Any, depth: int) -> None:
-        self.call, self.parent, self.value, self.depth = call, parent, value, depth
-        self.kids: dict[Any, Continuation] = {}
-
-    def advance(self, value: Any) -> Continuation:
-        """Return the place after receiving a value."""
-        key = (value.__class__, value)
-        kid = self.kids.get(key)
-        if kid is None:
-            kid = self.kids[key] = Continuation(self.call, self, value, self.depth + 1)
-        return kid
-
-    def received(self) -> list[Any]:
-        """Return the values received so far, oldest first."""
-        values = []
-        place = self
-        while place.parent is not None:
-            values.append(place.value)
-            place = place.parent
-        return values[::-1]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a call: DONE with a value, STANDING at an op, or STOPPED by an oops."""
-
-    state: str
-    value: Any = None
-
-
-class Context(Object):
-    """One context: where it stands, the calls it has still to make, the last call's result.
-
-    ``program`` is all the calls an actor was given; ``started`` tells whether it has begun.
-    """
-
-    __slots__ = (
-        "at",
-        "calls",
-        "live",
-        "name",
-        "pending",
-        "place",
-        "program",
-        "result",
-        "started",
-        "stopped",
-    )
-    FIELDS = ("name", "at", "program", "calls", "started", "stopped", "result")
-
-    live: Generator[Op, Any, Any] | None
-    pending: Op | None
-    place: Continuation | None
-
-    def __init__(self, name: str, program: tuple[Call, ...] = ()) -> None:
-        super().__init__()
-        self.name = name
-        self.at: Continuation | None = None
-        self.program = self.calls = program
-        self.started = False
-        self.stopped = ""
-        self.result: Any = None
-        self.live, self.pending, self.place = None, None, None
-
-    def thaw(self, value: tuple[Any, ...]) -> None:
-        """Assign the fields and forget the generator: it is rebuilt when it is needed."""
-        super().thaw(value)
-        self.live, self.pending, self.place = None, None, None
-
-
-def handle_of(name: str) -> str:
-    """Return the handle of the context of that name."""
-    return f"context-{name}"
 
 
 class Contexts(Object):
     """All contexts of a machine, and what moves them."""
 
-    __slots__ = ("manual", "names", "profile", "prompt", "roots")
+    __slots__ = ("manual", "names", "profile", "prompt", "queues", "roots")
     FIELDS = ("names", "prompt", "manual")
 
     def __init__(self, profile: Profile) -> None:
@@ -118,6 +31,8 @@ class Contexts(Object):
         self.prompt = "user"
         self.manual = False
         self.roots: dict[Call, Continuation] = {}
+        self.queues: tuple[tuple[str, str, Workqueue], ...] = ()
+        """(worker, handle, queue) of every work queue; they live as long as the machine."""
 
     # -- who there is ---------------------------------------------------------------
 
@@ -167,22 +82,22 @@ class Contexts(Object):
 
     # -- auto: drain a call at once ---------------------------------------------------
 
-    def call(self, name: str, call: Call) -> Outcome:
-        """Run a call to its end, then let the workers drain; it may come to stand or stop."""
-        outcome = self._drain(self.get(name), call, [])
-        self.run_workers()
-        return outcome
+    def call(self, name: str, call: Call) -> Any:
+        """Run a call, then let the workers drain. Its result, or the Place it came to."""
+        result = self._drain(name, call)
+        for _name, _handle, queue in self.queues:
+            if queue.items or queue.running:
+                self.run_workers()
+                break
+        return result
 
     def run_workers(self) -> bool:
         """Let the workers run until no queue has an item that can go on; True if any moved."""
-        objects = self.memory.objects
         moved = False
         again = True
         while again:
             again = False
-            for name, handle in QUEUES.items():
-                queue = objects[handle]
-                assert isinstance(queue, Workqueue)
+            for name, handle, queue in self.queues:
                 while (queue.items or queue.running) and self._work(name, handle, queue):
                     moved = again = True
         return moved
@@ -204,22 +119,18 @@ class Contexts(Object):
             return not worker.stopped and self.finish(name) > 0
         if queue.running is not None:
             return False  # its worker runs already, further down the stack
-        self._drain(worker, ("process_one_work", (handle,)), [])
+        self._drain(name, ("process_one_work", (handle,)))
         return True
 
-    def _drain(self, context: Context, call: Call, received: list[Any]) -> Outcome:
+    def _drain(self, name: str, call: Call) -> Any:
         memory = self.memory
         objects = memory.objects
-        caller, memory.current = memory.current, context.name
-        generator = PATHS[call[0]](self.profile, *call[1])
+        caller, memory.current = memory.current, name
+        received: list[Any] = []
+        keep = received.append
         value: Any = None
-        op: Op
         try:
-            send = generator.send
-            for past in received:
-                send(value)
-                value = past
-            keep = received.append
+            send = PATHS[call[0]](self.profile, *call[1]).send
             while True:
                 op = send(value)
                 try:
@@ -232,17 +143,19 @@ class Contexts(Object):
                     value = op[0](target, op[2])
                 elif length == 2:
                     value = op[0](target)
+                elif length == 5:
+                    value = op[0](target, op[2], op[3], op[4])
                 else:
                     value = op[0](target, *op[2:])
                 if value is BLOCKED:
-                    value = self._unblock(op, context.name)
+                    value = self._unblock(op, name)
                     if value is BLOCKED:
-                        return self._park(context, call, received, "")
+                        return self._park(name, call, received, "")
                 keep(value)
         except StopIteration as end:
-            return Outcome(DONE, end.value)
+            return end.value
         except Oops as oops:
-            return self._park(context, call, received, self._reported(context, oops))
+            return self._park(name, call, received, self._reported(name, oops))
         finally:
             memory.current = caller
 
@@ -260,7 +173,8 @@ class Contexts(Object):
             return method.interrupted
         return BLOCKED
 
-    def _park(self, context: Context, call: Call, received: list[Any], stopped: str) -> Outcome:
+    def _park(self, name: str, call: Call, received: list[Any], stopped: str) -> Place:
+        context = self.get(name)
         context.changed()
         place = self._root(call)
         for value in received:
@@ -268,11 +182,11 @@ class Contexts(Object):
         context.at, context.stopped = place, stopped
         context.live = None
         lost = bool(stopped) or self._check_deadlock(context)
-        return Outcome(STOPPED if lost else STANDING)
+        return Place.STOPPED if lost else Place.STANDING
 
-    def _reported(self, context: Context, oops: Oops) -> str:
+    def _reported(self, name: str, oops: Oops) -> str:
         if oops.kind:
-            self.memory.reports.add(context.name, oops.kind, str(oops))
+            self.memory.reports.add(name, oops.kind, str(oops))
         return str(oops)
 
     def _root(self, call: Call) -> Continuation:
@@ -283,13 +197,13 @@ class Contexts(Object):
 
     # -- manual: one op at a time -------------------------------------------------------
 
-    def start(self, name: str, call: Call) -> Outcome:
-        """Put an idle context at the first op of a call; a path without ops is done at once."""
+    def start(self, name: str, call: Call) -> Any:
+        """Put an idle context at the first op of a call: STANDING, or the result if it has no op."""
         context = self.get(name)
         context.changed()
         context.at = self._root(call)
         self._revive(context)
-        return Outcome(STANDING) if context.at is not None else Outcome(DONE, context.result)
+        return Place.STANDING if context.at is not None else context.result
 
     def next_op(self, name: str) -> Op | None:
         """Return the op a context would run next; None if it is idle with nothing to do."""
@@ -342,7 +256,7 @@ class Contexts(Object):
             value = op[0](target, *op[2:])
         except Oops as oops:
             context.changed()
-            context.stopped = self._reported(context, oops)
+            context.stopped = self._reported(name, oops)
             return False
         finally:
             memory.current = caller

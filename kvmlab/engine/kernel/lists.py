@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.sanitizers import Oops
 
@@ -10,7 +12,7 @@ class List(Object):
     """A list_head of a VM: the handles on it, in the kernel's order."""
 
     __slots__ = ("items",)
-    FIELDS = ("items",)
+    FIELDS: ClassVar[tuple[str, ...]] = ("items",)
 
     def __init__(self) -> None:
         super().__init__()

@@ -13,8 +13,8 @@ from kvmlab.engine.kernel.path import BLOCKED, Op, _Blocked, blocks
 from kvmlab.engine.kernel.sanitizers import Oops
 
 LOCKS = "locks"
-
 Held = tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...], tuple[tuple[str, int], ...]]
+NOTHING_HELD: Held = ((), (), ())
 
 
 def lock_class(lock: str) -> str:
@@ -75,6 +75,8 @@ class Locks(Object):
     @property
     def held(self) -> Held:
         """The state: (lock, owner) of the spinlocks and mutexes, (reader, nesting) of RCU."""
+        if not (self.spin or self.mutex or self.readers):
+            return NOTHING_HELD
         return tuple(self.spin.items()), tuple(self.mutex.items()), tuple(self.readers.items())
 
     @held.setter

@@ -144,8 +144,9 @@ class Memory:
                 self.dirty.setdefault(handle, before)
                 self._committed[handle] = after
         change = []
+        objects = self.objects
         for handle, old in self.dirty.items():
-            obj = self.objects.get(handle) or self.quarantine.get(handle)
+            obj = objects.get(handle) or self.quarantine.get(handle)
             new = obj.freeze() if obj is not None else None
             if new != old:
                 change.append((handle, old, new))

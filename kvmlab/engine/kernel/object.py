@@ -35,7 +35,7 @@ class Object:
     VOLATILE: ClassVar[bool] = False
     """True for an object that changes too often to say so: it is compared at every commit."""
 
-    _read: ClassVar[Callable[[Object], Value]]
+    read_state: ClassVar[Callable[[Object], Value]]
 
     handle: str
     memory: Memory
@@ -47,7 +47,7 @@ class Object:
         super().__init_subclass__(**kwargs)
         if cls.KIND:
             KINDS[cls.KIND] = cls
-        cls._read = attrgetter("__class__", "freed", *cls.FIELDS)
+        cls.read_state = attrgetter("__class__", "freed", *cls.FIELDS)
 
     def __init__(self) -> None:
         self.freed = ""
@@ -62,7 +62,7 @@ class Object:
     def freeze(self) -> Value:
         """Return the object as a hashable tuple, cached until the next change."""
         if self._frozen is None or self.VOLATILE:
-            self._frozen = type(self)._read(self)
+            self._frozen = type(self).read_state(self)
         return self._frozen
 
     def thaw(self, value: Value) -> None:

@@ -10,7 +10,7 @@ parameter is the :class:`~kvmlab.engine.profile.Profile`, whose constants it may
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 Op = tuple[Any, ...]
 """``(method of an Object class, handle, *arguments)``."""
@@ -35,10 +35,8 @@ class _Blocked:
 BLOCKED = _Blocked()
 
 
-class Why(Protocol):
-    """Says why an op can't go on: a clause and the contexts waited for, or None if it can."""
-
-    def __call__(self, obj: Any, *args: Any) -> tuple[str, tuple[str, ...]] | None: ...
+Why = Callable[..., tuple[str, tuple[str, ...]] | None]
+"""Says why an op can't go on: a clause and the contexts waited for, or None if it can."""
 
 
 def path(function: F) -> F:

@@ -1,0 +1,1 @@
+"""The designs that were proposed for telling userspace of an EOI."""

@@ -25,16 +25,13 @@ from kvmlab.engine.chips.routing import (
     kvm_unregister_irq_ack_notifier,
 )
 from kvmlab.engine.fds.eventfd import (
-    FDS,
     Eventfd,
-    Fds,
-    eventfd_ctx_fdget,
     eventfd_ctx_put,
     eventfd_ctx_remove_wait_queue,
     eventfd_poll,
     eventfd_signal,
-    fput,
 )
+from kvmlab.engine.fds.files import FDS, Fds, eventfd_ctx_fdget, fput
 from kvmlab.engine.kernel.lists import List
 from kvmlab.engine.kernel.locks import spin_lock, spin_unlock
 from kvmlab.engine.kernel.memory import kfree, kzalloc
@@ -57,6 +54,11 @@ class Eoifd(Object):
     def __init__(self, eventfd: str, source: str) -> None:
         super().__init__()
         self.eventfd, self.source = eventfd, source
+
+    def target(self) -> tuple[int, int, str]:
+        """Return the source id and the GSI to de-assert, and the eventfd to signal."""
+        source: IrqSource = self.deref(self.source)
+        return source.id, source.gsi, self.eventfd
 
 
 class Eoifds(List):
@@ -111,8 +113,7 @@ def eoifd_wakeup(profile: Profile, eoifd: str, flags: int) -> Path[None]:
 @path
 def eoifd_event(profile: Profile, eoifd: str) -> Path[None]:
     """The ack notifier: de-assert the source, then signal. Every EOI of the GSI comes here."""
-    source, eventfd = yield (Eoifd.load, eoifd, "source", "eventfd")
-    irq_source_id, gsi = yield (IrqSource.load, source, "id", "gsi")
+    irq_source_id, gsi, eventfd = yield (Eoifd.target, eoifd)
     yield from kvm_set_irq(profile, irq_source_id, gsi, 0)
     yield from eventfd_signal(profile, eventfd, 1)
 

@@ -1,0 +1,1 @@
+"""Who uses the VM: its file, the userspace process, the guest."""

@@ -17,11 +17,13 @@ from kvmlab.engine.chips.lapic_io import (
     kvm_x2apic_msr_write,
 )
 from kvmlab.engine.chips.pic import PIC, PIC_PORTS, Pic, kvm_pic_read_irq, pic_ioport_read, pic_ioport_write
-from kvmlab.engine.fds.eventfd import FDS, VM_FD, Fds, eventfd_signal
+from kvmlab.engine.fds.eventfd import eventfd_signal
+from kvmlab.engine.fds.files import FDS, VM_FD, Fds
 from kvmlab.engine.fds.ioeventfd import IOEVENTFDS, Ioeventfds
-from kvmlab.engine.kernel.contexts import CONTEXTS, Call, Contexts
+from kvmlab.engine.kernel.contexts import CONTEXTS, Contexts
+from kvmlab.engine.kernel.continuation import Call
 from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import Path, path
+from kvmlab.engine.kernel.path import Path, path, touches
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.tracepoint import Trace
 
@@ -49,11 +51,12 @@ def lapic(number: int) -> str:
 class Vcpu(Object):
     """A vCPU: RFLAGS.IF, how many NMIs it has taken, its handlers by vector."""
 
-    __slots__ = ("handlers", "if_", "nmis_taken")
+    __slots__ = ("fds", "handlers", "if_", "lapic", "nmis_taken")
     FIELDS = ("if_", "nmis_taken", "handlers")
 
-    def __init__(self) -> None:
+    def __init__(self, fds: Fds, chip: Lapic | None) -> None:
         super().__init__()
+        self.fds, self.lapic = fds, chip
         self.if_ = 1
         self.nmis_taken = 0
         self.handlers: tuple[Handler, ...] = ()
@@ -73,24 +76,32 @@ class Vcpu(Object):
         """Return the calls of a vector's handler, or None if it has none."""
         return next((calls for number, _text, calls in self.handlers if number == vector), None)
 
-    def take_nmi(self, queued: int) -> bool:
-        """Take an NMI if one more was queued than taken."""
-        if self.nmis_taken >= queued:
-            return False
-        self.changed()
-        self.nmis_taken += 1
-        return True
+    @touches("lapic*")
+    def window(self) -> int | Errno:
+        """Enter the guest and look what it may take: NMI_VECTOR, OPEN for interrupts, or SHUT.
+
+        An NMI needs no IF; -EBADF when the VM is gone.
+        """
+        if not self.fds.is_open(VM_FD):
+            return VM_IS_GONE
+        if self.lapic is None or not self.lapic.enter():
+            return SHUT
+        if self.nmis_taken < self.lapic.nmi:
+            self.changed()
+            self.nmis_taken += 1
+            return NMI_VECTOR
+        return OPEN if self.if_ else SHUT
 
 
 class Guest(Object):
     """How often each vector was taken, over all vCPUs, and which was taken last."""
 
-    __slots__ = ("last", "taken", "total", "trace")
+    __slots__ = ("fds", "last", "taken", "total", "trace")
     FIELDS = ("counts", "total", "last")
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, fds: Fds, trace: Trace) -> None:
         super().__init__()
-        self.trace = trace
+        self.fds, self.trace = fds, trace
         self.taken: dict[int, int] = {}
         self.total = 0
         self.last = -1
@@ -111,11 +122,18 @@ class Guest(Object):
         self.total += 1
         self.last = vector
         if vector != NMI_VECTOR:
-            self.trace.emit("kvm_inj_virq", vector)
+            self.trace.emit(("kvm_inj_virq", vector))
 
-    def access(self, *event: int | str) -> None:
-        """Record the tracepoint of an exit (kvm_mmio, kvm_pio, kvm_msr)."""
-        self.trace.emit(*event)
+    def vm_exit(self, *event: int | str) -> bool:
+        """Leave the guest for an access, recording its tracepoint; False when the VM is gone."""
+        if not self.fds.is_open(VM_FD):
+            return False
+        self.trace.emit(event)
+        return True
+
+    def trace_read(self, *event: int | str) -> None:
+        """Record the tracepoint of an access once its value is known."""
+        self.trace.emit(event)
 
 
 GUEST = "guest"
@@ -135,37 +153,16 @@ def kvm_cpu_get_interrupt(profile: Profile, cpu: int) -> Path[int]:
 
 @path
 def vcpu_take(profile: Profile, cpu: int) -> Path[int | None]:
-    """Take the next deliverable interrupt: its vector, or None. An NMI comes first, without IF."""
-    if not (yield (Fds.is_open, FDS, VM_FD)):
-        return VM_IS_GONE
-    if not profile.has("irqchip"):
-        return None
-    if not (yield (Lapic.enter, lapic(cpu))):
-        return None
-    queued = yield (Lapic.load, lapic(cpu), "nmi")
-    vector: int
-    if (yield (Vcpu.take_nmi, vcpu(cpu), queued)):
-        vector = NMI_VECTOR
-    elif not (yield (Vcpu.load, vcpu(cpu), "if_")):
-        return None
-    else:
+    """Take the next deliverable interrupt: its vector, None, or -EBADF. An NMI comes first."""
+    vector: int = yield (Vcpu.window, vcpu(cpu))
+    if vector == OPEN:
         vector = yield from kvm_cpu_get_interrupt(profile, cpu)
-    if vector == -1:
-        return None
+        if vector == -1:
+            return None
+    elif vector != NMI_VECTOR:
+        return None if vector == SHUT else vector
     yield (Guest.take, GUEST, vector)
     return vector
-
-
-@path
-def vcpu_eoi(profile: Profile, cpu: int) -> Path[int]:
-    """Write the LAPIC's EOI register."""
-    return (yield from mmio_write(profile, cpu, 0xFEE000B0, 4, 0))
-
-
-@path
-def vcpu_tpr(profile: Profile, cpu: int, value: int) -> Path[int]:
-    """Write the LAPIC's TPR."""
-    return (yield from mmio_write(profile, cpu, 0xFEE00080, 4, value))
 
 
 @path
@@ -176,7 +173,9 @@ def vcpu_set_if(profile: Profile, cpu: int, value: int) -> Path[int]:
 
 
 @path
-def vcpu_set_handler(profile: Profile, cpu: int, vector: int, text: str, calls: tuple[Call, ...]) -> Path[int]:
+def vcpu_set_handler(
+    profile: Profile, cpu: int, vector: int, text: str, calls: tuple[Call, ...]
+) -> Path[int]:
     """Change the guest's program: what it does when it takes a vector."""
     yield (Vcpu.set_handler, vcpu(cpu), vector, text, calls)
     return 0
@@ -185,9 +184,8 @@ def vcpu_set_handler(profile: Profile, cpu: int, vector: int, text: str, calls: 
 @path
 def mmio_write(profile: Profile, cpu: int, addr: int, length: int, value: int) -> Path[int]:
     """A guest's write to physical memory: 0, or -EBADF when the VM is closed."""
-    if not (yield (Fds.is_open, FDS, VM_FD)):
+    if not (yield (Guest.vm_exit, GUEST, "kvm_mmio", MMIO_WRITE, length, addr, value)):
         return VM_IS_GONE
-    yield (Guest.access, GUEST, "kvm_mmio", MMIO_WRITE, length, addr, value)
     if profile.has("irqchip"):
         if (yield from apic_mmio_write(profile, lapic(cpu), addr, length, value)):
             return 0
@@ -209,18 +207,17 @@ def mmio_read(profile: Profile, cpu: int, addr: int, length: int) -> Path[int]:
         if value is None and IOAPIC_BASE <= addr < IOAPIC_BASE + IOAPIC_LENGTH:
             value = yield from ioapic_mmio_read(profile, addr, length)
     if value is None:
-        yield (Guest.access, GUEST, "kvm_mmio", MMIO_UNSATISFIED, length, addr, 0)
+        yield (Guest.trace_read, GUEST, "kvm_mmio", MMIO_UNSATISFIED, length, addr, 0)
         return int((1 << 8 * length) - 1)
-    yield (Guest.access, GUEST, "kvm_mmio", MMIO_READ, length, addr, value)
+    yield (Guest.trace_read, GUEST, "kvm_mmio", MMIO_READ, length, addr, value)
     return value
 
 
 @path
 def pio_write(profile: Profile, cpu: int, port: int, length: int, value: int) -> Path[int]:
     """A guest's OUT: 0, or -EBADF when the VM is closed."""
-    if not (yield (Fds.is_open, FDS, VM_FD)):
+    if not (yield (Guest.vm_exit, GUEST, "kvm_pio", 1, port, length, 1)):
         return VM_IS_GONE
-    yield (Guest.access, GUEST, "kvm_pio", 1, port, length, 1)
     if profile.has("irqchip") and port in PIC_PORTS:
         if length == 1:  # the 8259 ignores anything but a byte
             yield from pic_ioport_write(profile, port, value)
@@ -232,9 +229,8 @@ def pio_write(profile: Profile, cpu: int, port: int, length: int, value: int) ->
 @path
 def pio_read(profile: Profile, cpu: int, port: int, length: int) -> Path[int]:
     """A guest's IN: the value; all ones where nothing answers."""
-    if not (yield (Fds.is_open, FDS, VM_FD)):
+    if not (yield (Guest.vm_exit, GUEST, "kvm_pio", 0, port, length, 1)):
         return VM_IS_GONE
-    yield (Guest.access, GUEST, "kvm_pio", 0, port, length, 1)
     if profile.has("irqchip") and port in PIC_PORTS:
         return (yield from pic_ioport_read(profile, port)) if length == 1 else 0
     return int((1 << 8 * length) - 1)
@@ -258,7 +254,7 @@ def msr_write(profile: Profile, cpu: int, msr: int, value: int) -> Path[int]:
         refused = yield (Lapic.set_base, lapic(cpu), value)
     elif profile.has("irqchip") and msr in X2APIC_MSRS:
         refused = yield from kvm_x2apic_msr_write(profile, lapic(cpu), msr, value)
-    yield (Guest.access, GUEST, "kvm_msr", 1, msr, value, 1 if refused else 0)
+    yield (Guest.trace_read, GUEST, "kvm_msr", 1, msr, value, 1 if refused else 0)
     return GENERAL_PROTECTION if refused else 0
 
 
@@ -272,7 +268,7 @@ def msr_read(profile: Profile, cpu: int, msr: int) -> Path[int]:
         value = yield (Lapic.load, lapic(cpu), "base")
     elif profile.has("irqchip") and msr in X2APIC_MSRS:
         value = yield from kvm_x2apic_msr_read(profile, lapic(cpu), msr)
-    yield (Guest.access, GUEST, "kvm_msr", 0, msr, value or 0, 1 if value is None else 0)
+    yield (Guest.trace_read, GUEST, "kvm_msr", 0, msr, value or 0, 1 if value is None else 0)
     return GENERAL_PROTECTION if value is None else value
 
 
@@ -313,6 +309,9 @@ def guest_wake(profile: Profile, cpu: int, thread: str) -> Path[int]:
     yield (Contexts.wake, CONTEXTS, thread)
     return 0
 
+
+OPEN, SHUT = 0, 1
+"""What :meth:`Vcpu.window` finds when there is no NMI."""
 
 VM_IS_GONE = Errno(EBADF, "the VM is released, and its vCPUs with it")
 GENERAL_PROTECTION = -1

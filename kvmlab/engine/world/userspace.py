@@ -10,7 +10,7 @@ from typing import Any
 
 from kvmlab.engine.abi import EEXIST, EFD_NONBLOCK, EFD_SEMAPHORE, Errno
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
-from kvmlab.engine.fds.eventfd import FDS, Fds, File, sys_close, sys_poll, sys_read, sys_write
+from kvmlab.engine.fds.files import FDS, Fds, File, sys_close, sys_poll, sys_read, sys_write
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import Path, path
 from kvmlab.engine.profile import Profile

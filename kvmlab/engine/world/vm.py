@@ -11,7 +11,7 @@ from kvmlab.engine.abi import EBADF, EEXIST, EINVAL, ENOMEM, ENXIO, Errno
 from kvmlab.engine.chips.apics import APICS, Apics
 from kvmlab.engine.chips.irq_source import kvm_free_irq_source_id, kvm_request_irq_source_id
 from kvmlab.engine.chips.routing import ROUTING, Routing, kvm_set_irq
-from kvmlab.engine.fds.eventfd import FDS, VM_FD, Fds
+from kvmlab.engine.fds.files import FDS, VM_FD, Fds
 from kvmlab.engine.fds.ioeventfd import SLOTS_LOCK, kvm_io_bus_destroy
 from kvmlab.engine.fds.irqfd import kvm_irqfd_release
 from kvmlab.engine.kernel.lists import Counted

@@ -1,0 +1,16 @@
+"""Every test of the prompt has folders of its own for configuration, history and journals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of history and journals."""
+    monkeypatch.setenv("KVMLAB_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("KVMLAB_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return tmp_path / "state"

@@ -1,0 +1,138 @@
+"""Line mode: a pipe in, plain text out, and an exit status."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kvmlab.cli import make_session
+from kvmlab.repl.plain import run_plain
+
+ROUND_TRIP = """\
+# Level irqfd, eoifd v7: the whole round trip
+machine
+eventfd trigger
+eventfd unmask
+ioapic 11 vector=0x41 level unmasked
+irqfd trigger gsi=11 level
+eoifd unmask key=trigger level
+write trigger
+expect ioapic.11.remote_irr == 1 and lapic.0.irr == {0x41}
+expect 0x41: take
+eoi
+expect eventfd.unmask.count == 1 and ioapic.11.irr == 0
+expect ENOENT: eoifd unmask key=99 level
+"""
+
+
+def say(text: str) -> tuple[int, list[str]]:
+    """Return the exit status and the output of a piped session."""
+    out = io.StringIO()
+    status = run_plain(make_session(), io.StringIO(text), out)
+    return status, out.getvalue().splitlines()
+
+
+def test_a_whole_round_trip_holds() -> None:
+    """The script of the language's contract, through the prompt's line mode."""
+    status, lines = say(ROUND_TRIP)
+    assert status == 0
+    assert lines.count("held") == 4
+    assert "→ 0x41" in lines
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("", 0),
+        ("# only a comment\n\n", 0),
+        ("eventfd a\nread a\n", 0),
+        ("eventfd a\nexpect eventfd.a.count == 1\n", 1),
+        ("reed a\n", 2),
+        ("eventfd a\nexpect eventfd.a.count == 1\nreed a\n", 2),
+        ("eventfd a\nexpect eventfd.a.count == 0", 0),
+        ("quit\nreed a\n", 0),
+    ],
+)
+def test_the_exit_status_is_the_worst_that_happened(text: str, status: int) -> None:
+    """0 held, 1 an expectation did not, 2 wrong text; a kernel's no is none of these."""
+    assert say(text)[0] == status
+
+
+def test_commands_are_repeated_and_answered() -> None:
+    """The output of a pipe reads as a session."""
+    _status, lines = say("eventfd a; write a 3\nread a\nread a\n")
+    assert lines[:4] == ["kvm> eventfd a; write a 3", "→ 0", "→ 0", "kvm> read a"]
+    assert lines[4] == "→ 3"
+    assert lines[6].startswith("→ -1 EAGAIN: ")
+
+
+def test_wrong_text_runs_nothing_of_its_line_and_the_next_line_follows() -> None:
+    """Line, column, caret, and on."""
+    _status, lines = say("eventfd a\nwrite a; wriet a\nread a\n")
+    error = lines.index("2:10: no command is called 'wriet'; did you mean 'write'?")
+    assert lines[error + 1] == "write a; wriet a"
+    assert lines[error + 2].startswith("         ^")
+    assert lines[error + 4].startswith("→ -1 EAGAIN")
+
+
+def test_bytes_that_are_no_text_are_refused_with_their_column() -> None:
+    """A damaged pipe is no traceback, and the lines around it run."""
+    source = io.TextIOWrapper(io.BytesIO(b"eventfd a\nread \xff\x00\nread a\n"), encoding="utf-8")
+    out = io.StringIO()
+    assert run_plain(make_session(), source, out) == 2
+    assert "2:6: " in out.getvalue()
+    assert "EAGAIN" in out.getvalue()
+    source.close()
+
+
+def test_a_terminal_that_cannot_show_an_arrow_is_shown_something() -> None:
+    """Output is replaced, not refused, where the encoding lacks a character."""
+    data = io.BytesIO()
+    out = io.TextIOWrapper(data, encoding="ascii")
+    assert run_plain(make_session(), io.StringIO("eventfd a\n"), out) == 0
+    assert data.getvalue() == b"kvm> eventfd a\n? 0\n"
+    out.close()
+
+
+def test_the_journal_of_a_session_is_a_script_that_brings_it_back(state: Path, tmp_path: Path) -> None:
+    """What was said, sourced files in place, without what ends a session or writes a file."""
+    script = tmp_path / "setup.kvm"
+    script.write_text("eventfd a\nwrite a 7\n")
+    say(f'source "{script}"\nreed\nsave "{tmp_path / "saved.kvm"}"\nread a; quit\n')
+    (journal,) = (state / "journal").iterdir()
+    said = journal.read_text().splitlines()
+    assert said == [
+        "machine kernel=linux-3.6 api=eoifd-v7",
+        "eventfd a",
+        "write a 7",
+        "read a",
+        "",
+        "# closed",
+    ]
+    status, lines = say(f'source "{journal}"\nexpect eventfd.a.count == 0\n')
+    assert status == 0
+    assert "→ 7" in lines
+
+
+def test_a_state_folder_that_cannot_be_written_costs_only_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands run, and a pipe is not told about journals."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KVMLAB_STATE_DIR", str(tmp_path / "file"))
+    assert say("eventfd a\n") == (0, ["kvm> eventfd a", "→ 0"])
+
+
+def test_line_mode_loads_no_terminal_library() -> None:
+    """A pipe does not wait for what it never uses."""
+    code = (
+        "import io, sys; from kvmlab.cli import make_session; from kvmlab.repl.plain import run_plain;"
+        "run_plain(make_session(), io.StringIO('info ioapic\\n'), io.StringIO());"
+        "print([m for m in ('prompt_toolkit', 'rich', 'textual', 'tomllib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
