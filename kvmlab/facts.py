@@ -7,9 +7,10 @@ A fact that the snapshot cannot show is None ("not visible"); what does not exis
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kvmlab.snapshot import RedirectionEntry, Snapshot
+if TYPE_CHECKING:
+    from kvmlab.snapshot import RedirectionEntry, Snapshot
 
 Segment = str | int
 Value = int | str | frozenset[int] | None

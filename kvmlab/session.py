@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kvmlab.backends.backend import NONE, Answer, Args, Backend, Refused
 from kvmlab.backends.model import Model
@@ -20,7 +20,9 @@ from kvmlab.language.errors import LanguageError
 from kvmlab.language.ioctls import IOCTLS
 from kvmlab.language.scope import Scope
 from kvmlab.language.truth import Expression
-from kvmlab.snapshot import LastSnapshot, Snapshot
+
+if TYPE_CHECKING:
+    from kvmlab.snapshot import Snapshot
 
 NO_RESULT: Last = (NONE, "", NONE)
 READY_KERNELS = ("linux-3.6",)
@@ -107,7 +109,7 @@ class Session:
     def execute(self, command: Command) -> Result:
         """Perform a command. Raises LanguageError for what is not here yet; nothing has run then."""
         handler = self.handlers.get(command.verb, perform)
-        if handler is not perform:
+        if handler is not perform or not command.spec.ready:
             check_ready(command, self.handlers)
         self.version += 1
         try:
@@ -124,18 +126,18 @@ class Session:
 
     def unit(self, command: Command, act: Callable[[], Answer]) -> Result:
         """Perform one unit of history: act, commit, remember, and check the properties."""
-        taken = self.backend.taken()[0]
+        backend, before = self.backend, self.last
         answer = act()
-        events = self.backend.events()
-        total, vector = self.backend.taken()
-        before = self.last
-        self.last = (answer.ret, answer.errno, vector if total != taken else NONE)
-        self.history.add(Unit(command.text, self.backend.commit(), before, self.last))
-        result = Result(command, answer.ret, answer.errno, answer.why, (), events)
+        change = backend.commit()
+        self.last = (answer.ret, answer.errno, backend.taken(change))
+        self.history.add(Unit(command.text, change, before, self.last))
+        result = Result(command, answer.ret, answer.errno, answer.why, (), backend.events(change))
         return self._check_properties(result) if self.properties else result
 
     def snapshot(self) -> Snapshot:
         """Return everything that can be seen now."""
+        from kvmlab.snapshot import LastSnapshot
+
         return self.backend.snapshot(LastSnapshot(*self.last))
 
     def judge(self, expression: Expression, wanted: bool = True) -> tuple[bool | str, str]:

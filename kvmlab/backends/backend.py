@@ -8,10 +8,12 @@ anything a kernel could say no to.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from kvmlab.engine.profile import Profile
-from kvmlab.snapshot import LastSnapshot, Snapshot
+
+if TYPE_CHECKING:
+    from kvmlab.snapshot import LastSnapshot, Snapshot
 
 Args = Mapping[str, Any]
 
@@ -61,8 +63,8 @@ class Backend(Protocol):
     def run(self, limit: int | None) -> Answer:
         """Let everything go on until nothing can; the number of interrupts taken."""
 
-    def taken(self) -> tuple[int, int | str]:
-        """Return how many interrupts were taken so far, and the vector of the last (or NONE)."""
+    def taken(self, unit: Any) -> int | str:
+        """Return the vector that a unit took last, or NONE."""
 
     def snapshot(self, last: LastSnapshot | None) -> Snapshot:
         """Return everything that can be seen."""
@@ -76,8 +78,8 @@ class Backend(Protocol):
     def replay(self, unit: Any) -> None:
         """Redo a unit."""
 
-    def events(self) -> Sequence[str]:
-        """Return the tracepoints since the last commit, worded as the kernel words them."""
+    def events(self, unit: Any) -> Sequence[str]:
+        """Return the tracepoints that a unit hit, worded as the kernel words them."""
 
     def trace(self, count: int | None) -> list[str]:
         """Return the newest tracepoints, or all that are kept."""

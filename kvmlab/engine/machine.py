@@ -55,7 +55,8 @@ class Machine:
         self.profile = profile
         self.memory = Memory()
         self.trace = Trace()
-        self.contexts = self.memory.place(CONTEXTS, Contexts(profile))
+        locks = self.memory.place(LOCKS, Locks(self.memory.place("lockdep", Lockdep())))
+        self.contexts = self.memory.place(CONTEXTS, Contexts(profile, locks))
         for name in ("user", *map(vcpu, range(profile.vcpus)), *QUEUES):
             self.contexts.add(name)
         self._build_kernel()
@@ -71,10 +72,10 @@ class Machine:
 
     def _build_kernel(self) -> None:
         place, profile = self.memory.place, self.profile
-        locks = place(LOCKS, Locks(place("lockdep", Lockdep())))
-        place(RCU, Rcu(locks))
-        queues = [(worker, queue, place(queue, Workqueue(worker))) for worker, queue in QUEUES.items()]
-        self.contexts.queues = tuple(queues)
+        place(RCU, Rcu(self.contexts.locks))
+        self.contexts.queues = tuple(
+            [place(queue, Workqueue(worker, queue)) for worker, queue in QUEUES.items()]
+        )
         place(FDS, Fds(profile.vcpus))
         place(IRQFDS, Irqfds())
         place(EOIFDS, Eoifds())

@@ -49,13 +49,9 @@ class Trace:
         del self.ring[:surplus]
         self._start = max(0, self._start - surplus)
 
-    def fresh(self) -> tuple[Event, ...]:
-        """Return the events since the last commit that the ring still has."""
-        return tuple(self.ring[self._start :])
-
     def commit(self) -> Events:
         """Return the events since the last commit, and begin anew."""
-        events = Events(self.fresh(), self._lost)
+        events = Events(tuple(self.ring[self._start :]), self._lost)
         self._start, self._lost = len(self.ring), None
         return events
 

@@ -117,7 +117,7 @@ def replay(recording: Recording, result: Result) -> None:
         ]
         pairs += subject.acknowledged(step)
         if recording.text is not None:
-            events = [event for event in subject.machine.trace.fresh() if event[0] in TEXT_EVENTS]
+            events = [event for event in subject.machine.trace.commit().kept if event[0] in TEXT_EVENTS]
             pairs += _text_pairs(recording.text[number], [format_event(event) for event in events])
         differing = [pair for pair in pairs if pair[1] != pair[2]]
         result.fields += len(pairs)

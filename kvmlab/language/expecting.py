@@ -23,7 +23,7 @@ OPERATORS = {
 """Comparisons."""
 
 _JOINS = {"and": "both hold", "or": "one of both holds"}
-_BEFORE_OPERAND = {*OPERATORS, *_JOINS, "not", "(", "{", ","}
+_BEFORE_OPERAND = {*OPERATORS, *_JOINS, "not", "("}
 _IN_WORD = re.compile(r"[\w.-]$|(?<![=!<>])[=!<>]$")
 _TOKEN = re.compile(r"[=!<>]=|[<>(){},]|-?[\w.-]+|\S")
 _RESULTS = {
@@ -56,6 +56,10 @@ def in_expression(text: str, rest: int, scope: Scope) -> Iterable[Suggestion]:
     tokens = _TOKEN.findall(text, rest)
     partial = tokens.pop() if tokens and _IN_WORD.search(text) else ""
     at = len(text) - len(partial)
+    if tokens and tokens[-1] in ("{", ","):
+        return (Suggestion("N", at, "number", "an integer, or '}'", insertable=False),)
+    if len(tokens) > 1 and tokens[-2] in ("{", ",") and tokens[-1] != "}":
+        return (Suggestion("}", at, "operator", "ends the set"),)
     if not tokens or tokens[-1] in _BEFORE_OPERAND:
         return _operands(tokens, partial, at, scope)
     joined = tokens[-1] in (")", "}") or (len(tokens) > 1 and tokens[-2] in OPERATORS)

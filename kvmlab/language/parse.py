@@ -23,6 +23,9 @@ from kvmlab.language.spec import CommandSpec, Value
 from kvmlab.language.topics import topic_words, unknown_topic
 from kvmlab.language.words import Words, missing_in_api, read_value, split_words
 
+LONGEST_LINE = 100_000
+"""Characters of a line; a longer one is refused unread, so that no line takes long."""
+
 _UNSHOWN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _COMMAND = re.compile(r'[^;#"]*(?:"[^"]*"[^;#"]*)*')
 _LINE = re.compile(r'[^#"]*(?:"[^"]*"[^#"]*)*')
@@ -74,14 +77,16 @@ def parse_commands(text: str, scope: Scope, line: int = 1, file: str = "") -> It
     caller's.
     """
     try:
-        _refuse_unshown(text)
+        _check_line(text)
         yield from _commands(_Line(text, scope, line, file), 0, len(text))
     except LanguageError as error:
         error.line, error.file, error.source = line, file, text
         raise
 
 
-def _refuse_unshown(text: str) -> None:
+def _check_line(text: str) -> None:
+    if len(text) > LONGEST_LINE:
+        raise LanguageError(f"a line has at most {LONGEST_LINE} characters", column=LONGEST_LINE + 1)
     unshown = _UNSHOWN.search(text)
     if unshown:
         what = f"a line cannot hold the character U+{ord(unshown[0]):04X}"

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 from kvmlab.engine.caps import capabilities, check_extension
 from kvmlab.language.command import Command
-from kvmlab.language.help import help_topic
 from kvmlab.render.cells import Cell, line, table
-from kvmlab.render.panes import PANES
 from kvmlab.session import Handler, Result, Session
 
 
 def _info(session: Session, command: Command) -> Result:
-    return Result(command, output=tuple(PANES[command.args["what"]](session.snapshot())))
+    return _pane(session, command, command.args["what"])
 
 
 def _contexts(session: Session, command: Command) -> Result:
-    return Result(command, output=tuple(PANES["contexts"](session.snapshot())))
+    return _pane(session, command, "contexts")
+
+
+def _pane(session: Session, command: Command, name: str) -> Result:
+    # The panes read snapshots, whose records take 12 ms to define: only who looks pays that.
+    from kvmlab.render.panes import PANES
+
+    return Result(command, output=tuple(PANES[name](session.snapshot())))
 
 
 def _trace(session: Session, command: Command) -> Result:
@@ -42,6 +47,8 @@ def _caps(session: Session, command: Command) -> Result:
 
 
 def _help(session: Session, command: Command) -> Result:
+    from kvmlab.language.help import help_topic
+
     return Result(command, output=tuple(help_topic(command.args.get("topic", ""))))
 
 

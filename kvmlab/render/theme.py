@@ -99,7 +99,7 @@ def find_theme(name: str) -> tuple[Theme, list[str]]:
         if name.endswith(".toml"):
             return load_theme(Path(name))
         return load_theme(own if own.is_file() else resources.find("themes", name))
-    except resources.ResourceError as error:
+    except (resources.ResourceError, OSError) as error:
         return Theme("plain"), [str(error)]
 
 

@@ -8,7 +8,9 @@ from kvmlab.engine.machine import Machine
 from kvmlab.facts import Segment, lookup
 from kvmlab.facts import Value as FactValue
 from kvmlab.language.parse import parse_line
-from kvmlab.session import Result, Session
+from kvmlab.render.looking import LOOKING
+from kvmlab.scripts import SCRIPTS
+from kvmlab.session import Options, Result, Session
 from kvmlab.snapshot import Snapshot
 
 
@@ -16,7 +18,7 @@ class Lab:
     """A session, the model machine in it, and a short way to say something."""
 
     def __init__(self, *lines: str) -> None:
-        self.session = Session()
+        self.session = Session(Options(), {**LOOKING, **SCRIPTS})
         for line in lines:
             self.say(line)
 

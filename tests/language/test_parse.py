@@ -113,6 +113,7 @@ def test_the_order_of_keys_and_flags_is_free(scope: Scope) -> None:
     assert first == second
     assert hash(first) == hash(second)
     assert first != one("irqfd trigger gsi=11", scope)
+    assert one("ioapic 3 dest=1 vector=2 edge", scope) == one("ioapic 3 edge vector=2 dest=1", scope)
 
 
 def test_a_name_may_be_a_word_of_its_command(scope: Scope) -> None:

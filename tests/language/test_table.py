@@ -139,6 +139,12 @@ def test_help_shows_the_words_of_the_api_in_force() -> None:
     assert "api resample has no eoifd" in " ".join(help_topic("eoifd", "resample"))
 
 
+def test_help_names_every_switch_fact_and_api() -> None:
+    """The topics are made from the tables that parsing reads."""
+    for topic, names in (("switches", SWITCHES), ("apis", APIS), ("facts", [f.pattern for f in FACTS])):
+        assert set(names) <= set(" ".join(help_topic(topic)).split()), topic
+
+
 def test_help_on_aliases_and_first_words() -> None:
     """An alias is explained as its command, a first word by all its forms."""
     assert help_topic("line") == help_topic("irq-line")

@@ -13,9 +13,10 @@ from kvmlab.render.result import error_rows, result_rows
 
 @dataclass
 class Command:
-    """A command by its verb."""
+    """A command by its verb, and the commands within it."""
 
     verb: str
+    inner: tuple[Command, ...] = ()
 
 
 @dataclass
@@ -29,10 +30,11 @@ class Outcome:
     output: tuple[Row | str, ...] = ()
     events: tuple[str, ...] = ()
     held: bool | str | None = None
+    inner: tuple[Command, ...] = ()
     command: Command = field(init=False)
 
     def __post_init__(self) -> None:
-        self.command = Command(self.verb)
+        self.command = Command(self.verb, self.inner)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,16 @@ class Outcome:
         (Outcome("expect", held=True), ["held"]),
         (Outcome("expect", held=False, why="ioapic.11.irr is 1"), ["FAILED: ioapic.11.irr is 1"]),
         (Outcome("expect", held="not visible", why="source.2.refs"), ["not visible: source.2.refs"]),
+        (Outcome("expect", ret=0x41, held=True, inner=(Command("take"),)), ["→ 0x41", "held"]),
+        (
+            Outcome("expect", ret=-1, errno="ENOENT", why="no key", held=True, inner=(Command("eoifd"),)),
+            ["→ -1 ENOENT: no key", "held"],
+        ),
+        (
+            Outcome("expect", ret=0, why="it returned 0", held=False, inner=(Command("eoifd"),)),
+            ["→ 0", "FAILED: it returned 0"],
+        ),
+        (Outcome("undo", why="there is nothing to be undone"), ["there is nothing to be undone"]),
         (Outcome("info", output=("one", line("two"))), ["one", "two"]),
     ],
 )

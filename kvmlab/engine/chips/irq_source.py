@@ -14,7 +14,7 @@ from kvmlab.engine.kernel.lists import Counted, List
 from kvmlab.engine.kernel.locks import mutex_lock, mutex_unlock
 from kvmlab.engine.kernel.memory import kfree, kzalloc
 from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import Path, path
+from kvmlab.engine.kernel.path import Path, path, touches
 from kvmlab.engine.profile import Profile
 
 IRQ_LOCK = "kvm.irq_lock"
@@ -71,6 +71,7 @@ class IrqSourceList(List):
 
     __slots__ = ()
 
+    @touches("irq_source*")
     def get_from_key(self, key: int) -> str | Errno:
         """Find the source whose id is the key and take a reference; -ENOENT if there is none."""
         for handle in self.items:

@@ -22,7 +22,7 @@ from kvmlab.engine.chips.route_table import Route, RoutingTable, check_routing
 from kvmlab.engine.kernel.locks import mutex_lock, mutex_unlock, spin_lock, spin_unlock
 from kvmlab.engine.kernel.memory import kfree, kzalloc
 from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import PATHS, Op, Path, path, touches
+from kvmlab.engine.kernel.path import PATHS, Path, path, touches
 from kvmlab.engine.kernel.rcu import RCU_READ_LOCK, RCU_READ_UNLOCK, synchronize_rcu
 from kvmlab.engine.kernel.sanitizers import Oops
 from kvmlab.engine.profile import Profile
@@ -145,13 +145,13 @@ def _without(notifiers: tuple[Notifier, ...], callback: Callback) -> tuple[Notif
     return tuple([notifier for notifier in notifiers if notifier[1:] != callback])
 
 
-_PIC = (spin_lock(PIC_LOCK), Pic.set_irq, PIC, spin_unlock(PIC_LOCK))
-_CHIPS: dict[int, tuple[Op, Callable[..., int], str, Op]] = {
+_PIC = (PIC_LOCK, Pic.set_irq, PIC)
+_CHIPS: dict[int, tuple[str, Callable[..., int], str]] = {
     KVM_IRQCHIP_PIC_MASTER: _PIC,
     KVM_IRQCHIP_PIC_SLAVE: _PIC,
-    KVM_IRQCHIP_IOAPIC: (spin_lock(IOAPIC_LOCK), Ioapic.set_irq, IOAPIC, spin_unlock(IOAPIC_LOCK)),
+    KVM_IRQCHIP_IOAPIC: (IOAPIC_LOCK, Ioapic.set_irq, IOAPIC),
 }
-"""How each chip's pins are driven (the entry's ``set``): lock, method and chip, unlock."""
+"""How each chip's pins are driven (the entry's ``set``): the lock, the method, the chip."""
 
 
 @path
@@ -162,17 +162,17 @@ def kvm_set_irq(profile: Profile, irq_source_id: int, gsi: int, level: int) -> P
     more is the number of deliveries (each chip counts a falling line as 1).
     """
     ret = r = -1
-    chips = _CHIPS if profile.has("irqchip") else {}
+    chips = {} if "irqchip" in profile.without else _CHIPS
     for route in (yield (Routing.copy_routes, ROUTING, irq_source_id, gsi, level)):
         if route.type == KVM_IRQ_ROUTING_MSI:
             r = yield from kvm_set_msi(profile, route, level)
         elif route.irqchip not in chips:
             yield (Routing.missing_chip, ROUTING, route.irqchip)
         else:
-            lock, set_irq, chip, unlock = chips[route.irqchip]
-            yield lock
+            lock, set_irq, chip = chips[route.irqchip]
+            yield spin_lock(lock)
             r = yield (set_irq, chip, route.pin, irq_source_id, level)
-            yield unlock
+            yield spin_unlock(lock)
         if r >= 0:
             ret = r if ret < 0 else ret + r
     return ret

@@ -76,6 +76,7 @@ class Fds(Object):
         """Tell whether a number is open."""
         return fd in self.open
 
+    @touches("file*")
     def eventfd_fget(self, fd: int) -> tuple[str, str, bool] | Errno:
         """Take a reference to a file; return (file, eventfd, nonblock), -EBADF or -EINVAL."""
         name = self.open.get(fd)
@@ -100,6 +101,7 @@ class Fds(Object):
             self.open[fd] = memory.alloc("file", File(ctx, bool(flags & EFD_NONBLOCK)))
         return fd
 
+    @touches("file*")
     def dup(self, fd: int) -> int:
         """Open the same file under the lowest free number: the fd, -EBADF or -EMFILE."""
         file = self.memory.objects.get(self.open.get(fd, ""))
@@ -136,7 +138,8 @@ def sys_write(profile: Profile, fd: int, value: int) -> Path[int]:
         return file
     name, ctx, nonblock = file
     ret = yield from eventfd_write(profile, ctx, nonblock, value)
-    yield from fput(profile, name)
+    if not (yield (File.kref_put, name)):
+        yield from release_file(profile, name)
     return ret
 
 
@@ -148,7 +151,8 @@ def sys_read(profile: Profile, fd: int) -> Path[int]:
         return file
     name, ctx, nonblock = file
     ret = yield from eventfd_ctx_read(profile, ctx, nonblock)
-    yield from fput(profile, name)
+    if not (yield (File.kref_put, name)):
+        yield from release_file(profile, name)
     return ret
 
 
@@ -178,9 +182,14 @@ def sys_close(profile: Profile, fd: int) -> Path[int]:
 
 @path
 def fput(profile: Profile, file: str) -> Path[None]:
-    """Drop a reference to a file; the last one releases it (eventfd_release)."""
-    if (yield (File.kref_put, file)):
-        return
+    """Drop a reference to a file; the last one releases it."""
+    if not (yield (File.kref_put, file)):
+        yield from release_file(profile, file)
+
+
+@path
+def release_file(profile: Profile, file: str) -> Path[None]:
+    """The last reference is gone: eventfd_release, then the file itself (__fput)."""
     ctx = yield (File.load, file, "ctx")
     yield from eventfd_release(profile, ctx)
     yield kfree(file)

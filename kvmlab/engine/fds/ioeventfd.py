@@ -24,7 +24,7 @@ from kvmlab.engine.kernel.lists import List
 from kvmlab.engine.kernel.locks import mutex_lock, mutex_unlock
 from kvmlab.engine.kernel.memory import kfree, kzalloc
 from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import Path, path
+from kvmlab.engine.kernel.path import Path, path, touches
 from kvmlab.engine.profile import Profile
 
 SLOTS_LOCK = "kvm.slots_lock"
@@ -58,6 +58,7 @@ class Ioeventfds(List):
         super().__init__()
         self.mmio_devices, self.pio_devices = mmio_devices, pio_devices
 
+    @touches("ioeventfd*")
     def collides(self, request: Request) -> bool:
         """ioeventfd_check_collision: same address and length, and both would match. 3.6 ignores the bus."""
         _eventfd, addr, length, _pio, datamatch = request
@@ -68,12 +69,14 @@ class Ioeventfds(List):
             for other in map(self.deref, self.items)
         )
 
+    @touches("ioeventfd*")
     def bus_is_full(self, pio: int) -> bool:
         """kvm_io_bus_register_dev: -ENOSPC when the bus holds 1000 devices."""
         others = self.pio_devices if pio else self.mmio_devices
         on_bus = sum(1 for item in map(self.deref, self.items) if item.pio == pio)
         return others + on_bus > NR_IOBUS_DEVS - 1
 
+    @touches("ioeventfd*")
     def find(self, request: Request) -> str:
         """Return the ioeventfd that is exactly this one, or ""."""
         eventfd, addr, length, _pio, datamatch = request
@@ -83,6 +86,7 @@ class Ioeventfds(List):
                 return handle
         return ""
 
+    @touches("ioeventfd*")
     def in_range(self, pio: int, addr: int, length: int, value: int) -> str:
         """ioeventfd_in_range on a guest's write: the eventfd to signal, or ""."""
         for item in map(self.deref, self.items):

@@ -28,7 +28,7 @@ from kvmlab.engine.kernel.lists import List
 from kvmlab.engine.kernel.locks import spin_lock, spin_unlock
 from kvmlab.engine.kernel.memory import kfree, kzalloc
 from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import Path, path
+from kvmlab.engine.kernel.path import Path, path, touches
 from kvmlab.engine.kernel.rcu import RCU_READ_LOCK, RCU_READ_UNLOCK
 from kvmlab.engine.kernel.sanitizers import Oops
 from kvmlab.engine.kernel.workqueue import IRQFD_CLEANUP_WQ, SYSTEM_WQ, Workqueue, flush_workqueue
@@ -55,6 +55,7 @@ class Irqfd(Object):
         self.inject = "irqfd_inject"
         self.irq_entry: Entry = ()
 
+    @touches("irq_source*")
     def line(self) -> tuple[int, int]:
         """Return the source id and the GSI that a level irqfd asserts."""
         return self.deref(self.source).id, self.gsi
@@ -81,10 +82,12 @@ class Irqfds(List):
 
     __slots__ = ()
 
+    @touches("irqfd*")
     def find_eventfd(self, ctx: str) -> bool:
         """Tell whether an eventfd feeds an irqfd on the list already."""
         return any(self.deref(handle).eventfd == ctx for handle in self.items)
 
+    @touches("irqfd*")
     def matching(self, ctx: str, gsi: int) -> tuple[str, ...]:
         """Return the irqfds of an eventfd and a GSI."""
         found = [(handle, self.deref(handle)) for handle in self.items]

@@ -6,33 +6,50 @@ nothing in it knows which.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kvmlab.engine.kernel.continuation import Call, Context, Continuation, Place, handle_of
+from kvmlab.engine.kernel.locks import Locks
 from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import BLOCKED, PATHS, Op, describe
+from kvmlab.engine.kernel.path import BLOCKED, PATHS, Op, describe, touches
 from kvmlab.engine.kernel.sanitizers import Oops
+from kvmlab.engine.kernel.straight import StraightPaths
 from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.engine.profile import Profile
 
 CONTEXTS = "contexts"
 
+WARM_UP = 100
+"""Calls after which paths are made straight: making one costs as much as draining it 20 times."""
+
+STRAIGHT = StraightPaths()
+
+
+class Stuck(Exception):
+    """Raised in a straight path by an op that waits for what will never come."""
+
+    def __init__(self, op: Op) -> None:
+        super().__init__(describe(op))
+        self.op = op
+
 
 class Contexts(Object):
     """All contexts of a machine, and what moves them."""
 
-    __slots__ = ("manual", "names", "profile", "prompt", "queues", "roots")
+    __slots__ = ("drained", "locks", "manual", "names", "profile", "prompt", "queues", "roots")
     FIELDS = ("names", "prompt", "manual")
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, locks: Locks) -> None:
         super().__init__()
-        self.profile = profile
+        self.profile, self.locks = profile, locks
+        self.drained = 0
         self.names: tuple[str, ...] = ()
         self.prompt = "user"
         self.manual = False
         self.roots: dict[Call, Continuation] = {}
-        self.queues: tuple[tuple[str, str, Workqueue], ...] = ()
-        """(worker, handle, queue) of every work queue; they live as long as the machine."""
+        self.queues: tuple[Workqueue, ...] = ()
+        """Every work queue; they live as long as the machine."""
 
     # -- who there is ---------------------------------------------------------------
 
@@ -50,14 +67,14 @@ class Contexts(Object):
 
     def get(self, name: str) -> Context:
         """Return a context by name; KeyError if there is none."""
-        context = self.memory.objects[handle_of(name)]
-        assert isinstance(context, Context)
+        context: Context = self.memory.objects[handle_of(name)]
         return context
 
     def all(self) -> list[Context]:
         """Return every context, in the order they were made."""
         return [self.get(name) for name in self.names]
 
+    @touches("context-*")
     def wake(self, name: str) -> None:
         """Start an actor; one that has made all its calls makes them again."""
         context = self.get(name)
@@ -85,7 +102,7 @@ class Contexts(Object):
     def call(self, name: str, call: Call) -> Any:
         """Run a call, then let the workers drain. Its result, or the Place it came to."""
         result = self._drain(name, call)
-        for _name, _handle, queue in self.queues:
+        for queue in self.queues:
             if queue.items or queue.running:
                 self.run_workers()
                 break
@@ -97,10 +114,19 @@ class Contexts(Object):
         again = True
         while again:
             again = False
-            for name, handle, queue in self.queues:
-                while (queue.items or queue.running) and self._work(name, handle, queue):
-                    moved = again = True
+            for queue in self.queues:
+                while queue.items and not queue.running:
+                    self._drain(queue.worker, queue.call)
+                    again = True
+                if queue.running and self._resume(queue.worker):
+                    again = True
+            moved = moved or again
         return moved
+
+    def _resume(self, worker: str) -> bool:
+        """Let a worker that stands in an item go on; False if it runs already, further down the stack."""
+        context = self.get(worker)
+        return context.at is not None and not context.stopped and self.finish(worker) > 0
 
     def run_started(self) -> bool:
         """Let every context that stands in a call, or was started, go on as far as it can."""
@@ -113,51 +139,73 @@ class Contexts(Object):
                 moved = True
         return moved
 
-    def _work(self, name: str, handle: str, queue: Workqueue) -> bool:
-        worker = self.get(name)
-        if worker.at is not None:
-            return not worker.stopped and self.finish(name) > 0
-        if queue.running is not None:
-            return False  # its worker runs already, further down the stack
-        self._drain(name, ("process_one_work", (handle,)))
-        return True
-
     def _drain(self, name: str, call: Call) -> Any:
+        """Run a call to its end: straight on where nothing can be in its way, else op by op."""
+        self.drained += 1
+        if self.drained < WARM_UP or self.locks.busy() or self._working():
+            return self._drain_ops(name, call)
+        memory = self.memory
+        caller, memory.current = memory.current, name
+        try:
+            return STRAIGHT[call[0]](self, self.profile, *call[1])
+        except (Stuck, Oops) as end:
+            return self._stop(name, call, end)
+        finally:
+            memory.current = caller
+
+    def _working(self) -> bool:
+        for queue in self.queues:
+            if queue.running:
+                return True
+        return False
+
+    def _drain_ops(self, name: str, call: Call) -> Any:
         memory = self.memory
         objects = memory.objects
         caller, memory.current = memory.current, name
         received: list[Any] = []
-        keep = received.append
         value: Any = None
         try:
             send = PATHS[call[0]](self.profile, *call[1]).send
             while True:
                 op = send(value)
-                try:
-                    target = objects[op[1]]
-                except KeyError:
-                    target = memory.freed_object(op[1], describe(op))
-                # Spelled out by length: a call with a star costs as much again.
-                length = len(op)
-                if length == 3:
-                    value = op[0](target, op[2])
-                elif length == 2:
-                    value = op[0](target)
-                elif length == 5:
-                    value = op[0](target, op[2], op[3], op[4])
-                else:
-                    value = op[0](target, *op[2:])
+                value = op[0](objects[op[1]], *op[2:])
                 if value is BLOCKED:
                     value = self._unblock(op, name)
                     if value is BLOCKED:
                         return self._park(name, call, received, "")
-                keep(value)
+                received.append(value)
         except StopIteration as end:
             return end.value
         except Oops as oops:
             return self._park(name, call, received, self._reported(name, oops))
         finally:
             memory.current = caller
+
+    # -- straight: an op where it stands ---------------------------------------------------
+
+    def _stop(self, name: str, call: Call, end: Stuck | Oops) -> Place:
+        """Park a context that can't go on: what it received is not known, and not needed any more."""
+        if isinstance(end, Oops):
+            return self._park(name, call, [], self._reported(name, end))
+        method, handle, *args = end.op
+        reason, _waited_for = method.why(self.memory.objects[handle], *args) or ("", ())
+        self.memory.reports.add(name, "deadlock", f"{name} can never go on: {reason}")
+        return self._park(name, call, [], f"it waits for ever at {end}")
+
+    def run_op(self, op: Op) -> Any:
+        """Run an op that a straight path has as a value."""
+        method, handle, *args = op
+        value = method(self.memory.objects[handle], *args)
+        return self.wait_for(*op) if value is BLOCKED else value
+
+    def wait_for(self, method: Callable[..., Any], handle: str, *args: Any) -> Any:
+        """Let the workers run until an op that was blocked can go on; Stuck if it never will."""
+        op = (method, handle, *args)
+        value = self._unblock(op, self.memory.current)
+        if value is BLOCKED:
+            raise Stuck(op)
+        return value
 
     def _unblock(self, op: Op, me: str) -> Any:
         """Let the workers run and try again; if nobody can help, interrupt a sleep."""
@@ -208,11 +256,11 @@ class Contexts(Object):
     def next_op(self, name: str) -> Op | None:
         """Return the op a context would run next; None if it is idle with nothing to do."""
         context = self.get(name)
+        if context.stopped:
+            return None
         if context.at is not None:
             self._revive(context)
             return context.pending
-        if context.stopped:
-            return None
         if context.calls:
             path, args = context.calls[0]
             return next(PATHS[path](self.profile, *args), None)
@@ -252,8 +300,7 @@ class Contexts(Object):
         memory = self.memory
         caller, memory.current = memory.current, name
         try:
-            target = memory.objects.get(op[1]) or memory.freed_object(op[1], describe(op))
-            value = op[0](target, *op[2:])
+            value = op[0](memory.objects[op[1]], *op[2:])
         except Oops as oops:
             context.changed()
             context.stopped = self._reported(name, oops)

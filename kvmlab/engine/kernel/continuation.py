@@ -93,4 +93,4 @@ class Context(Object):
 
 def handle_of(name: str) -> str:
     """Return the handle of the context of that name."""
-    return f"context-{name}"
+    return "context-" + name

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import BLOCKED, Op, _Blocked, blocks
+from kvmlab.engine.kernel.path import BLOCKED, Op, _Blocked, blocks, makes, touches
 from kvmlab.engine.kernel.sanitizers import Oops
 
 LOCKS = "locks"
@@ -83,12 +83,17 @@ class Locks(Object):
     def held(self, value: Held) -> None:
         self.spin, self.mutex, self.readers = dict(value[0]), dict(value[1]), dict(value[2])
 
+    def busy(self) -> bool:
+        """Tell whether any lock is held, or anybody reads under RCU."""
+        return bool(self.spin or self.mutex or self.readers)
+
     def held_by(self, context: str) -> tuple[str, ...]:
         """Return the locks a context holds, spinlocks first."""
         return tuple(
             lock for held in (self.spin, self.mutex) for lock, owner in held.items() if owner == context
         )
 
+    @touches("lockdep", "reports")
     @blocks(_why_held)
     def spin_lock(self, lock: str, guard: str = "") -> _Blocked | None:
         """Take a spinlock. ``guard`` names what makes this nesting safe: lockdep leaves it out."""
@@ -104,6 +109,7 @@ class Locks(Object):
         """Drop a spinlock."""
         del self.spin[lock]
 
+    @touches("lockdep", "reports")
     @blocks(_why_held)
     def mutex_lock(self, lock: str) -> _Blocked | None:
         """Take a mutex, which may sleep."""
@@ -119,6 +125,7 @@ class Locks(Object):
         """Drop a mutex."""
         del self.mutex[lock]
 
+    @touches("reports")
     def might_sleep(self, what: str) -> None:
         """Report a context that may sleep here while it holds a spinlock or reads under RCU."""
         if not self.spin and not self.readers:
@@ -145,21 +152,25 @@ class Locks(Object):
                 self.memory.reports.add(me, "lock-order", text)
 
 
+@makes(Locks.spin_lock, LOCKS)
 def spin_lock(lock: str, guard: str = "") -> Op:
     """Op: take a spinlock (``guard``: see :meth:`Locks.spin_lock`)."""
     return (Locks.spin_lock, LOCKS, lock, guard) if guard else (Locks.spin_lock, LOCKS, lock)
 
 
+@makes(Locks.spin_unlock, LOCKS)
 def spin_unlock(lock: str) -> Op:
     """Op: drop a spinlock."""
     return (Locks.spin_unlock, LOCKS, lock)
 
 
+@makes(Locks.mutex_lock, LOCKS)
 def mutex_lock(lock: str) -> Op:
     """Op: take a mutex."""
     return (Locks.mutex_lock, LOCKS, lock)
 
 
+@makes(Locks.mutex_unlock, LOCKS)
 def mutex_unlock(lock: str) -> Op:
     """Op: drop a mutex."""
     return (Locks.mutex_unlock, LOCKS, lock)

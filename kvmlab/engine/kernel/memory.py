@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from kvmlab.engine.kernel.object import KINDS, Object, Value
-from kvmlab.engine.kernel.path import Op
+from kvmlab.engine.kernel.path import Op, makes
 from kvmlab.engine.kernel.sanitizers import Oops, Reports
 
 T = TypeVar("T", bound=Object)
@@ -65,21 +65,34 @@ class Slab(Object):
         return oldest
 
 
+@makes(Slab.kzalloc, SLAB)
 def kzalloc(kind: str, *args: Any) -> Op:
     """Op: allocate an object; its result is the handle."""
     return (Slab.kzalloc, SLAB, kind, *args)
 
 
+@makes(Slab.kfree, SLAB)
 def kfree(handle: str) -> Op:
     """Op: free an object."""
     return (Slab.kfree, SLAB, handle)
+
+
+class Objects(dict[str, Any]):
+    """The live objects; asking for another handle is a use after free, and answers what is left."""
+
+    def __init__(self, memory: Memory) -> None:
+        super().__init__()
+        self.memory = memory
+
+    def __missing__(self, handle: str) -> Object:
+        return self.memory.freed_object(handle)
 
 
 class Memory:
     """All objects of one machine; ``current`` names the context that runs now."""
 
     def __init__(self) -> None:
-        self.objects: dict[str, Object] = {}
+        self.objects = Objects(self)
         self.quarantine: dict[str, Object] = {}
         self.dirty: dict[str, Value | None] = {}
         self._committed: dict[str, Value] = {}
@@ -118,11 +131,11 @@ class Memory:
             purged = self.quarantine.pop(oldest)
             self.dirty.setdefault(oldest, purged.freeze())
 
-    def freed_object(self, handle: str, use: str) -> Object:
+    def freed_object(self, handle: str) -> Object:
         """Report a use after free; return the stale object, or stop the context if it is gone."""
         obj = self.quarantine.get(handle)
         by = f", freed by {obj.freed}" if obj else ", freed long ago"
-        self.reports.add(self.current, "use-after-free", f"{use} touches {handle}{by}")
+        self.reports.add(self.current, "use-after-free", f"{self.current} touches {handle}{by}")
         if obj is None:
             raise Oops("the memory has been used for something else since")
         return obj
@@ -143,10 +156,9 @@ class Memory:
             if after != before:
                 self.dirty.setdefault(handle, before)
                 self._committed[handle] = after
-        change = []
-        objects = self.objects
+        objects, quarantine, change = self.objects, self.quarantine, []
         for handle, old in self.dirty.items():
-            obj = objects.get(handle) or self.quarantine.get(handle)
+            obj = objects.get(handle) or quarantine.get(handle)
             new = obj.freeze() if obj is not None else None
             if new != old:
                 change.append((handle, old, new))

@@ -74,8 +74,7 @@ class Object:
 
     def deref(self, handle: str) -> Any:
         """Follow a pointer to another object; a freed one is reported as KASAN would."""
-        found = self.memory.objects.get(handle)
-        return found or self.memory.freed_object(handle, f"a pointer in {self.handle}")
+        return self.memory.objects[handle]
 
     def load(self, *names: str) -> Any:
         """Read one field, or a tuple of several: what a path does through a pointer."""

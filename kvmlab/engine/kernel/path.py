@@ -55,6 +55,16 @@ def blocks(why: Why) -> Callable[[F], F]:
     return mark
 
 
+def makes(method: Callable[..., Any], handle: str) -> Callable[[F], F]:
+    """Mark a function that returns an op: its method, its handle, and the function's arguments."""
+
+    def mark(function: F) -> F:
+        function.op = (method, handle)  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
 def interruptible(result: object) -> Callable[[F], F]:
     """Mark a method that sleeps until a signal: ``result`` is what it returns when one comes."""
 

@@ -54,6 +54,7 @@ class Rcu(Object):
         for waiter, readers in self.waiting.items():
             self.waiting[waiter] = tuple(reader for reader in readers if reader != me)
 
+    @touches(LOCKS)
     def start_grace_period(self) -> None:
         """Note who reads now: only these are waited for."""
         self.waiting[self.memory.current] = tuple(self.locks.readers)

@@ -43,12 +43,13 @@ def _why_work(queue: Workqueue, work: Work) -> tuple[str, tuple[str, ...]] | Non
 class Workqueue(Object):
     """A queue: the items that wait, oldest first, and the one that its worker runs."""
 
-    __slots__ = ("items", "running", "worker")
-    FIELDS = ("worker", "items", "running")
+    __slots__ = ("call", "items", "running", "worker")
+    FIELDS = ("items", "running")
 
-    def __init__(self, worker: str) -> None:
+    def __init__(self, worker: str, handle: str) -> None:
         super().__init__()
         self.worker = worker
+        self.call: tuple[str, tuple[str]] = ("process_one_work", (handle,))
         self.items: tuple[Work, ...] = ()
         self.running: Work | None = None
 
@@ -71,7 +72,8 @@ class Workqueue(Object):
         """The worker is done with its item; barriers that are now at the head have been met."""
         self.changed()
         self.running = None
-        self._meet_barriers()
+        if self.items:
+            self._meet_barriers()
 
     def insert_barrier(self) -> None:
         """Begin flush_workqueue: put the current context's barrier behind what is queued."""

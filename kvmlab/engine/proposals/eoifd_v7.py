@@ -36,7 +36,7 @@ from kvmlab.engine.kernel.lists import List
 from kvmlab.engine.kernel.locks import spin_lock, spin_unlock
 from kvmlab.engine.kernel.memory import kfree, kzalloc
 from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import Path, path
+from kvmlab.engine.kernel.path import Path, path, touches
 from kvmlab.engine.kernel.workqueue import IRQFD_CLEANUP_WQ, Workqueue, flush_workqueue
 from kvmlab.engine.profile import Profile
 
@@ -55,6 +55,7 @@ class Eoifd(Object):
         super().__init__()
         self.eventfd, self.source = eventfd, source
 
+    @touches("irq_source*")
     def target(self) -> tuple[int, int, str]:
         """Return the source id and the GSI to de-assert, and the eventfd to signal."""
         source: IrqSource = self.deref(self.source)
@@ -66,10 +67,12 @@ class Eoifds(List):
 
     __slots__ = ()
 
+    @touches("eoifd*")
     def find_source(self, source: str) -> bool:
         """Tell whether an eoifd on the list uses a source: a key has one eoifd (inferred: 17)."""
         return any(self.deref(handle).source == source for handle in self.items)
 
+    @touches("eoifd*", "irq_source*")
     def matching(self, eventfd: str, key: int) -> tuple[str, ...]:
         """Return the eoifds of an eventfd and a key."""
         found = [(handle, self.deref(handle)) for handle in self.items]

@@ -76,7 +76,7 @@ class Vcpu(Object):
         """Return the calls of a vector's handler, or None if it has none."""
         return next((calls for number, _text, calls in self.handlers if number == vector), None)
 
-    @touches("lapic*")
+    @touches("fds", "lapic*")
     def window(self) -> int | Errno:
         """Enter the guest and look what it may take: NMI_VECTOR, OPEN for interrupts, or SHUT.
 
@@ -124,6 +124,7 @@ class Guest(Object):
         if vector != NMI_VECTOR:
             self.trace.emit(("kvm_inj_virq", vector))
 
+    @touches(FDS)
     def vm_exit(self, *event: int | str) -> bool:
         """Leave the guest for an access, recording its tracepoint; False when the VM is gone."""
         if not self.fds.is_open(VM_FD):

@@ -12,7 +12,7 @@ from kvmlab.engine.abi import EEXIST, EFD_NONBLOCK, EFD_SEMAPHORE, Errno
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
 from kvmlab.engine.fds.files import FDS, Fds, File, sys_close, sys_poll, sys_read, sys_write
 from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import Path, path
+from kvmlab.engine.kernel.path import Path, path, touches
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.world.vm import vm_ioctl
 
@@ -79,6 +79,7 @@ class Userspace(Object):
         """Return the names that stand for a number."""
         return [name for name, number in self.fds.items() if number == fd]
 
+    @touches(FDS, "file*", "irqfd*")
     def assigned_irqfd(self, fd: int, key: int | None) -> None:
         """Remember the irqfd that an eventfd feeds now, and its key."""
         found = self._newest("irqfd", fd)
@@ -88,6 +89,7 @@ class Userspace(Object):
             if key is not None:
                 self.keys[name] = key
 
+    @touches(FDS, "file*", "eoifd*")
     def assigned_eoifd(self, fd: int) -> None:
         """Remember the newest eoifd that signals an eventfd."""
         found = self._newest("eoifd", fd)
@@ -95,6 +97,7 @@ class Userspace(Object):
             self.changed()
             self.eoifds[name] = found
 
+    @touches(FDS, "file*", "ioeventfd*")
     def assigned_ioeventfd(self, fd: int) -> None:
         """Remember the newest ioeventfd that signals an eventfd."""
         found = self._newest("ioeventfd", fd)

@@ -167,6 +167,9 @@ def test_x2apic_mode_derives_the_logical_id() -> None:
     assert bench.lapic(1).ldr == 2
     assert bench.lapic(1).reg_read(0x20) == 1
     assert not bench.lapic(1).base & 1 << 8
+    bench.apic(0x20, 0x13 << 24)
+    bench.lapic(0).set_base(X2APIC)
+    assert bench.lapic(0).ldr == 1 << 20 | 1 << 3
 
 
 def test_x2apic_identity_registers_are_read_only() -> None:
@@ -175,6 +178,15 @@ def test_x2apic_identity_registers_are_read_only() -> None:
     bench.lapic().set_base(X2APIC)
     assert [msr_write(bench, msr, 0) for msr in (0x802, 0x80D, 0x80E)] == [1, 1, 1]
     assert [msr_write(bench, 0x828, value) for value in (0, 1)] == [0, 1]
+    assert Bench().lapic().reg_write(0x280, 1) == 0
+
+
+def test_x2apic_destination_is_cut_to_sixteen_bits() -> None:
+    """3.6 compares 16 bits with the ID, so all ones in 32 bits are no broadcast."""
+    lapic = Bench(vcpus=2, x2apic=True).lapic(1)
+    lapic.set_base(X2APIC)
+    assert lapic.match_dest(None, 0, 0x10001, 0)
+    assert not lapic.match_dest(None, 0, 0xFFFFFFFF, 0)
 
 
 def test_x2apic_icr_is_one_register_of_64_bits() -> None:

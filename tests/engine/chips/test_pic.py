@@ -239,6 +239,24 @@ def test_poll_of_the_slave_drops_the_cascade_request(pic: Bench) -> None:
     assert (pic.pic.master.irr, pic.take()) == (0, -1)
 
 
+def test_poll_of_the_slave_frees_the_cascade_input(pic: Bench) -> None:
+    """The master's in-service bit of input 2 is cleared, whoever set it."""
+    pulse(pic, 10)
+    pic.take()
+    pulse(pic, 9)
+    pic.out(SLAVE, POLL)
+    assert read(pic, SLAVE) == 1
+    assert pic.pic.master.isr == 0
+
+
+def test_poll_of_the_master_that_finds_the_cascade_leaves_the_output(pic: Bench) -> None:
+    """The slave's request is still to be polled, and the output is not set anew."""
+    pulse(pic, 10)
+    pic.out(MASTER, POLL)
+    assert read(pic, MASTER) == 2
+    assert (pic.pic.master.irr, pic.pic.output) == (0, 1)
+
+
 def test_ocw3_selects_what_the_command_port_reads(pic: Bench) -> None:
     """IRR at first, ISR once it is selected."""
     pulse(pic, 1)

@@ -61,6 +61,14 @@ def test_pin_of_the_slave_wraps_round_as_a_u32() -> None:
     assert RoutingTable((entry,)).map[5][0].pin == 3
 
 
+def test_table_brought_back_from_its_value_routes_as_before() -> None:
+    """Both maps are derived from the entries, also for an object that is made anew."""
+    table = RoutingTable(DEFAULT_ROUTING)
+    again = RoutingTable.__new__(RoutingTable)
+    again.thaw(table.freeze())
+    assert (again.map, again.chip, again.nr_rt_entries) == (table.map, table.chip, table.nr_rt_entries)
+
+
 def test_msi_entry_by_its_index() -> None:
     """An irqfd keeps (table, index) and reads the message through it."""
     assert RoutingTable((PIN, MESSAGE)).msi(1) == (0xFEE00000, 0, 0x41)

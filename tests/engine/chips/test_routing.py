@@ -143,6 +143,20 @@ def test_unregistered_notifier_runs_no_more(bench: Bench) -> None:
     assert calls(bench) == ("stays",)
 
 
+def test_unregistering_waits_for_a_walk_under_way(bench: Bench) -> None:
+    """synchronize_rcu: who reads the list is waited for, so that a notifier may be freed after."""
+    listen(bench, "late")
+    contexts = bench.machine.contexts
+    contexts.start("vcpu0", ("kvm_notify_acked_irq", (IOAPIC, 11)))
+    contexts.step("vcpu0")
+    bench.machine.call("user", "kvm_unregister_irq_ack_notifier", "witness_acked", "late")
+    assert routing(bench).ack_notifiers == ()
+    assert contexts.get("user").at is not None
+    contexts.finish("vcpu0")
+    contexts.finish("user")
+    assert contexts.get("user").at is None
+
+
 def test_acknowledgements_are_counted_by_gsi(bench: Bench) -> None:
     """Each run of kvm_notify_acked_irq for a pin of a GSI counts, with or without notifiers."""
     interrupt(bench)

@@ -1,0 +1,74 @@
+"""What an op says that it touches, before it runs, against what it changes when it has run."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from kvmlab.engine.kernel.continuation import handle_of
+from kvmlab.engine.kernel.path import Op, describe, footprint
+from kvmlab.engine.machine import Machine
+from kvmlab.language.errors import LanguageError
+from tests.engine.lab import Lab, fresh
+from tests.engine.stage import POLICIES, SCENARIOS, Stage
+from tests.sayings import MOVES, ROUTED, in_turn, sequences
+
+
+def outside(op: Op, changed: set[str]) -> set[str]:
+    """Return what was changed and does not match the footprint of an op."""
+    return {handle for handle in changed if not any(fnmatchcase(handle, of) for of in footprint(op))}
+
+
+def strays(machine: Machine, name: str) -> list[str]:
+    """Step a context; return what its op changed beyond its footprint.
+
+    An object that the op made was nobody else's before, and the context's own place moves on.
+    """
+    op = machine.contexts.next_op(name)
+    before = fresh(machine)
+    machine.contexts.step(name)
+    after = fresh(machine)
+    changed = {handle for handle, value in before.items() if after.get(handle) != value} - {handle_of(name)}
+    return [f"{describe(op)} changes {handle}" for handle in outside(op, changed)] if op else []
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_an_op_of_a_scenario_changes_only_its_footprint(name: str) -> None:
+    """Over every path of the engine, each op changes what its footprint names and nothing else."""
+    stage = Stage(SCENARIOS[name])
+    found: list[str] = []
+    ops = 0
+    while names := stage.runnable(stage.machine):
+        found += strays(stage.machine, POLICIES["in-turn"](names, ops))
+        ops += 1
+    assert found == []
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(sequences(in_turn(ROUTED, ROUTED, MOVES), most=12))
+def test_an_op_of_a_random_run_changes_only_its_footprint(lines: tuple[str, ...]) -> None:
+    """The same after any commands, whoever stands where."""
+    lab = Lab()
+    for line in (*lines, "manual"):
+        try:
+            lab.say(line)
+        except LanguageError:
+            continue
+        machine = lab.machine
+        contexts = machine.contexts
+        for _ in range(60):
+            names = [n for n in contexts.names if contexts.next_op(n) and contexts.blocked(n) is None]
+            if not contexts.manual or not names:
+                break
+            assert strays(machine, names[0]) == []
+
+
+def test_a_stray_change_is_noticed() -> None:
+    """The comparison that the laws above rest on sees a change outside the footprint."""
+    machine = Lab("machine", "eventfd a", "manual", "write a").machine
+    op = machine.contexts.next_op("user")
+    assert op is not None
+    assert outside(op, {op[1]}) == set()
+    assert outside(op, {"ioapic", "lapic0"}) == {"ioapic", "lapic0"}
