@@ -110,7 +110,7 @@ def _maker(options: argparse.Namespace) -> Callable[[], Session]:
 
 
 def _ready(options: argparse.Namespace) -> bool:
-    from kvmlab.session import READY_APIS, READY_KERNELS
+    from kvmlab.engine.profile import READY_APIS, READY_KERNELS
 
     chosen = ((options.kernel, READY_KERNELS), (options.api, READY_APIS))
     late = [value for value, ready in chosen if value and value not in ready]
@@ -128,7 +128,7 @@ def _repl(options: argparse.Namespace) -> int:
         return USAGE
     from kvmlab.repl.start import start
 
-    return start(make_session(options.kernel, options.api), plain=options.plain)
+    return start(_maker(options), plain=options.plain)
 
 
 def _run(options: argparse.Namespace) -> int:

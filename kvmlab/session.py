@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvmlab.backends.backend import NONE, Answer, Args, Backend, Refused
 from kvmlab.backends.model import Model
-from kvmlab.engine.profile import DEFAULT_APIS, KERNELS, SWITCHES, Profile
+from kvmlab.engine.profile import DEFAULT_APIS, KERNELS, READY_APIS, READY_KERNELS, SWITCHES, Profile
 from kvmlab.facts import lookup
 from kvmlab.history import History, Last, Unit
 from kvmlab.language.command import Command
@@ -24,9 +24,10 @@ from kvmlab.language.truth import Expression
 if TYPE_CHECKING:
     from kvmlab.snapshot import Snapshot
 
+UNSAID = frozenset({"source", "save", "quit"})
+"""Verbs that are no part of a saved session: what `source` ran has been said by itself."""
+
 NO_RESULT: Last = (NONE, "", NONE)
-READY_KERNELS = ("linux-3.6",)
-READY_APIS = ("eoifd-v7",)
 READY_BACKENDS = ("model",)
 
 
@@ -119,7 +120,8 @@ class Session:
         except BaseException:
             self.backend.rewind(self.backend.commit())
             raise
-        self.texts.append(command.text)
+        if command.verb not in UNSAID:
+            self.texts.append(command.text)
         if result.held is not None:
             self.tally.count(result.held)
         return result

@@ -84,6 +84,8 @@ class Machine:
         place(IRQ_SOURCES, IrqSources())
         place(IRQSOURCES, IrqSourceList())
         place(ROUTING, Routing(self.trace))
+        self.lapics: list[Lapic] = []
+        self.apics = place(APICS, Apics(self.lapics, self.trace))
         place(VM, Vm())
 
     def _build_world(self) -> None:
@@ -99,12 +101,10 @@ class Machine:
     def _create_irqchip(self) -> None:
         """KVM_CREATE_IRQCHIP and the vCPUs' LAPICs; the default routing table."""
         place, count = self.memory.place, self.profile.vcpus
-        self.lapics = [Lapic(number, self.profile.x2apic, self.trace) for number in range(count)]
-        for number, chip in enumerate(self.lapics):
-            place(lapic(number), chip)
-        apics = place(APICS, Apics(self.lapics, self.trace))
-        self.ioapic = place(IOAPIC, Ioapic(apics, self.trace))
-        self.pic = place(PIC, Pic(apics, self.trace))
+        for number in range(count):
+            self.lapics.append(place(lapic(number), Lapic(number, self.profile.x2apic, self.trace)))
+        self.ioapic = place(IOAPIC, Ioapic(self.apics, self.trace))
+        self.pic = place(PIC, Pic(self.apics, self.trace))
         routing = self.memory.objects[ROUTING]
         assert isinstance(routing, Routing)
         routing.publish(self.memory.alloc("routes", RoutingTable(DEFAULT_ROUTING)))
@@ -112,7 +112,7 @@ class Machine:
     def _firmware(self) -> None:
         for path, args in FIRMWARE if self.profile.has("irqchip") else ():
             self.call("user", path, *args)
-        for chip in getattr(self, "lapics", ()):
+        for chip in self.lapics:
             self.call("user", "mmio_write", chip.vcpu_id, APIC_SPIV, 4, 0x1FF)
             chip.changed()
             chip.mp_state = RUNNABLE

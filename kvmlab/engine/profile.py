@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 KERNELS = ("linux-3.6", "linux-6.x")
-"""Kernels by name; only linux-3.6 can be run yet."""
+"""Kernels by name."""
 
 APIS = ("eoi-eventfd-2011", "level-eoi-2012", "eoifd-v4", "eoifd-v5", "eoifd-v7", "resample")
-"""Designs of the EOI interface, oldest first; only eoifd-v7 can be run yet."""
+"""Designs of the EOI interface, oldest first."""
+
+READY_KERNELS, READY_APIS = ("linux-3.6",), ("eoifd-v7",)
+"""Those that can be run."""
 
 DEFAULT_APIS = {"linux-3.6": "eoifd-v7", "linux-6.x": "resample"}
 """The design that goes with a kernel unless another one is asked for."""

@@ -154,10 +154,8 @@ class Contexts(Object):
             memory.current = caller
 
     def _working(self) -> bool:
-        for queue in self.queues:
-            if queue.running:
-                return True
-        return False
+        events, cleanup = self.queues
+        return bool(events.running or cleanup.running)
 
     def _drain_ops(self, name: str, call: Call) -> Any:
         memory = self.memory

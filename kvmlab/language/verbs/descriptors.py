@@ -127,6 +127,11 @@ DESCRIPTORS = (
         examples=("routes default",), context="user",
     ),
     CommandSpec(
+        "pit", IOCTL, "create the in-kernel PIT (KVM_CREATE_PIT2)",
+        detail="It takes a source ID; -ENOMEM when none is left, -EEXIST when there is one.",
+        examples=("pit",), context="user",
+    ),
+    CommandSpec(
         "release", IOCTL, "close the VM's descriptor",
         detail="Deactivates every irqfd and eoifd and frees what the VM holds.",
         examples=("release",), context="user",

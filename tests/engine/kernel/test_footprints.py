@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from kvmlab.engine.kernel.continuation import handle_of
+from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import Op, describe, footprint
 from kvmlab.engine.machine import Machine
 from kvmlab.language.errors import LanguageError
@@ -44,6 +46,47 @@ def test_an_op_of_a_scenario_changes_only_its_footprint(name: str) -> None:
         found += strays(stage.machine, POLICIES["in-turn"](names, ops))
         ops += 1
     assert found == []
+
+
+def is_state(value: Any) -> bool:
+    """Tell whether an attribute's value is data, and no link to another object."""
+    return isinstance(value, int | str | dict) or (
+        isinstance(value, tuple) and not any(isinstance(item, Object) for item in value)
+    )
+
+
+def reads(machine: Machine, name: str, op: Op) -> set[str]:
+    """Run an op as a context would, take it back, and return whose state it looked at."""
+    seen: set[str] = set()
+    known = {id(obj): handle for handle, obj in machine.memory.objects.items()}
+
+    def look(obj: Object, attribute: str) -> Any:
+        value = object.__getattribute__(obj, attribute)
+        if id(obj) in known and attribute not in Object.__slots__ and is_state(value):
+            if not callable(getattr(type(obj), attribute)):
+                seen.add(known[id(obj)])
+        return value
+
+    state, target = machine.freeze(), machine.memory.objects[op[1]]
+    machine.memory.current = name
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Object, "__getattribute__", look, raising=False)
+        op[0](target, *op[2:])
+    machine.memory.current = ""
+    machine.thaw(state)
+    return seen
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_an_op_of_a_scenario_reads_only_its_footprint(name: str) -> None:
+    """Over every path of the engine, each op looks at the objects that its footprint names."""
+    stage = Stage(SCENARIOS[name])
+    machine = stage.machine
+    while names := stage.runnable(machine):
+        op = machine.contexts.next_op(names[0])
+        assert op is not None
+        assert (describe(op), outside(op, reads(machine, names[0], op))) == (describe(op), set())
+        machine.contexts.step(names[0])
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

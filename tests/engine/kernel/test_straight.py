@@ -1,0 +1,64 @@
+"""The straight-line form of every path does what its ops do, one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kvmlab.engine.kernel import contexts
+from kvmlab.engine.kernel.contexts import STRAIGHT
+from kvmlab.engine.kernel.continuation import Call
+from kvmlab.engine.kernel.path import PATHS
+from kvmlab.engine.kernel.workqueue import QUEUES
+from kvmlab.engine.machine import Machine
+from tests.engine.lab import Lab, fresh
+from tests.engine.stage import SCENARIOS, Notebook, Scenario, Stage
+
+ONE_BY_ONE, STRAIGHT_ON = 10**9, 0
+"""After how many calls the straight-line form is taken."""
+
+
+def calls(scenario: Scenario) -> list[tuple[str, Call]]:
+    """Return every call of a scenario with the thread or vCPU that makes it, in order."""
+    machine = Stage(scenario).machine
+    found = []
+    for context in machine.contexts.all():
+        if context.name not in QUEUES:
+            made = ([context.at.call] if context.at else []) + list(context.calls)
+            found += [(context.name if context.name.startswith("vcpu") else "user", call) for call in made]
+    return found
+
+
+def drained(scenario: Scenario) -> tuple[Machine, list[Any]]:
+    """Make the calls of a scenario in auto, after what was said before; return their results."""
+    lab = Lab()
+    for line in scenario.before:
+        if line != "manual":
+            lab.say(line)
+    lab.machine.memory.place("notebook", Notebook())
+    return lab.machine, [lab.machine.submit(context, call) for context, call in calls(scenario)]
+
+
+def both(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Machine, list[Any]]]:
+    """Return what both forms did."""
+    found = []
+    for after in (ONE_BY_ONE, STRAIGHT_ON):
+        monkeypatch.setattr(contexts, "WARM_UP", after)
+        found.append(drained(scenario))
+    return found
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_both_forms_do_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drained in either form, the calls of a scenario leave equal states, results and traces."""
+    (slow, slow_results), (fast, fast_results) = both(SCENARIOS[name], monkeypatch)
+    assert fast_results == slow_results != []
+    assert fresh(fast) == fresh(slow)
+    assert fast.trace.last() == slow.trace.last()
+
+
+def test_every_path_has_a_straight_form() -> None:
+    """The straight-line form of every path of the engine can be made."""
+    names = [name for name, path in PATHS.items() if path.__module__.startswith("kvmlab.engine.")]
+    assert [name for name in names if not callable(STRAIGHT[name])] == []
