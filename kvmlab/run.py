@@ -16,8 +16,9 @@ from kvmlab.language.errors import LanguageError
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.plain import plain_lines
 from kvmlab.render.result import error_rows, result_rows
+from kvmlab.result import Result
 from kvmlab.scripts import parse_file, parse_text, run
-from kvmlab.session import Result, Session
+from kvmlab.session import Session
 
 HELD, FAILED, WRONG = 0, 1, 2
 PATIENCE = 1.0

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from kvmlab.language.command import Command
 from kvmlab.language.errors import LanguageError
+from kvmlab.language.ready import check_ready
 from kvmlab.language.script import parse_script
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.result import result_rows
-from kvmlab.session import Handler, Result, Session, check_ready
+from kvmlab.result import Handler, Result
+from kvmlab.session import Session
 
 BIGGEST = 64 * 1024 * 1024
 """A larger script is refused, in bytes."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kvmlab.engine.machine import Machine
 from kvmlab.language.commands import COMMANDS
 from kvmlab.language.errors import LanguageError
-from kvmlab.session import Result
+from kvmlab.result import Result
 from kvmlab.snapshot import Snapshot, from_json, to_json
 from tests.engine.lab import Lab, fresh
 from tests.sayings import CALLS, ENDS, MOVES, ROUTED, SERVED, in_turn, sequences

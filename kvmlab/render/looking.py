@@ -8,7 +8,8 @@ from __future__ import annotations
 from kvmlab.engine.caps import capabilities, check_extension
 from kvmlab.language.command import Command
 from kvmlab.render.cells import Cell, line, table
-from kvmlab.session import Handler, Result, Session
+from kvmlab.result import Handler, Result
+from kvmlab.session import Session
 
 
 def _info(session: Session, command: Command) -> Result:

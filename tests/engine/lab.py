@@ -10,7 +10,8 @@ from kvmlab.facts import Value as FactValue
 from kvmlab.language.parse import parse_line
 from kvmlab.render.looking import LOOKING
 from kvmlab.scripts import SCRIPTS
-from kvmlab.session import Options, Result, Session
+from kvmlab.result import Result
+from kvmlab.session import Options, Session
 from kvmlab.snapshot import Snapshot
 
 

@@ -19,7 +19,8 @@ from kvmlab.render.plain import plain_lines
 from kvmlab.repl.adapters import LanguageCompleter
 from kvmlab.repl.journal import Journal
 from kvmlab.repl.prompt import Prompt, status_line
-from kvmlab.session import Result, Session
+from kvmlab.result import Result
+from kvmlab.session import Session
 
 END, CANCEL, TAB, RIGHT, ENTER = "\x04", "\x03", "\t", "\x1b[C", "\r"
 

@@ -1,0 +1,66 @@
+"""What one command did, and how the expectations of a session went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kvmlab.language.command import Command
+from kvmlab.language.truth import Expression
+
+if TYPE_CHECKING:
+    from kvmlab.session import Session
+
+
+@dataclass(slots=True)
+class Result:
+    """What one command did.
+
+    ``ret`` is the return value, "none", or None for a command that returns nothing; ``errno`` the
+    name of the errno or ""; ``why`` a sentence on a no, on where a call stands, or on a failure.
+    ``output`` is what it prints (strings, or rows of the rooms that draw), ``events`` the
+    tracepoints it hit. ``held`` is None, or what became of an expectation: True, False, "not
+    visible". ``ends`` is True for the command that ends the session.
+    """
+
+    command: Command
+    ret: int | str | None = None
+    errno: str = ""
+    why: str = ""
+    output: tuple[Any, ...] = ()
+    events: Sequence[str] = ()
+    held: bool | str | None = None
+    ends: bool = False
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many expectations held, failed, and could not be seen."""
+
+    held: int = 0
+    failed: int = 0
+    unseen: int = 0
+
+    def count(self, held: bool | str | None) -> None:
+        """Count one result."""
+        if held is True:
+            self.held += 1
+        elif held is False:
+            self.failed += 1
+        elif held is not None:
+            self.unseen += 1
+
+
+@dataclass(slots=True)
+class Property:
+    """A ``never`` or ``always``: what it says, and whether it holds so far."""
+
+    command: Command
+    expression: Expression
+    wanted: bool
+    broken: bool = False
+
+
+Handler = Callable[["Session", Command], Result]
+"""Performs one verb in a session."""

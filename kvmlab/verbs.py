@@ -1,0 +1,175 @@
+"""What every session can do: the handlers of calls, machines, contexts, claims and history.
+
+Rooms below the session add theirs to its table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kvmlab.backends.backend import Answer, Args
+from kvmlab.history import Unit
+from kvmlab.language.command import Command
+from kvmlab.language.ioctls import IOCTLS
+from kvmlab.result import Handler, Property, Result
+
+if TYPE_CHECKING:
+    from kvmlab.session import Session
+
+
+def call_of(session: Session, command: Command) -> tuple[str, Args]:
+    """Return a command as a backend takes it: its verb, and an ioctl's structure for its words."""
+    spec = command.spec
+    if not spec.ioctl:
+        return command.verb, command.args
+    if command.verb.startswith("ioctl "):
+        return spec.ioctl, command.args
+    return spec.ioctl, IOCTLS[session.backend.profile.api][spec.ioctl].structure(command.args)
+
+
+def perform(session: Session, command: Command) -> Result:
+    """Handle a call: a syscall, an ioctl or an access of the guest."""
+    verb, args = call_of(session, command)
+    return session.unit(command, lambda: session.backend.perform(verb, args))
+
+
+def _machine(session: Session, command: Command) -> Result:
+    return session.renew(command)
+
+
+def _reset(session: Session, command: Command) -> Result:
+    return session.renew(command, session.backend.profile)
+
+
+def _quit(session: Session, command: Command) -> Result:
+    return Result(command, ends=True)
+
+
+def _handler(session: Session, command: Command) -> Result:
+    args = command.args
+    calls: list[tuple[str, Args]] = [(name, _operands(name, operands)) for name, *operands in args["actions"]]
+    text = ", ".join(" ".join(map(str, action)) for action in args["actions"])
+    return session.unit(command, lambda: session.backend.handler(args["vcpu"], args["vector"], text, calls))
+
+
+_OPERANDS = {"mask": ("pin",), "unmask": ("pin",), "wake": ("thread",)}
+
+
+def _operands(name: str, values: list[Any]) -> dict[str, Any]:
+    return dict(zip(_OPERANDS.get(name, ()), values, strict=True))
+
+
+def _actor(session: Session, command: Command) -> Result:
+    def act() -> Answer:
+        calls = [call_of(session, inner) for inner in command.inner]
+        session.backend.actor(command.args["name"], calls)
+        return Answer()
+
+    return session.unit(command, act)
+
+
+def _mode(manual: bool) -> Handler:
+    def handle(session: Session, command: Command) -> Result:
+        def act() -> Answer:
+            session.backend.set_manual(manual)
+            return Answer()
+
+        return session.unit(command, act)
+
+    return handle
+
+
+def _step(session: Session, command: Command) -> Result:
+    args = command.args
+    return session.unit(command, lambda: session.backend.step(args["context"], args["count"]))
+
+
+def _finish(session: Session, command: Command) -> Result:
+    return session.unit(command, lambda: session.backend.finish(command.args["context"]))
+
+
+def _run(session: Session, command: Command) -> Result:
+    return session.unit(command, lambda: session.backend.run(command.args.get("count")))
+
+
+def _expect(session: Session, command: Command) -> Result:
+    if not command.inner:
+        held, why = session.judge(command.args["expression"])
+        return Result(command, held=held, why=why)
+    inner = session.handlers.get(command.inner[0].verb, perform)(session, command.inner[0])
+    if "errno" in command.args:
+        wanted, got = command.args["errno"], inner.errno or str(inner.ret)
+        held = inner.errno == wanted
+    else:
+        wanted, got = command.args["value"], f"{inner.ret} {inner.errno}".strip()
+        held = inner.ret == wanted
+    why = "" if held else f"it returned {got}, not {wanted}" + (f": {inner.why}" if inner.why else "")
+    return replace(inner, command=command, held=held and inner.held is not False, why=why or inner.why)
+
+
+def _property(wanted: bool) -> Handler:
+    def handle(session: Session, command: Command) -> Result:
+        prop = Property(command, command.args["expression"], wanted)
+        session.properties.append(prop)
+        held, why = session.judge(prop.expression, wanted)
+        prop.broken = held is False
+        return Result(command, held=False if prop.broken else None, why=why if prop.broken else "")
+
+    return handle
+
+
+def _undo(session: Session, command: Command) -> Result:
+    return _moved(session, command, session.history.undo(session, command.args["count"]), "undone")
+
+
+def _redo(session: Session, command: Command) -> Result:
+    return _moved(session, command, session.history.redo(session, command.args["count"]), "done again")
+
+
+def _moved(session: Session, command: Command, units: list[Unit], what: str) -> Result:
+    if not units:
+        return Result(command, why=f"there is nothing to be {what}")
+    return Result(command, output=tuple(f"{what}: {unit.text}" for unit in units))
+
+
+def _mark(session: Session, command: Command) -> Result:
+    session.history.marks[command.args["name"]] = session.history.position
+    return Result(command)
+
+
+def _goto(session: Session, command: Command) -> Result:
+    place = command.args["place"]
+    history = session.history
+    position = place if isinstance(place, int) else history.marks.get(place)
+    if position is None or not history.first <= position <= len(history):
+        return Result(command, why=f"history has the units {history.first} to {len(history)}, not {place}")
+    history.goto(session, position)
+    return Result(command, output=(f"at unit {position}",))
+
+
+def _history(session: Session, command: Command) -> Result:
+    return Result(command, output=tuple(session.history.lines()))
+
+
+HANDLERS: dict[str, Handler] = {
+    "machine": _machine,
+    "reset": _reset,
+    "quit": _quit,
+    "handler": _handler,
+    "actor": _actor,
+    "auto": _mode(manual=False),
+    "manual": _mode(manual=True),
+    "step": _step,
+    "finish": _finish,
+    "run": _run,
+    "expect": _expect,
+    "never": _property(wanted=False),
+    "always": _property(wanted=True),
+    "undo": _undo,
+    "redo": _redo,
+    "mark": _mark,
+    "goto": _goto,
+    "history": _history,
+}
+"""Every verb that is not a plain call and needs nothing but the session."""
