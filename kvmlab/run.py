@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from kvmlab.language.command import Command
 from kvmlab.language.errors import LanguageError
+from kvmlab.progress import progress
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.plain import plain_lines
 from kvmlab.render.result import error_rows, result_rows
@@ -21,9 +20,6 @@ from kvmlab.scripts import parse_file, parse_text, run
 from kvmlab.session import Session
 
 HELD, FAILED, WRONG = 0, 1, 2
-PATIENCE = 1.0
-"""Seconds after which a terminal is shown how far a script has come."""
-
 Make = Callable[[], Session]
 """Makes a fresh session with the program's options."""
 
@@ -107,33 +103,3 @@ def as_object(result: Result) -> dict[str, object]:
         "events": list(result.events),
         "held": result.held,
     }
-
-
-@contextmanager
-def progress(total: int) -> Iterator[Callable[[], None]]:
-    """Give a function to call after each command; a slow script gets a bar on a terminal's stderr."""
-    if not sys.stderr.isatty() or sys.stdout.isatty():
-        yield lambda: None
-        return
-    begun = time.monotonic()
-    done = 0
-    bar = None
-
-    def tick() -> None:
-        nonlocal done, bar
-        done += 1
-        if bar is None and time.monotonic() - begun > PATIENCE:
-            # rich costs 40 ms to import, and only a slow script needs it.
-            from rich.progress import Progress
-
-            bar = Progress(transient=True)
-            bar.add_task("running", total=total)
-            bar.start()
-        if bar is not None:
-            bar.update(bar.task_ids[0], completed=done)
-
-    try:
-        yield tick
-    finally:
-        if bar is not None:
-            bar.stop()

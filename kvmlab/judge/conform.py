@@ -18,6 +18,7 @@ from typing import Any
 from kvmlab.engine.tracetext import format_event
 from kvmlab.judge.recording import BadRecording, Recording, read
 from kvmlab.judge.subject import OPERATIONS, Subject, observe
+from kvmlab.progress import progress
 
 TEXT_EVENTS = frozenset(
     {
@@ -88,15 +89,21 @@ class Result:
         return {**asdict(self), "traces_agreed": self.traces_agreed}
 
 
-def conform(file: str | Path, only: Callable[[str], bool] = lambda _name: True) -> Result:
+def conform(
+    file: str | Path,
+    only: Callable[[str], bool] = lambda _name: True,
+    tick: Callable[[], None] = lambda: None,
+) -> Result:
     """Replay a file of recordings, or those of its traces whose name ``only`` accepts.
 
-    Raises BadRecording, with file and line, for a file that cannot be replayed.
+    ``tick`` is called after each. Raises BadRecording, with file and line, for a file that cannot
+    be replayed.
     """
     result = Result()
     for recording in read(Path(file)):
         if only(recording.name):
             replay(recording, result)
+        tick()
     return result
 
 
@@ -136,7 +143,8 @@ def main(files: Sequence[str], *, as_json: bool = False) -> int:
     status = 0
     for file in files:
         try:
-            result = conform(file)
+            with progress(_lines(file)) as tick:
+                result = conform(file, tick=tick)
         except BadRecording as bad:
             status = 2
             line = json.dumps({"file": file, "error": str(bad)}) if as_json else ""
@@ -148,6 +156,15 @@ def main(files: Sequence[str], *, as_json: bool = False) -> int:
         if line:
             sys.stdout.write(f"{line}\n")
     return status
+
+
+def _lines(file: str) -> int:
+    """Return how many traces a file has; 0 for one that can't be read, which reading it will tell."""
+    try:
+        with Path(file).open("rb") as lines:
+            return sum(1 for _line in lines)
+    except OSError:
+        return 0
 
 
 def _text_pairs(recorded: tuple[str, ...], seen: list[str]) -> Iterator[tuple[str, Any, Any]]:

@@ -74,9 +74,12 @@ class Contexts(Object):
         """Return every context, in the order they were made."""
         return [self.get(name) for name in self.names]
 
-    @touches("context-*")
+    @touches("context-*", "reports")
     def wake(self, name: str) -> None:
         """Start an actor; one that has made all its calls makes them again."""
+        if name not in self.names:
+            self.memory.reports.printk(f"kvmlab: nobody is called {name}, so nobody is woken")
+            return
         context = self.get(name)
         context.changed()
         context.started = True
