@@ -81,7 +81,9 @@ class Session:
         change = backend.commit()
         self.last = (answer.ret, answer.errno, backend.taken(change))
         self.history.add(Unit(command.text, change, before, self.last))
-        result = Result(command, answer.ret, answer.errno, answer.why, (), backend.events(change))
+        result = Result(
+            command, answer.ret, answer.errno, answer.why, backend.news(change), backend.events(change)
+        )
         return self._check_properties(result) if self.properties else result
 
     def snapshot(self) -> Snapshot:

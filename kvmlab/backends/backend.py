@@ -63,6 +63,9 @@ class Backend(Protocol):
     def run(self, limit: int | None) -> Answer:
         """Let everything go on until nothing can; the number of interrupts taken."""
 
+    def news(self, unit: Any) -> tuple[str, ...]:
+        """Return what the kernel had to say meanwhile: sanitizer reports and lines of its log."""
+
     def taken(self, unit: Any) -> int | str:
         """Return the vector that a unit took last, or NONE."""
 

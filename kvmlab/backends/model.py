@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, overload
 
 from kvmlab.backends.backend import NONE, Answer, Args, Refused
 from kvmlab.engine.abi import KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC, Errno
@@ -22,8 +22,15 @@ from kvmlab.engine.world.guest import GUEST, Guest, vcpu
 if TYPE_CHECKING:
     from kvmlab.snapshot import LastSnapshot, Snapshot
 
-Unit = tuple[Change, Events, int | str]
-"""One unit of history: what changed, what was traced, the vector taken last (or NONE)."""
+
+class Unit(NamedTuple):
+    """One unit of history: what changed, what was traced, the vector taken last (or NONE), the news."""
+
+    change: Change
+    events: Events
+    taken: int | str
+    news: tuple[str, ...]
+
 
 APIC_TASKPRI = 0xFEE00080
 
@@ -155,7 +162,8 @@ class Model:
         self.machine = Machine(profile)
         guest = self.machine.memory.objects[GUEST]
         assert isinstance(guest, Guest)
-        self._guest, self._total = guest, guest.total
+        self._guest = guest
+        self._total, self._told = 0, (0, 0)
 
     # -- calls --------------------------------------------------------------------------------
 
@@ -270,7 +278,11 @@ class Model:
 
     def taken(self, unit: Unit) -> int | str:
         """See :meth:`Backend.taken`."""
-        return unit[2]
+        return unit.taken
+
+    def news(self, unit: Unit) -> tuple[str, ...]:
+        """See :meth:`Backend.news`."""
+        return unit.news
 
     def snapshot(self, last: LastSnapshot | None) -> Snapshot:
         """See :meth:`Backend.snapshot`."""
@@ -281,7 +293,7 @@ class Model:
 
     def events(self, unit: Unit) -> Worded:
         """See :meth:`Backend.events`."""
-        return Worded(unit[1].kept)
+        return Worded(unit.events.kept)
 
     def trace(self, count: int | None) -> list[str]:
         """See :meth:`Backend.trace`."""
@@ -294,18 +306,24 @@ class Model:
         guest, machine = self._guest, self.machine
         taken = NONE if guest.total == self._total else guest.last
         self._total = guest.total
-        return machine.memory.commit(), machine.trace.commit(), taken
+        reports = machine.memory.reports
+        told, self._told = self._told, (len(reports.made), len(reports.log))
+        news = () if told == self._told else (*map(str, reports.made[told[0] :]), *reports.log[told[1] :])
+        return Unit(machine.memory.commit(), machine.trace.commit(), taken, news)
 
     def rewind(self, unit: Unit) -> None:
         """See :meth:`Backend.rewind`."""
-        change, events, _taken = unit
-        self.machine.memory.revert(change)
-        self.machine.trace.revert(events)
-        self._total = self._guest.total
+        self.machine.memory.revert(unit.change)
+        self.machine.trace.revert(unit.events)
+        self._recount()
 
     def replay(self, unit: Unit) -> None:
         """See :meth:`Backend.replay`."""
-        change, events, _taken = unit
-        self.machine.memory.reapply(change)
-        self.machine.trace.reapply(events)
-        self._total = self._guest.total
+        self.machine.memory.reapply(unit.change)
+        self.machine.trace.reapply(unit.events)
+        self._recount()
+
+    def _recount(self) -> None:
+        """Take what there is now as told: news and vectors of a unit are what comes after it."""
+        reports = self.machine.memory.reports
+        self._total, self._told = self._guest.total, (len(reports.made), len(reports.log))

@@ -136,7 +136,7 @@ def _verbs(at: int, scope: Scope, allowed: Allowed) -> Iterator[Suggestion]:
         spec = next(iter(forms.values()))
         if allowed(spec) and grammar_of(spec.verb, scope.api) is not None:
             alias = f"another name of {spec.verb}: " if verb in ALIASES else ""
-            summary = spec.summary if "" in forms else ", ".join(forms)
+            summary = spec.described if "" in forms else ", ".join(forms)
             yield Suggestion(verb, at, "command", alias + summary)
 
 

@@ -8,8 +8,8 @@ from difflib import get_close_matches
 LONGEST_WORD = 48
 """Longer words are shown clipped and have no nearest word."""
 
-_WINDOW = 56
-"""As many characters of the line as the caret line shows either side of the column."""
+_WINDOW = 37
+"""As many characters of the line as are shown either side of the column: 80 columns never wrap them."""
 
 
 class LanguageError(Exception):

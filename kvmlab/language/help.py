@@ -86,16 +86,12 @@ def _groups() -> dict[str, list[CommandSpec]]:
 def _overview() -> list[str]:
     lines: list[str] = []
     for group, specs in _groups().items():
-        lines += [group, *_table([(spec.verb, spec.summary + _later(spec)) for spec in specs]), ""]
+        lines += [group, *_table([(spec.verb, spec.described) for spec in specs]), ""]
     return [*lines, "'help COMMAND' explains one; 'help topics' lists what else there is help on."]
 
 
-def _later(spec: CommandSpec) -> str:
-    return "" if spec.ready else " (not here yet)"
-
-
 def _command(spec: CommandSpec, api: str) -> list[str]:
-    lines = [*_wrap(usage(spec, api)), *_wrap(spec.summary + _later(spec) + ".", "  ")]
+    lines = [*_wrap(usage(spec, api)), *_wrap(f"{spec.described}.", "  ")]
     if spec.aliases:
         lines += _wrap(f"Also: {', '.join(spec.aliases)}.", "  ")
     if spec.ioctl and api not in apis_with(spec.ioctl):
@@ -190,7 +186,7 @@ def _markdown() -> Iterator[str]:
         for spec in specs:
             yield from ("", f"### {spec.verb}", "", "```", *_usages(spec), "```", "")
             yield " ".join(
-                filter(None, (spec.summary[0].upper() + spec.summary[1:] + _later(spec) + ".", spec.detail))
+                filter(None, (spec.described[0].upper() + spec.described[1:] + ".", spec.detail))
             )
             if spec.examples:
                 yield from ("", *(f"    {example}" for example in spec.examples))

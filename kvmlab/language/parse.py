@@ -93,7 +93,7 @@ def _check_line(text: str) -> None:
         raise LanguageError(what, column=unshown.start() + 1)
 
 
-def _commands(line: _Line, start: int, end: int) -> Iterator[Command]:
+def _commands(line: _Line, start: int, end: int, admit: Admit | None = None) -> Iterator[Command]:
     text = line.text
     while True:
         stop = _stop(_COMMAND, text, start, end)
@@ -101,7 +101,7 @@ def _commands(line: _Line, start: int, end: int) -> Iterator[Command]:
         if first:
             if first[0] == "actor":
                 stop = _stop(_LINE, text, start, end)
-            yield _command(line, first.start(), stop)
+            yield _command(line, first.start(), stop, admit)
         if stop >= end or text[stop] == "#":
             return
         start = stop + 1
@@ -115,10 +115,17 @@ def _stop(pattern: re.Pattern[str], text: str, start: int, end: int) -> int:
     return stop
 
 
-def _command(line: _Line, start: int, end: int) -> Command:
+Admit = Callable[[CommandSpec, int], None]
+"""Raises LanguageError for a command, by its column, that cannot stand inside another one."""
+
+
+def _command(line: _Line, start: int, end: int, admit: Admit | None = None) -> Command:
     text, scope = line.text, line.scope
     written = text[start:end].rstrip()
     spec, rest = _verb(text, start, start + len(written))
+    if admit is not None:
+        # Asked before the rest is read: what holds commands of its own never stands inside another.
+        admit(spec, start + 1)
     grammar = grammar_of(spec.verb, scope.api)
     if grammar is None:
         raise missing_in_api(scope.api, f"'{spec.verb}'", apis_with(spec.ioctl), start + 1)
@@ -209,14 +216,16 @@ def _read_expect(rest: _Rest) -> tuple[Args, Inner]:
     if first is None:
         what = f"expect {head[1]}: needs a command"
         raise LanguageError(what, column=rest.end + 1, expected="a command")
-    command = _command(rest.line, first.start(), rest.end)
-    if not command.spec.returns:
+    return result, (_command(rest.line, first.start(), rest.end, _admit_returning),)
+
+
+def _admit_returning(spec: CommandSpec, column: int) -> None:
+    if not spec.returns:
         raise LanguageError(
-            f"'{command.verb}' has no return value",
-            column=command.column,
+            f"'{spec.verb}' has no return value",
+            column=column,
             expected="a command that may change the machine",
         )
-    return result, (command,)
 
 
 def _result(word: str, column: int) -> Args:
@@ -239,19 +248,26 @@ def _read_actor(rest: _Rest) -> tuple[Args, Inner]:
         what = "actor needs NAME: COMMAND; …"
         raise LanguageError(what, column=rest.end + 1, expected="a name and ':'")
     name = read_value(rest.grammar.places[0], head[1], head.start(1) + 1, rest.line.scope)
-    inner = tuple(_commands(rest.line, head.end(), rest.end))
+    inner = tuple(_commands(rest.line, head.end(), rest.end, _admit_call))
     if not inner:
         raise LanguageError(f"actor {name} needs commands", column=rest.end + 1, expected="a command")
     for command in inner:
-        _check_call(command, inner[0])
+        _check_same(command, inner[0])
     return {"name": name}, inner
 
 
-def _check_call(command: Command, first: Command) -> None:
+def _admit_call(spec: CommandSpec, column: int) -> None:
+    if not spec.is_call:
+        raise LanguageError(
+            f"an actor makes syscalls, ioctls or guest accesses, and '{spec.verb}' is none",
+            column=column,
+            expected="one of these",
+        )
+
+
+def _check_same(command: Command, first: Command) -> None:
     problem, at = "", command.column
-    if not command.spec.is_call:
-        problem = f"an actor makes syscalls, ioctls or guest accesses, and '{command.verb}' is none"
-    elif command.spec.context != first.spec.context:
+    if command.spec.context != first.spec.context:
         problem = "an actor is a thread or a vCPU, not both"
     elif command.args.get("vcpu") != first.args.get("vcpu"):
         problem, at = f"this actor is vCPU {first.args['vcpu']}", at + len(command.text)

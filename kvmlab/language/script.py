@@ -12,6 +12,9 @@ from kvmlab.language.scope import Scope
 DEEPEST = 16
 """How deep scripts may source each other."""
 
+LONGEST = 2_500_000
+"""As many lines and commands a script may come to, each sourced file counted as often as it is sourced."""
+
 Read = Callable[[str, str], tuple[str, str | bytes]]
 """``read(path, by)``: the canonical name and the text of the file that the script ``by`` sources.
 
@@ -37,18 +40,24 @@ def parse_script(text: str | bytes, file: str, scope: Scope, read: Read) -> list
 class _Script:
     """One reading of a script and what it sources."""
 
-    __slots__ = ("_read", "_scope")
+    __slots__ = ("_read", "_room", "_scope")
 
     def __init__(self, scope: Scope, read: Read) -> None:
         self._scope = scope
         self._read = read
+        self._room = LONGEST
 
     def parse(self, text: str | bytes, files: tuple[str, ...]) -> list[Command]:
         """Return the commands of the last of ``files``, which the others source."""
         file = files[-1]
         commands: list[Command] = []
         for number, line in enumerate(decode(text, file).split("\n"), 1):
+            self._room -= 1
+            if self._room < 0:
+                what = f"the script comes to more than {LONGEST} lines and commands"
+                raise LanguageError(what, number, 1, expected="fewer", file=file, source=line)
             for command in parse_commands(line.removesuffix("\r"), self._scope, number, file):
+                self._room -= 1
                 if command.verb == "source":
                     commands += self._sourced(command, line, files)
                 else:

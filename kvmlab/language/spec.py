@@ -80,6 +80,11 @@ class CommandSpec:
     form: str = "words"
 
     @property
+    def described(self) -> str:
+        """Return the summary; of a command that cannot be executed yet it says so."""
+        return self.summary if self.ready else f"{self.summary} (not here yet)"
+
+    @property
     def returns(self) -> bool:
         """Tell whether the command has a return value, so that ``expect X: COMMAND`` can take it."""
         return self.is_call or (self.unit and self.form != "actor")

@@ -20,7 +20,6 @@ class Rcu(Object):
 
     __slots__ = ("locks", "waiting")
     FIELDS = ("waiters",)
-    VOLATILE = True
 
     def __init__(self, locks: Locks) -> None:
         super().__init__()
@@ -51,12 +50,15 @@ class Rcu(Object):
             reading[me] = depth
             return
         del reading[me]
+        if self.waiting:
+            self.changed()
         for waiter, readers in self.waiting.items():
             self.waiting[waiter] = tuple(reader for reader in readers if reader != me)
 
     @touches(LOCKS)
     def start_grace_period(self) -> None:
         """Note who reads now: only these are waited for."""
+        self.changed()
         self.waiting[self.memory.current] = tuple(self.locks.readers)
 
     @blocks(_why_readers)
@@ -64,6 +66,7 @@ class Rcu(Object):
         """Wait until every reader noted has left its section."""
         if self.waiting[self.memory.current]:
             return BLOCKED
+        self.changed()
         del self.waiting[self.memory.current]
         return None
 

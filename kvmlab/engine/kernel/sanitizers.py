@@ -45,6 +45,9 @@ class Report:
     context: str
     text: str
 
+    def __str__(self) -> str:
+        return f"report: {self.kind}: {self.text}"
+
 
 class Reports(Object):
     """All reports since the machine was made, oldest first, and the kernel's log lines."""
