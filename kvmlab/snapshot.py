@@ -290,7 +290,7 @@ class DeviceSnapshot:
 class ContextSnapshot:
     """One context: its state ("idle", "standing", "blocked", "stopped"), and where it stands.
 
-    ``path`` is the call it stands in, ``next_op`` what it would run next, ``blocked`` why it
+    ``alias`` is the actor that a vCPU is; ``path`` is the call it stands in, ``next_op`` what it would run next, ``blocked`` why it
     cannot ("" each if there is none), ``holds`` the locks it holds.
     """
 
@@ -301,6 +301,7 @@ class ContextSnapshot:
     next_op: str = ""
     blocked: str = ""
     holds: tuple[str, ...] = ()
+    alias: str = ""
 
 
 @dataclass(frozen=True, slots=True)

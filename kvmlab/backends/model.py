@@ -174,7 +174,7 @@ class Model:
     def _submit(self, name: str, call: Call, *, status: bool = False) -> Answer:
         contexts = self.machine.contexts
         context = contexts.get(contexts.prompt if name == "user" else name)
-        if context.at is not None or context.calls or context.stopped:
+        if context.at is not None or context.stopped:
             self._refuse(context)
         return self._answer(context.name, self.machine.submit(name, call), status)
 
@@ -182,9 +182,8 @@ class Model:
         name = context.name
         if context.stopped:
             raise Refused(f"{name} has stopped: {context.stopped}; 'undo' goes back before that")
-        if context.at is not None:
-            raise Refused(f"{name} stands in {context.at.call[0]}; 'finish {name}' first")
-        raise Refused(f"{name} has calls of its own to make; 'finish {name}' first")
+        where = f"stands in {context.at.call[0]}" if context.at else "has calls to make"
+        raise Refused(f"{name} {where}; 'finish {name}' first")
 
     def _answer(self, name: str, value: Any, status: bool = False) -> Answer:
         if value.__class__ is int:
@@ -215,9 +214,16 @@ class Model:
         if len(owners) > 1:
             raise Refused("an actor is one thread or one vCPU: " + ", ".join(sorted(owners)))
         contexts = self.machine.contexts
-        if name in contexts.names and contexts.get(name).at is not None:
-            self._refuse(contexts.get(name))
-        contexts.add(name, tuple(call for _owner, call in made))
+        owner, program = made[0][0], tuple(call for _owner, call in made)
+        for known in (name, owner):
+            if known != "user" and contexts.knows(known):
+                context = contexts.get(known)
+                if context.at is not None or context.stopped or (context.calls and known == owner):
+                    self._refuse(context)
+        if owner == "user":
+            contexts.add(name, program)
+        else:
+            contexts.give(owner, name, program)
 
     def handler(self, number: int, vector: int, text: str, calls: list[tuple[str, Args]]) -> Answer:
         """See :meth:`Backend.handler`."""
@@ -229,6 +235,7 @@ class Model:
     def set_manual(self, manual: bool) -> None:
         """See :meth:`Backend.set_manual`."""
         self.machine.contexts.set_manual(manual)
+        self._settle()
 
     def step(self, context: str, count: int) -> Answer:
         """See :meth:`Backend.step`."""
@@ -263,9 +270,9 @@ class Model:
 
     def _named(self, context: str) -> str:
         contexts = self.machine.contexts
-        if context not in contexts.names:
+        if not contexts.knows(context):
             raise Refused(f"no context is called {context}; there are {', '.join(contexts.names)}")
-        return context
+        return contexts.get(context).name
 
     def run(self, limit: int | None) -> Answer:
         """See :meth:`Backend.run`."""

@@ -311,6 +311,7 @@ class _View:
             next_op=describe(op) if op else "",
             blocked=why[0] if why else "",
             holds=self.objects[LOCKS].held_by(context.name),
+            alias=next((alias for alias, name in contexts.aliases.items() if name == context.name), ""),
         )
 
     def workqueues(self) -> tuple[WorkqueueSnapshot, ...]:

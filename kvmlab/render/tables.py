@@ -120,7 +120,16 @@ def context_rows(snapshot: Snapshot) -> list[Row]:
     """Return every context with its next op and what blocks it, then what waits in the queues."""
     if snapshot.contexts is None:
         return hidden("contexts")
-    rows = [(c.name, _state(c.state), c.path or "-", _list(c.holds), _next(c)) for c in snapshot.contexts]
+    rows = [
+        (
+            f"{c.name} ({c.alias})" if c.alias else c.name,
+            _state(c.state),
+            c.path or "-",
+            _list(c.holds),
+            _next(c),
+        )
+        for c in snapshot.contexts
+    ]
     queues = [
         line(
             f"{queue.name}: ",

@@ -37,14 +37,15 @@ class Stuck(Exception):
 class Contexts(Object):
     """All contexts of a machine, and what moves them."""
 
-    __slots__ = ("drained", "locks", "manual", "names", "profile", "prompt", "queues", "roots")
-    FIELDS = ("names", "prompt", "manual")
+    __slots__ = ("aliases", "drained", "locks", "manual", "names", "profile", "prompt", "queues", "roots")
+    FIELDS = ("names", "also_known", "prompt", "manual")
 
     def __init__(self, profile: Profile, locks: Locks) -> None:
         super().__init__()
         self.profile, self.locks = profile, locks
         self.drained = 0
         self.names: tuple[str, ...] = ()
+        self.aliases: dict[str, str] = {}
         self.prompt = "user"
         self.manual = False
         self.roots: dict[Call, Continuation] = {}
@@ -65,9 +66,31 @@ class Contexts(Object):
             self.names = (*self.names, name)
         return context
 
+    @property
+    def also_known(self) -> tuple[tuple[str, str], ...]:
+        """The state of ``aliases``: (actor, the vCPU that it is)."""
+        return tuple(self.aliases.items())
+
+    @also_known.setter
+    def also_known(self, value: tuple[tuple[str, str], ...]) -> None:
+        self.aliases = dict(value)
+
+    def give(self, name: str, alias: str, calls: tuple[Call, ...]) -> None:
+        """Give an idle context calls to make, and a second name."""
+        context = self.get(name)
+        context.changed()
+        context.program = context.calls = calls
+        context.started = False
+        self.changed()
+        self.aliases[alias] = name
+
+    def knows(self, name: str) -> bool:
+        """Tell whether a context has that name."""
+        return name in self.names or name in self.aliases
+
     def get(self, name: str) -> Context:
-        """Return a context by name; KeyError if there is none."""
-        context: Context = self.memory.objects[handle_of(name)]
+        """Return a context by name or by alias."""
+        context: Context = self.memory.objects[handle_of(self.aliases.get(name, name))]
         return context
 
     def all(self) -> list[Context]:
@@ -77,7 +100,7 @@ class Contexts(Object):
     @touches("context-*", "reports")
     def wake(self, name: str) -> None:
         """Start an actor; one that has made all its calls makes them again."""
-        if name not in self.names:
+        if not self.knows(name):
             self.memory.reports.printk(f"kvmlab: nobody is called {name}, so nobody is woken")
             return
         context = self.get(name)
@@ -299,7 +322,7 @@ class Contexts(Object):
         op = context.pending
         assert op is not None and context.at is not None
         memory = self.memory
-        caller, memory.current = memory.current, name
+        caller, memory.current = memory.current, context.name
         try:
             value = op[0](memory.objects[op[1]], *op[2:])
         except Oops as oops:

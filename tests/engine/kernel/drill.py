@@ -68,8 +68,8 @@ def drill(profile: Profile, *steps: str) -> Path[str]:
 
 @path
 def drill_work(profile: Profile, steps: str) -> Path[None]:
-    """Work item: the steps of a drill, with commas between them and _ for a space."""
-    yield from PATHS["drill"](profile, *[step.replace("_", " ") for step in steps.split(",")])
+    """Work item: the steps of a drill, with commas between them and ~ for a space."""
+    yield from PATHS["drill"](profile, *[step.replace("~", " ") for step in steps.split(",")])
 
 
 def run(machine: Machine, *steps: str, context: str = "user") -> object:
