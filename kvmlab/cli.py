@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,7 +22,6 @@ USAGE = 2
 """Exit status for a command line, or a text, that is wrong."""
 
 LATER = {
-    "tui": "the screen",
     "labs": "course work",
     "compare": "one script under several designs",
     "explore": "every schedule of a scenario",
@@ -47,21 +49,58 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(100_000, 50, 1_000)
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    _open_streams()
     try:
         options = parser().parse_args(arguments)
-        return int(options.program(options))
+        status = int(options.program(options))
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
+    except OSError as error:
+        return _cut_off(error)
+    return status
+
+
+def _open_streams() -> None:
+    """Make every standard stream one that can be used: none is closed, and none refuses a character."""
+    for name, mode, errors in (
+        ("stdin", "r", "surrogateescape"),
+        ("stdout", "w", "replace"),
+        ("stderr", "w", "backslashreplace"),
+    ):
+        stream = getattr(sys, name)
+        if stream is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, mode, encoding="utf-8"))
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=errors)
+
+
+def _cut_off(error: OSError) -> int:
+    """Say why the output ends here, as on a full disk; return the exit status."""
+    # Python writes what is buffered once more at its end; it has to go somewhere.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.__stdout__.fileno() if sys.__stdout__ else nowhere)
+    with suppress(OSError):
+        print(f"kvmlab: {error.strerror or error}", file=sys.stderr, flush=True)
+    return USAGE
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; every program is an entry of it."""
     top = argparse.ArgumentParser(
-        prog="kvmlab", description="A laboratory for the path an interrupt takes through KVM on x86."
+        prog="kvmlab",
+        description="A laboratory for the path an interrupt takes through KVM on x86.",
+        formatter_class=_formatter,
     )
     top.set_defaults(program=_default)
     programs = top.add_subparsers(metavar="PROGRAM")
+    tui = _program(programs, "tui", _tui, "the screen, which is also what kvmlab alone starts")
+    tui.add_argument("file", nargs="?", default="", metavar="FILE", help="a script to run first")
+    tui.add_argument("--theme", default="", metavar="NAME", help="a theme by its name, or a theme file")
+    tui.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    _machine_options(tui)
     repl = _program(programs, "repl", _repl, "the prompt; reads commands from a pipe when stdin is none")
     repl.add_argument("--plain", action="store_true", help="one line at a time, without colour or completion")
     _machine_options(repl)
@@ -87,13 +126,22 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """Return argparse's formatter; unless it is told a width it loads 4 ms of modules to learn one."""
+    try:
+        columns = os.get_terminal_size().columns
+    except OSError:
+        columns = 80
+    return argparse.HelpFormatter(prog, width=columns - 2)
+
+
 Program = Callable[[argparse.Namespace], int]
 
 
 def _program(
     programs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, program: Program, text: str
 ) -> argparse.ArgumentParser:
-    made = programs.add_parser(name, help=text, description=text)
+    made = programs.add_parser(name, help=text, description=text, formatter_class=_formatter)
     made.set_defaults(program=program)
     return made
 
@@ -101,8 +149,9 @@ def _program(
 def _machine_options(made: argparse.ArgumentParser) -> None:
     from kvmlab.engine.profile import APIS, KERNELS
 
-    made.add_argument("--kernel", choices=KERNELS, default="", help="where `machine` names none")
-    made.add_argument("--api", choices=APIS, default="", help="where `machine` names none")
+    for option, names in (("kernel", KERNELS), ("api", APIS)):
+        text = f"where `machine` names none: {', '.join(names)}"
+        made.add_argument(f"--{option}", choices=names, default="", metavar=option.upper(), help=text)
 
 
 def _maker(options: argparse.Namespace) -> Callable[[], Session]:
@@ -120,7 +169,16 @@ def _ready(options: argparse.Namespace) -> bool:
 
 
 def _default(options: argparse.Namespace) -> int:
-    return _repl(argparse.Namespace(kernel="", api="", plain=False))
+    return _tui(argparse.Namespace(kernel="", api="", file="", theme="", no_mouse=False))
+
+
+def _tui(options: argparse.Namespace) -> int:
+    if not _ready(options):
+        return USAGE
+    from kvmlab.repl.start import start as start_repl
+    from kvmlab.tui.start import start
+
+    return start(_maker(options), options.file, options.theme, mouse=not options.no_mouse, repl=start_repl)
 
 
 def _repl(options: argparse.Namespace) -> int:

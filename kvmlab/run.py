@@ -5,7 +5,6 @@ Exit status: 0 every expectation held, 1 one did not, 2 the text is wrong (and n
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 
@@ -20,6 +19,9 @@ from kvmlab.scripts import parse_file, parse_text, run
 from kvmlab.session import Session
 
 HELD, FAILED, WRONG = 0, 1, 2
+LINE = 76
+"""Characters of a command in a summary."""
+
 Make = Callable[[], Session]
 """Makes a fresh session with the program's options."""
 
@@ -35,7 +37,7 @@ def run_files(make: Make, files: Sequence[str], as_json: bool = False, trace: bo
             status = max(status, refuse(error))
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else error
-            print(f"{path}: the script can't be read: {why}", file=sys.stderr)
+            print(f"{path or 'FILE'}: the script cannot be read: {why}", file=sys.stderr)
             status = WRONG
         else:
             status = max(status, play(session, commands, path, as_json=as_json, trace=trace))
@@ -64,15 +66,20 @@ def play(session: Session, commands: list[Command], name: str, *, as_json: bool,
     with progress(len(commands)) as tick:
         for result in run(session, commands):
             tick()
-            print(json.dumps(as_object(result)) if as_json else transcript(result, trace))
+            print(as_object(result) if as_json else transcript(result, trace))
             if result.held is False:
                 failures.append(result)
     for result in failures:
         at = result.command
         where = f"{at.file or name or '-c'}:{at.line}:{at.column}"
-        print(f"{where}: {at.text}: {result.why}", file=sys.stderr)
+        print(f"{where}: {shorten(at.text)}: {result.why}", file=sys.stderr)
     print(summary(session, name), file=sys.stderr)
     return FAILED if failures else HELD
+
+
+def shorten(text: str) -> str:
+    """Return a command as a summary shows it: whole, unless it is longer than a line of a screen."""
+    return text if len(text) <= LINE else text[: LINE - 1] + "…"
 
 
 def summary(session: Session, name: str) -> str:
@@ -90,10 +97,12 @@ def transcript(result: Result, trace: bool) -> str:
     return "\n".join(plain_lines(rows))
 
 
-def as_object(result: Result) -> dict[str, object]:
+def as_object(result: Result) -> str:
     """Return a result as the object that --json prints."""
+    from json import dumps  # 3 ms that a transcript does not need
+
     rows = [part if isinstance(part, Row) else line(part) for part in result.output]
-    return {
+    shown = {
         "line": result.command.line,
         "text": result.command.text,
         "ret": result.ret,
@@ -103,3 +112,4 @@ def as_object(result: Result) -> dict[str, object]:
         "events": list(result.events),
         "held": result.held,
     }
+    return dumps(shown)

@@ -49,6 +49,7 @@ class Session:
         self.tally = Tally()
         self.version = 0
         self.last: Last = NO_RESULT
+        self._broken: list[str] = []
         self.texts: list[str] = []
         """Everything said since the machine was made, as it was typed."""
         self._begin(self._profile({}))
@@ -58,15 +59,17 @@ class Session:
     def execute(self, command: Command) -> Result:
         """Perform a command. Raises LanguageError for what is not here yet; nothing has run then."""
         handler = self.handlers.get(command.verb, perform)
-        if handler is not perform or not command.spec.ready:
+        if handler is not perform or not (command.spec.ready and command.spec.unit):
             check_ready(command, self.handlers)
         self.version += 1
         try:
             result = handler(self, command)
         except Refused as refused:
-            result = Result(command, why=str(refused))
+            held = False if command.verb == "expect" else None
+            result = Result(command, why=str(refused), held=held)
         except BaseException:
             self.backend.rewind(self.backend.commit())
+            self._broken.clear()
             raise
         if command.verb not in UNSAID:
             self.texts.append(command.text)
@@ -75,7 +78,10 @@ class Session:
         return result
 
     def unit(self, command: Command, act: Callable[[], Answer]) -> Result:
-        """Perform one unit of history: act, commit, remember, and check the properties."""
+        """Perform one unit of history: act, commit, remember, and check the properties.
+
+        What moves op by op calls :meth:`check` after each, so that nothing slips through between.
+        """
         backend, before = self.backend, self.last
         answer = act()
         change = backend.commit()
@@ -84,7 +90,19 @@ class Session:
         result = Result(
             command, answer.ret, answer.errno, answer.why, backend.news(change), backend.events(change)
         )
-        return self._check_properties(result) if self.properties else result
+        self.check()
+        if self._broken:
+            result = replace(result, held=False, why="; ".join(self._broken))
+            self._broken.clear()
+        return result
+
+    def check(self) -> None:
+        """Check every `never` and `always` now, and remember the ones that are newly broken."""
+        for prop in self.properties:
+            held, why = self.judge(prop.expression, prop.wanted)
+            if held is False and not prop.broken:
+                self._broken.append(f"{prop.command.text}: {why}")
+            prop.broken = held is False
 
     def snapshot(self) -> Snapshot:
         """Return everything that can be seen now."""
@@ -100,14 +118,6 @@ class Session:
         if verdict.held == wanted:
             return True, ""
         return False, expression.describe_failure(verdict, wanted)
-
-    def _check_properties(self, result: Result) -> Result:
-        for prop in self.properties:
-            held, why = self.judge(prop.expression, prop.wanted)
-            newly, prop.broken = held is False and not prop.broken, held is False
-            if newly:
-                result = replace(result, held=False, why=f"{prop.command.text}: {why}")
-        return result
 
     # -- machines -----------------------------------------------------------------------------
 

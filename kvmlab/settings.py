@@ -83,6 +83,8 @@ def parse_toml(text: str, file: str) -> tuple[dict[str, Any], list[str]]:
 
 def read_text(path: Path) -> str:
     """Return a small UTF-8 text file; raise OSError, or ValueError with a sentence if it is none."""
+    if path.is_fifo():
+        raise ValueError("is a pipe and no file")
     with path.open("rb") as stream:
         data = stream.read(LARGEST + 1)
     if len(data) > LARGEST:

@@ -288,10 +288,11 @@ class DeviceSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ContextSnapshot:
-    """One context: its state ("idle", "standing", "blocked", "stopped"), and where it stands.
+    """One context: its state ("idle", "not started", "standing", "blocked", "stopped"), and where it stands.
 
-    ``alias`` is the actor that a vCPU is; ``path`` is the call it stands in, ``next_op`` what it would run next, ``blocked`` why it
-    cannot ("" each if there is none), ``holds`` the locks it holds.
+    ``path`` is the call it stands in, ``next_op`` what it would run next, ``blocked`` why it
+    cannot ("" each if there is none), ``holds`` the locks it holds. ``alias`` is the actor that a
+    vCPU is; an actor that has not been started is "not started".
     """
 
     KEY: ClassVar[tuple[str, ...]] = ("name",)

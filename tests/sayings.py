@@ -12,7 +12,7 @@ VECTORS = st.sampled_from((0x41, 0x41, 0x51, 0x31, 0x08, 0xFE))
 VCPUS = st.sampled_from((0, 0, 1))
 KEYS = st.sampled_from(("a", "b", "c", 0, 1, 2, 3, 63, 99))
 NUMBERS = st.sampled_from((0, 1, 1, 2, 5, 0xFFFFFFFF, 2**64 - 2, 2**64 - 1))
-SERVED = tuple(range(16)) + (23,)
+SERVED = (*range(16), 23)
 """GSIs of the default table that the commands below use."""
 
 
@@ -30,7 +30,11 @@ def _maybe(*words: str) -> SearchStrategy[str]:
 
 
 _DESCRIPTORS = (
-    _text("eventfd {name} {kind}", name=NAMES, kind=_maybe("semaphore", "count=3", "blocking", "semaphore count=1")),
+    _text(
+        "eventfd {name} {kind}",
+        name=NAMES,
+        kind=_maybe("semaphore", "count=3", "blocking", "semaphore count=1"),
+    ),
     _text("dup {name} {new}", name=NAMES, new=NAMES),
     _text("close {name}", name=NAMES),
     _text("close {name} {other}", name=NAMES, other=NAMES),
@@ -40,7 +44,12 @@ _DESCRIPTORS = (
     _text("poll {name}", name=NAMES),
 )
 _BINDINGS = (
-    _text("irqfd {name} gsi={gsi} {kind}", name=NAMES, gsi=GSIS, kind=_maybe("level", "deassign", "level deassign")),
+    _text(
+        "irqfd {name} gsi={gsi} {kind}",
+        name=NAMES,
+        gsi=GSIS,
+        kind=_maybe("level", "deassign", "level deassign"),
+    ),
     _text("irqfd {name} gsi=11 level", name=NAMES),
     _text("eoifd {name} key={key} level {kind}", name=NAMES, key=KEYS, kind=_maybe("deassign")),
     _text("eoifd {name} key={key}", name=NAMES, key=KEYS),
@@ -75,14 +84,30 @@ _GUEST = (
     _text("take; eoi"),
     _text("{flag} vcpu={vcpu}", flag=st.sampled_from(("sti", "cli")), vcpu=VCPUS),
     _text("tpr {value}", value=st.sampled_from((0, 0x40, 0xFF))),
-    _text("mmio write {addr} {value}", addr=st.sampled_from((0xFE000000, 0xFEC00000, 0xFEC00010, 0xFEE000F0, 0xFEE00300)), value=st.sampled_from((0, 1, 0x1FF, 0x44051))),
+    _text(
+        "mmio write {addr} {value}",
+        addr=st.sampled_from((0xFE000000, 0xFEC00000, 0xFEC00010, 0xFEE000F0, 0xFEE00300)),
+        value=st.sampled_from((0, 1, 0x1FF, 0x44051)),
+    ),
     _text("mmio read {addr}", addr=st.sampled_from((0xFEC00010, 0xFEE00030, 0xFEE00100))),
-    _text("pio write {port} {value}", port=st.sampled_from((0x20, 0x21, 0xA0, 0xA1, 0x70, 0x4D1)), value=st.sampled_from((0, 0x11, 0x20, 0x38, 0x0C, 0xFF))),
+    _text(
+        "pio write {port} {value}",
+        port=st.sampled_from((0x20, 0x21, 0xA0, 0xA1, 0x70, 0x4D1)),
+        value=st.sampled_from((0, 0x11, 0x20, 0x38, 0x0C, 0xFF)),
+    ),
     _text("pio read {port}", port=st.sampled_from((0x20, 0x21, 0xA0, 0x4D0))),
-    _text("msr write {msr} {value}", msr=st.sampled_from((0x1B, 0x80B, 0x830)), value=st.sampled_from((0, 0xFEE00D00, 0x41))),
-    _text("handler {vector} {actions}", vector=VECTORS, actions=st.sampled_from(("eoi", "mask 11, eoi, unmask 11", "pic-eoi", "none"))),
+    _text(
+        "msr write {msr} {value}",
+        msr=st.sampled_from((0x1B, 0x80B, 0x830)),
+        value=st.sampled_from((0, 0xFEE00D00, 0x41)),
+    ),
+    _text(
+        "handler {vector} {actions}",
+        vector=VECTORS,
+        actions=st.sampled_from(("eoi", "mask 11, eoi, unmask 11", "pic-eoi", "none")),
+    ),
     _text("run 3"),
-)  # fmt: skip
+)
 _ROUTES = (
     _text("route {gsi} msi:0xfee00000:{vector}", gsi=st.sampled_from((11, 24)), vector=VECTORS),
     _text("route {gsi} none", gsi=st.sampled_from((11, 24))),
@@ -104,7 +129,9 @@ MOVES = in_turn(
 )
 """What moves contexts."""
 
-ENDS = st.sampled_from(("release", "undo", "undo 3", "redo", "mark m", "goto m", "goto 2", "expect reports == 0"))
+ENDS = st.sampled_from(
+    ("release", "undo", "undo 3", "redo", "mark m", "goto m", "goto 2", "expect reports == 0")
+)
 MACHINES = st.sampled_from(
     ("machine vcpus=2",) * 4
     + ("machine vcpus=2 x2apic", "machine vcpus=2 pit", "machine vcpus=2 bare")

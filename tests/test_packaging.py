@@ -44,7 +44,9 @@ def wheel_of_sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from an unpacked source distribution."""
     unpacked = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(build(CHECKOUT, "sdist", tmp_path_factory.mktemp("sdist"))) as archive:
-        archive.extractall(unpacked, filter="data")
+        # The argument `filter` came with 3.11.4; the attribute is ignored before that.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(unpacked)
     return build(next(unpacked.iterdir()), "wheel", tmp_path_factory.mktemp("wheel_of_sdist"))
 
 

@@ -124,14 +124,16 @@ def test_a_freed_source_asserts_nothing(lines: tuple[str, ...]) -> None:
 
 
 @law
-@given(sequences(in_turn(ROUTED, ROUTED, MOVES)))
+@given(sequences(in_turn(ROUTED, ROUTED, MOVES, MOVES, st.just("release"))))
 def test_references_balance_when_the_vm_is_released(lines: tuple[str, ...]) -> None:
     """After the last call, the release and the last close nothing is alive, and nothing was leaked."""
     lab = told(lines)
     let_go(lab)
     machine = lab.machine
     assume(not stopped(machine))
-    leaks = [report for report in machine.memory.reports.made if report.kind in ("leak", "refcount", "double-free")]
+    leaks = [
+        report for report in machine.memory.reports.made if report.kind in ("leak", "refcount", "double-free")
+    ]
     assert leaks == []
     assert [handle for kind in OF_A_VM for handle in machine.memory.alive(kind)] == []
     assert machine.memory.objects["vm"].load("refs") == 0
@@ -164,8 +166,8 @@ def test_undo_and_redo_walk_through_the_same_snapshots(lines: tuple[str, ...], d
     """Every unit of history has one snapshot, whichever way it is come to."""
     lab = Lab()
     seen: dict[int, Snapshot] = {}
-    for line in (part for line in lines for part in ([line] if "actor" in line else line.split(";"))):
-        tell(lab, line)
+    for text in (part for line in lines for part in ([line] if "actor" in line else line.split(";"))):
+        tell(lab, text)
         history = lab.session.history
         if history.position == len(history):
             seen = {at: snapshot for at, snapshot in seen.items() if at < history.position}

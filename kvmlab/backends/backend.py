@@ -7,7 +7,7 @@ anything a kernel could say no to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from kvmlab.engine.profile import Profile
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from kvmlab.snapshot import LastSnapshot, Snapshot
 
 Args = Mapping[str, Any]
+
+Watch = Callable[[], None]
+"""Called after each op that is moved by hand."""
 
 NONE = "none"
 """The result of a call that has none: nothing was taken, or it has not come to its end."""
@@ -54,10 +57,13 @@ class Backend(Protocol):
     def set_manual(self, manual: bool) -> None:
         """Choose between draining calls and stepping them."""
 
-    def step(self, context: str, count: int) -> Answer:
-        """Move a context by ops; NONE unless that ended a call. Raises Refused for no such context."""
+    def step(self, context: str, count: int, watch: Watch) -> Answer:
+        """Move a context by ops, calling ``watch`` after each: NONE unless the last ended a call.
 
-    def finish(self, context: str) -> Answer:
+        Raises Refused for no such context.
+        """
+
+    def finish(self, context: str, watch: Watch) -> Answer:
         """Move a context to the end of all its calls, or to where it can't go on."""
 
     def run(self, limit: int | None) -> Answer:

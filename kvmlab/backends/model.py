@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, overload
 
-from kvmlab.backends.backend import NONE, Answer, Args, Refused
-from kvmlab.engine.abi import KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC, Errno
+from kvmlab.backends.backend import NONE, Answer, Args, Refused, Watch
+from kvmlab.engine.abi import KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC, Errno, Fault
 from kvmlab.engine.chips.ioapic import MASK
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
 from kvmlab.engine.kernel.continuation import Call, Context, Place
@@ -188,6 +188,8 @@ class Model:
     def _answer(self, name: str, value: Any, status: bool = False) -> Answer:
         if value.__class__ is int:
             return Answer(value)
+        if isinstance(value, Fault):
+            return Answer(-1, "", value.why)
         if isinstance(value, Place):
             return Answer(NONE, "", self._where(name))
         if value is None:
@@ -234,33 +236,34 @@ class Model:
 
     def set_manual(self, manual: bool) -> None:
         """See :meth:`Backend.set_manual`."""
-        self.machine.contexts.set_manual(manual)
+        contexts = self.machine.contexts
+        contexts.set_manual(manual)
+        if not manual:
+            # The prompt's own calls are no actors: in auto they run to their end.
+            for name in (contexts.prompt, *map(vcpu, range(self.profile.vcpus))):
+                if not contexts.get(name).calls:
+                    contexts.finish(name)
         self._settle()
 
-    def step(self, context: str, count: int) -> Answer:
+    def step(self, context: str, count: int, watch: Watch) -> Answer:
         """See :meth:`Backend.step`."""
-        name = self._named(context)
-        contexts = self.machine.contexts
-        for _ in range(count):
-            if not contexts.step(name):
-                break
-            if contexts.get(name).at is None:
-                self._settle()
-                return self._answer(name, contexts.get(name).result)
-        self._settle()
-        return Answer(NONE, "", self._where(name))
+        return self._move(context, count, watch)
 
-    def finish(self, context: str) -> Answer:
+    def finish(self, context: str, watch: Watch) -> Answer:
         """See :meth:`Backend.finish`."""
+        return self._move(context, None, watch)
+
+    def _move(self, context: str, count: int | None, watch: Watch) -> Answer:
+        """Move a context by ``count`` ops, or (None) as far as it goes, on from call to call."""
         name = self._named(context)
         contexts = self.machine.contexts
-        answer = Answer(NONE, "", self._where(name))
-        while contexts.finish(name):
-            here = contexts.get(name)
-            if here.at is not None:
-                answer = Answer(NONE, "", self._where(name))
-                break
-            answer = self._answer(name, here.result)
+        moved = 0
+        while moved != count and contexts.step(name):
+            moved += 1
+            watch()
+        here = contexts.get(name)
+        ended = moved > 0 and here.at is None and not here.stopped
+        answer = self._answer(name, here.result) if ended else Answer(NONE, "", self._where(name))
         self._settle()
         return answer
 

@@ -302,8 +302,20 @@ class _View:
         contexts = self.machine.contexts
         op = contexts.next_op(context.name)
         why = contexts.blocked(context.name)
-        waits = bool(context.at or context.calls or op)
-        state = "stopped" if context.stopped else "blocked" if why else "standing" if waits else "idle"
+        waiting = bool(context.calls) and not context.started
+        state = next(
+            (
+                word
+                for word, true in (
+                    ("stopped", context.stopped),
+                    ("not started", waiting and context.at is None),
+                    ("blocked", why),
+                    ("standing", context.at or context.calls or op),
+                )
+                if true
+            ),
+            "idle",
+        )
         return ContextSnapshot(
             name=context.name,
             state=state,

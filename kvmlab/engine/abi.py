@@ -30,6 +30,18 @@ class Errno(int):
         return f"-{self.name}"
 
 
+class Fault(int):
+    """-1, for an access that the guest is told of by an exception; ``why`` is for people."""
+
+    why: str
+
+    def __new__(cls, why: str) -> Self:
+        """Make a fault with its sentence."""
+        self = super().__new__(cls, -1)
+        self.why = why
+        return self
+
+
 EPERM, ENOENT, EINTR, EAGAIN = _errno.EPERM, _errno.ENOENT, _errno.EINTR, _errno.EAGAIN
 EBADF, ENOMEM, EFAULT, EBUSY = _errno.EBADF, _errno.ENOMEM, _errno.EFAULT, _errno.EBUSY
 EEXIST, EINVAL, EMFILE, ENOSPC = _errno.EEXIST, _errno.EINVAL, _errno.EMFILE, _errno.ENOSPC
@@ -45,7 +57,7 @@ POLLIN, POLLOUT, POLLERR, POLLHUP = 0x1, 0x4, 0x8, 0x10
 
 # KVM_IRQFD, KVM_EOIFD, KVM_IOEVENTFD
 KVM_IRQFD_FLAG_DEASSIGN = 1 << 0
-KVM_IRQFD_FLAG_LEVEL = 1 << 1
+KVM_IRQFD_FLAG_LEVEL = 1 << 1  # its value is the v4 consumer's in QEMU, as the thread gives only its name
 KVM_EOIFD_FLAG_DEASSIGN = 1 << 0
 KVM_EOIFD_FLAG_LEVEL_IRQFD = 1 << 1
 KVM_IOEVENTFD_FLAG_DATAMATCH = 1 << 0

@@ -6,6 +6,7 @@ arch/x86/kvm/x86.c; 81 to 83 are the thread's, which no released kernel has with
 
 from __future__ import annotations
 
+from kvmlab.engine.abi import KVM_MAX_IRQ_ROUTES
 from kvmlab.engine.profile import Profile
 
 Caps = dict[str, tuple[int, int]]
@@ -16,7 +17,7 @@ COMMON: Caps = {
     "KVM_CAP_PIT": (11, 1),
     "KVM_CAP_MP_STATE": (14, 1),
     "KVM_CAP_REINJECT_CONTROL": (24, 1),
-    "KVM_CAP_IRQ_ROUTING": (25, 1),
+    "KVM_CAP_IRQ_ROUTING": (25, KVM_MAX_IRQ_ROUTES),
     "KVM_CAP_IRQ_INJECT_STATUS": (26, 1),
     "KVM_CAP_ASSIGN_DEV_IRQ": (29, 1),
     "KVM_CAP_IRQFD": (32, 1),

@@ -18,17 +18,19 @@ from kvmlab.engine.chips.pic import PIC, Pic
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route, RoutingTable
 from kvmlab.engine.chips.routing import ROUTING, Routing
 from kvmlab.engine.fds.files import FDS, Fds
+from kvmlab.engine.fds.io_bus import BUSES, IoBus
 from kvmlab.engine.fds.ioeventfd import IOEVENTFDS, Ioeventfds
 from kvmlab.engine.fds.irqfd import IRQFDS, Irqfds
 from kvmlab.engine.kernel.contexts import CONTEXTS, Contexts
 from kvmlab.engine.kernel.continuation import Call, Place
 from kvmlab.engine.kernel.locks import LOCKS, Lockdep, Locks
 from kvmlab.engine.kernel.memory import Memory, State
-from kvmlab.engine.kernel.rcu import RCU, Rcu
+from kvmlab.engine.kernel.rcu import RCU, SRCU, Rcu
 from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.proposals.eoifd_v7 import EOIFDS, Eoifds
 from kvmlab.engine.tracepoint import KEPT, Trace
+from kvmlab.engine.world.bus import CHIP_RANGES
 from kvmlab.engine.world.firmware import FIRMWARE, RUNNABLE
 from kvmlab.engine.world.guest import GUEST, Guest, Vcpu, lapic, vcpu
 from kvmlab.engine.world.userspace import USERSPACE, Userspace
@@ -73,29 +75,29 @@ class Machine:
     def _build_kernel(self) -> None:
         place, profile = self.memory.place, self.profile
         place(RCU, Rcu(self.contexts.locks))
+        place(SRCU, Rcu(self.contexts.locks, "srcu_readers"))
         self.contexts.queues = tuple(
             [place(queue, Workqueue(worker, queue)) for worker, queue in QUEUES.items()]
         )
-        place(FDS, Fds(profile.vcpus))
+        fds = place(FDS, Fds(profile.vcpus))
         place(IRQFDS, Irqfds())
         place(EOIFDS, Eoifds())
-        irqchip = profile.has("irqchip")
-        place(IOEVENTFDS, Ioeventfds(mmio_devices=1 if irqchip else 0, pio_devices=3 if irqchip else 0))
+        place(IOEVENTFDS, Ioeventfds())
+        self.buses = {bus: place(bus, IoBus()) for bus in BUSES}
         place(IRQ_SOURCES, IrqSources())
         place(IRQSOURCES, IrqSourceList())
         place(ROUTING, Routing(self.trace))
         self.lapics: list[Lapic] = []
         self.apics = place(APICS, Apics(self.lapics, self.trace))
-        place(VM, Vm())
+        self.vm = place(VM, Vm(fds))
 
     def _build_world(self) -> None:
         place = self.memory.place
-        fds = self.memory.objects[FDS]
-        assert isinstance(fds, Fds)
-        place(GUEST, Guest(fds, self.trace))
+        self.vcpus: list[Vcpu] = []
+        place(GUEST, Guest(self.vm, self.trace))
         for number in range(self.profile.vcpus):
             chip = self.lapics[number] if self.profile.has("irqchip") else None
-            place(vcpu(number), Vcpu(fds, chip))
+            self.vcpus.append(place(vcpu(number), Vcpu(self.vm, chip)))
         place(USERSPACE, Userspace(DEFAULT_ROUTING if self.profile.has("irqchip") else ()))
 
     def _create_irqchip(self) -> None:
@@ -105,6 +107,8 @@ class Machine:
             self.lapics.append(place(lapic(number), Lapic(number, self.profile.x2apic, self.trace)))
         self.ioapic = place(IOAPIC, Ioapic(self.apics, self.trace))
         self.pic = place(PIC, Pic(self.apics, self.trace))
+        for bus, addr, length, chip in CHIP_RANGES:
+            self.buses[bus].insert_dev(addr, length, chip)
         routing = self.memory.objects[ROUTING]
         assert isinstance(routing, Routing)
         routing.publish(self.memory.alloc("routes", RoutingTable(DEFAULT_ROUTING)))
@@ -116,6 +120,8 @@ class Machine:
             self.call("user", "mmio_write", chip.vcpu_id, APIC_SPIV, 4, 0x1FF)
             chip.changed()
             chip.mp_state = RUNNABLE
+        for cpu in self.vcpus:
+            cpu.set_if(1)
 
     # -- how calls are run -----------------------------------------------------------------
 
@@ -166,9 +172,7 @@ class Machine:
         context = self.contexts.get(vcpu(number))
         if context.at is not None or context.stopped or not self.profile.has("irqchip"):
             return False
-        guest = self.memory.objects[vcpu(number)]
-        assert isinstance(guest, Vcpu)
-        calls = guest.handler(self.next_vector(number))
+        calls = self.vcpus[number].handler(self.next_vector(number))
         if calls is None:
             return False
         if not isinstance(self.contexts.call(context.name, ("vcpu_take", (number,))), int):

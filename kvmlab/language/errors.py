@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 LONGEST_WORD = 48
 """Longer words are shown clipped and have no nearest word."""
@@ -83,5 +82,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
     """Return the valid word closest to a mistyped one, or "" when none is close."""
     if len(word) > LONGEST_WORD:
         return ""
+    from difflib import get_close_matches  # 1 ms that text without an error does not need
+
     found = get_close_matches(word, list(words), 1, 0.6)
     return found[0] if found else ""

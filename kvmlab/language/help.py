@@ -185,9 +185,7 @@ def _markdown() -> Iterator[str]:
         yield from ("", f"## {group}")
         for spec in specs:
             yield from ("", f"### {spec.verb}", "", "```", *_usages(spec), "```", "")
-            yield " ".join(
-                filter(None, (spec.described[0].upper() + spec.described[1:] + ".", spec.detail))
-            )
+            yield " ".join(filter(None, (spec.described[0].upper() + spec.described[1:] + ".", spec.detail)))
             if spec.examples:
                 yield from ("", *(f"    {example}" for example in spec.examples))
     yield from ("", "## Expressions", "", *(f"- {sentence}" for sentence in _EXPRESSIONS))

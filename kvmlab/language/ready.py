@@ -13,7 +13,7 @@ READY_BACKENDS = ("model",)
 
 def check_ready(command: Command, verbs: Container[str]) -> None:
     """Raise LanguageError for a command, or a word of it, that parses but cannot be run yet."""
-    if not command.spec.ready and command.verb not in verbs:
+    if command.verb not in verbs and not (command.spec.ready and command.spec.unit):
         raise _not_yet(command, f"'{command.verb}'")
     if command.verb == "machine":
         _check_machine(command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 Value = Any
@@ -52,8 +51,7 @@ class Parameter(NamedTuple):
         return text if self.required else f"[{text}]"
 
 
-@dataclass(frozen=True, slots=True)
-class CommandSpec:
+class CommandSpec(NamedTuple):
     """One command. ``verb`` is its canonical name, of two words where the first has several forms.
 
     ``context`` is who performs it: "user" (a syscall or ioctl of the prompt or an actor),

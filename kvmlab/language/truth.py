@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kvmlab.language.facts import SET, FactSpec, Path
 
@@ -16,15 +17,25 @@ Lookup = Callable[[Path], Known | None]
 Values = Mapping[Path, Known | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(NamedTuple):
     """An integer, a word or a set of integers."""
 
     value: Known
 
-    is_set = property(lambda self: isinstance(self.value, frozenset))
-    has_number = property(lambda self: isinstance(self.value, int))
-    has_word = property(lambda self: isinstance(self.value, str))
+    @property
+    def is_set(self) -> bool:
+        """Tell whether it is a set of integers."""
+        return isinstance(self.value, frozenset)
+
+    @property
+    def has_number(self) -> bool:
+        """Tell whether it is an integer."""
+        return isinstance(self.value, int)
+
+    @property
+    def has_word(self) -> bool:
+        """Tell whether it is a word."""
+        return isinstance(self.value, str)
 
     @property
     def described(self) -> str:
@@ -56,8 +67,7 @@ class Fact:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(NamedTuple):
     """One comparison."""
 
     operator: str
@@ -65,15 +75,13 @@ class Compare:
     right: Fact | Literal
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(NamedTuple):
     """The opposite of a node."""
 
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(NamedTuple):
     """Several nodes joined by "and" or "or"."""
 
     word: str
@@ -83,8 +91,7 @@ class Join:
 Node = Compare | Not | Join
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether an expression held: True, False, or None when a fact of it is not visible.
 
     ``values`` has every fact of the expression by its path, None for one that is not visible.

@@ -8,7 +8,6 @@ alike. Nothing here knows colours (theme.py) or a terminal.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 LINE, HEAD, BODY = "line", "head", "body"
@@ -35,8 +34,7 @@ Part = Cell | str
 """A cell, or text without a style."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """Cells of one kind of row: a LINE reads as one text, HEAD and BODY align in columns."""
 
     cells: tuple[Cell, ...]

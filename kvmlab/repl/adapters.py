@@ -12,7 +12,7 @@ from prompt_toolkit.lexers import Lexer
 
 from kvmlab.language.commands import VERBS
 from kvmlab.language.complete import complete
-from kvmlab.repl.lexer import lex
+from kvmlab.render.lexer import lex
 
 if TYPE_CHECKING:
     from kvmlab.session import Session

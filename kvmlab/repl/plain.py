@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
 
-from kvmlab.render.cells import Row
+from kvmlab.journal import Journal
+from kvmlab.render.cells import Row, visible
 from kvmlab.render.plain import plain_lines
-from kvmlab.repl.journal import Journal
-from kvmlab.repl.loop import Shell
 from kvmlab.settings import state_dir
+from kvmlab.shell import Shell
 
 if TYPE_CHECKING:
     from kvmlab.session import Session
@@ -46,7 +46,7 @@ def _run(session: Session, source: TextIO, out: TextIO) -> int:
             print(text, file=out, flush=True)
 
     with _journal() as journal:
-        shell = Shell(session, show, journal)
+        shell = Shell(session, show, journal, typed=source.isatty())
         for text in _lines(source, out):
             if not shell.run_line(text):
                 break
@@ -64,7 +64,7 @@ def _lines(source: TextIO, out: TextIO) -> Iterator[str]:
             return
         text = text.rstrip("\r\n")
         if not typed and text.strip():
-            print(PROMPT + text, file=out, flush=True)
+            print(PROMPT + visible(text), file=out, flush=True)
         yield text
 
 

@@ -8,6 +8,7 @@ language are loaded (:meth:`Prompt._load`) while the user reads it; keys wait fo
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.application import run_in_terminal
@@ -18,20 +19,28 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.shortcuts import PromptSession, print_formatted_text
 from prompt_toolkit.styles import Style
 
+from kvmlab.journal import Journal
+from kvmlab.past import HistoryFile
 from kvmlab.render.cells import Cell, Row, layout, line, table
+from kvmlab.render.fold import columns, fold
 from kvmlab.render.theme import Theme, find_theme, prompt_styles
-from kvmlab.repl.history import HistoryFile, SavedHistory
-from kvmlab.repl.journal import Journal
+from kvmlab.repl.history import SavedHistory
 from kvmlab.settings import load_settings, state_dir
 
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input
     from prompt_toolkit.output import Output
 
-    from kvmlab.repl.loop import Shell
     from kvmlab.session import Session
+    from kvmlab.shell import Shell
 
 PROMPT = "kvm> "
+
+MORE = "   > "
+"""What stands before the further lines of a text that was pasted."""
+
+OTHER_LINES = 4
+"""Lines of a screen that the answer to ? leaves free: its header, the prompt and the toolbar."""
 
 WELCOME = "'help' lists the commands, ? what may follow; Tab completes, Ctrl+D ends"
 
@@ -60,6 +69,7 @@ class Prompt:
         self._toolbar = ""
         self._prompt: PromptSession[str] = PromptSession(
             message=[("class:prompt", PROMPT)],
+            prompt_continuation=[("class:prompt", MORE)],
             complete_while_typing=False,
             auto_suggest=AutoSuggestFromHistory(),
             history=SavedHistory(HistoryFile(state_dir() / "history", settings.history_size)),
@@ -92,9 +102,16 @@ class Prompt:
         except EOFError:
             return False
         shell = self._load()
-        goes_on = shell.run_line(text)
+        lines = text.split("\n")
+        goes_on = all(self._run(shell, each, pasted=len(lines) > 1) for each in lines)
         self._toolbar = status_line(shell.session)
         return goes_on
+
+    def _run(self, shell: Shell, text: str, pasted: bool) -> bool:
+        """Run one line; of several that were pasted at once each is shown before its answer."""
+        if pasted and text.strip():
+            self._show([line(Cell("> ", "muted"), text)])
+        return shell.run_line(text)
 
     def _painted(self, _app: object) -> None:
         self._load()
@@ -103,7 +120,7 @@ class Prompt:
         """Make the session, if it is not there yet, and have the prompt speak its language."""
         if self._shell is None:
             from kvmlab.repl.adapters import LanguageCompleter, LanguageLexer  # see the top
-            from kvmlab.repl.loop import Shell
+            from kvmlab.shell import Shell
 
             session = self._make()
             self._shell = Shell(session, self._show, self._journal)
@@ -130,7 +147,8 @@ class Prompt:
 
     def _show(self, rows: list[Row]) -> None:
         output = self._prompt.output
-        for cells in layout(rows, output.get_size().columns):
+        width = output.get_size().columns
+        for cells in chain.from_iterable(fold(each, width) for each in layout(rows, width)):
             fragments = [(f"class:{style}" if style else "", text) for text, style in cells]
             print_formatted_text(FormattedText(fragments), style=self._style, output=output)
 
@@ -154,12 +172,15 @@ class Prompt:
         return keys
 
     def _following(self, before: str) -> list[Row]:
-        """Return what may follow a text, as a table."""
+        """Return what may follow a text, as a table; only the words where that is higher than the screen."""
         from kvmlab.language.complete import what_may_follow  # see the top
 
         follow = what_may_follow(before, self._load().session.scope)
         if not follow:
             return [line(Cell("nothing more may follow", "muted"))]
+        size = self._prompt.output.get_size()
+        if len(follow) > size.rows - OTHER_LINES:
+            return columns([word for word, _text in follow], "word-key", size.columns)
         return table(("may follow", ""), [(Cell(word, "word-key"), text) for word, text in follow])
 
 

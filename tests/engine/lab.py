@@ -9,8 +9,8 @@ from kvmlab.facts import Segment, lookup
 from kvmlab.facts import Value as FactValue
 from kvmlab.language.parse import parse_line
 from kvmlab.render.looking import LOOKING
-from kvmlab.scripts import SCRIPTS
 from kvmlab.result import Result
+from kvmlab.scripts import SCRIPTS
 from kvmlab.session import Options, Session
 from kvmlab.snapshot import Snapshot
 
@@ -51,4 +51,6 @@ class Lab:
 def fresh(machine: Machine) -> dict[str, Value]:
     """Return the value of every object, read anew: no cached one is trusted."""
     memory = machine.memory
-    return {handle: type(obj).read_state(obj) for handle, obj in {**memory.objects, **memory.quarantine}.items()}
+    return {
+        handle: type(obj).read_state(obj) for handle, obj in {**memory.objects, **memory.quarantine}.items()
+    }

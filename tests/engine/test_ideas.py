@@ -9,12 +9,15 @@ from types import CodeType, FrameType
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import kvmlab.engine
 from kvmlab.engine.kernel.path import PATHS
 from kvmlab.engine.machine import Machine
 from tests.engine.lab import fresh
-from tests.engine.stage import POLICIES, SCENARIOS, Policy, Stage, record
+from tests.engine.scenarios import SCENARIOS
+from tests.engine.stage import POLICIES, Policy, Stage, record
 
 ENGINE_PATHS = {name: path for name, path in PATHS.items() if path.__module__.startswith("kvmlab.engine.")}
 
@@ -57,6 +60,16 @@ def test_a_scenario_comes_to_its_end(name: str, policy: Policy) -> None:
     """Nobody is left standing, blocked or stopped, and no sanitizer has anything to say."""
     stage = Stage(SCENARIOS[name])
     stage.run(stage.machine, policy)
+    assert stage.lab.snapshot().quiescent
+    assert stage.machine.memory.reports.made == ()
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.sampled_from(sorted(SCENARIOS)), st.lists(st.integers(0, 11), min_size=8, max_size=60))
+def test_a_scenario_comes_to_its_end_under_any_schedule(name: str, turns: list[int]) -> None:
+    """Whoever moves when, the same holds; a schedule is who moves at each op, over and over."""
+    stage = Stage(SCENARIOS[name])
+    stage.run(stage.machine, lambda names, op: names[turns[op % len(turns)] % len(names)])
     assert stage.lab.snapshot().quiescent
     assert stage.machine.memory.reports.made == ()
 
@@ -132,7 +145,7 @@ class _Generators(ast.NodeVisitor):
         self.open: list[ast.FunctionDef] = []
         self.found: dict[str, set[str]] = {}
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:  # noqa: N802 - ast's own name
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         """Look into a function."""
         self.open.append(node)
         self.generic_visit(node)
@@ -165,5 +178,9 @@ def test_every_generator_of_the_engine_is_a_path() -> None:
 
 def test_the_scan_sees_a_generator_without_registration() -> None:
     """The scan that the law above rests on finds plain, nested and delegating generators."""
-    source = "def a():\n    yield 1\ndef b():\n    def c():\n        yield from a()\n    return c\n@path\ndef d():\n    yield"
+    plain, nested = (
+        "def a():\n    yield 1\n",
+        "def b():\n    def c():\n        yield from a()\n    return c\n",
+    )
+    source = plain + nested + "@path\ndef d():\n    yield"
     assert generators(source) == {"a": set(), "c": set(), "d": {"path"}}

@@ -1,52 +1,19 @@
-"""The op sequences of the paths that the thread argues about, in the order of reference 2.4 to 2.8 and 9.1.
-
-A lock op is written without its object (there is one, ``locks``), every other op as
-``object.method(arguments)``. A line that begins with ``>`` names a path of another context.
-"""
+"""Op sequences of assign, deassign, shutdown, POLLHUP and the EOI walk (reference 2.4 to 2.7 and 9.1)."""
 
 from __future__ import annotations
 
-import pytest
-
-from kvmlab.engine.kernel.locks import LOCKS
-from kvmlab.engine.kernel.path import Op, can_block, describe
-from kvmlab.engine.kernel.workqueue import Workqueue
-from tests.engine.stage import POLICIES, Scenario, Stage, record
-
-TRIGGER, UNMASK = 6, 7
-"""Descriptors of the two eventfds on a machine with one vCPU."""
-
-EVENTFDS = ("machine", "eventfd trigger; eventfd unmask")
-EDGE = (*EVENTFDS, "irqfd trigger gsi=11")
-LEVEL = (*EVENTFDS, "irqfd trigger gsi=11 level")
-PAIR = (*LEVEL, "eoifd unmask key=trigger level")
-IN_SERVICE = (
-    *EVENTFDS, "ioapic 11 vector=0x41 level unmasked", *PAIR[2:], "write trigger", "take",
-)  # fmt: skip
-
-
-def worded(op: Op) -> str:
-    """Return an op as the sequences below write it."""
-    if op[1] == LOCKS:
-        return f"{op[0].__name__}({op[2]})"
-    return describe(op)
-
-
-def sequence(before: tuple[str, ...], context: str, path: str, *args: object) -> list[str]:
-    """Make a call after what was said, workers after it; return what was done, as text."""
-    lines: list[str] = []
-    for made in record(Stage(Scenario(before, ((context, (path, args)),))), POLICIES["first"]):
-        ops = made.ops
-        if ops[0][0] is Workqueue.dequeue:
-            lines.append(f"> {made.call[0]}")
-        lines += map(worded, ops)
-    return lines
-
-
-def lines(text: str) -> list[str]:
-    """Return the lines of a literal sequence."""
-    return [line.strip() for line in text.strip().splitlines()]
-
+from tests.engine.sequence import (
+    EDGE,
+    EVENTFDS,
+    FLUSH,
+    IN_SERVICE,
+    LEVEL,
+    PAIR,
+    TRIGGER,
+    UNMASK,
+    lines,
+    sequence,
+)
 
 HOOK = """
     spin_lock(eventfd#1.wqh.lock)
@@ -55,11 +22,6 @@ HOOK = """
     spin_lock(eventfd#1.wqh.lock)
     eventfd#1.poll_mask()
     spin_unlock(eventfd#1.wqh.lock)
-"""
-FLUSH = """
-    might_sleep(flushes wq-irqfd-cleanup)
-    wq-irqfd-cleanup.insert_barrier()
-    wq-irqfd-cleanup.wait_barrier()
 """
 LAST_SOURCE_PUT = """
     mutex_lock(irqsources.lock)
@@ -352,101 +314,3 @@ def test_the_walk_of_an_eoi_with_an_eoifd() -> None:
         ioapic.end_pin(11, 65, 1)
         spin_unlock(ioapic.lock)
     """)
-
-
-def test_a_write_to_a_level_irqfd() -> None:
-    """Section 2.5: the wake-up runs with wqh.lock held; the work only asserts, from its own source."""
-    ops = sequence(("machine", *LEVEL[1:]), "user", "sys_write", TRIGGER, 1)
-    assert ops == lines("""
-        fds.eventfd_fget(6)
-        spin_lock(eventfd#1.wqh.lock)
-        eventfd#1.write(1)
-        rcu.read_lock()
-        irqfd#1.load(irq_entry, inject)
-        wq-events.queue_work(('irqfd_inject_level', 'irqfd#1'))
-        rcu.read_unlock()
-        spin_unlock(eventfd#1.wqh.lock)
-        file#1.kref_put()
-        > process_one_work
-        wq-events.dequeue()
-        irqfd#1.line()
-        routing.copy_routes(1, 11, 1)
-        spin_lock(ioapic.lock)
-        ioapic.set_irq(11, 1, 1)
-        spin_unlock(ioapic.lock)
-        spin_lock(pic.lock)
-        pic.set_irq(11, 1, 1)
-        spin_unlock(pic.lock)
-        wq-events.finish()
-    """)
-
-
-def test_a_write_to_an_edge_irqfd_pulses_from_userspaces_source() -> None:
-    """Section 2.5: the work of an edge irqfd raises and lowers the GSI as source 0."""
-    ops = sequence(EDGE, "user", "sys_write", TRIGGER, 1)
-    assert [op for op in ops if op.startswith(("routing.", "ioapic."))] == [
-        "routing.copy_routes(0, 11, 1)",
-        "ioapic.set_irq(11, 0, 1)",
-        "routing.copy_routes(0, 11, 0)",
-        "ioapic.set_irq(11, 0, 0)",
-    ]
-
-
-def test_a_write_to_an_irqfd_of_an_msi_injects_at_once() -> None:
-    """Section 2.5: with an MSI entry the wake-up injects itself, and no work is queued."""
-    before = ("machine", "eventfd trigger", "route 24 msi:0xfee00000:0x51", "irqfd trigger gsi=24")
-    assert sequence(before, "user", "sys_write", TRIGGER, 1) == lines("""
-        fds.eventfd_fget(6)
-        spin_lock(eventfd#1.wqh.lock)
-        eventfd#1.write(1)
-        rcu.read_lock()
-        irqfd#1.load(irq_entry, inject)
-        routes#2.msi(40)
-        apics.set_msi(4276092928, 0, 81)
-        rcu.read_unlock()
-        spin_unlock(eventfd#1.wqh.lock)
-        file#1.kref_put()
-    """)
-
-
-def test_release_of_the_vm() -> None:
-    """Section 2.8: irqfds, then eoifds, each with a flush; then routing, buses and the leak check."""
-    ops = sequence(("machine", *PAIR[1:]), "user", "kvm_vm_release")
-    own = [op for op in ops[: ops.index("> process_one_work")]]
-    assert own == lines(f"""
-        spin_lock(irqfds.lock)
-        irqfds.all()
-        irqfds.list_del(irqfd#1)
-        wq-irqfd-cleanup.queue_work(('irqfd_shutdown', 'irqfd#1'))
-        spin_unlock(irqfds.lock)
-        {FLUSH.strip()}
-        spin_lock(eoifds.lock)
-        eoifds.all()
-        eoifds.list_del(eoifd#1)
-        wq-irqfd-cleanup.queue_work(('eoifd_shutdown', 'eoifd#1'))
-        spin_unlock(eoifds.lock)
-        {FLUSH.strip()}
-        routing.load(table)
-        routing.publish()
-        slab.kfree(routes#1)
-        ioeventfds.all()
-        vm.load(pit_source)
-        vm.check_leaks()
-    """)
-
-
-@pytest.mark.parametrize(
-    ("before", "call"),
-    [
-        (EVENTFDS, ("kvm_irqfd_assign", (TRIGGER, 11, 2))),
-        (PAIR, ("kvm_irqfd_deassign", (TRIGGER, 11))),
-        (PAIR, ("eoifd_shutdown", ("eoifd#1",))),
-        (PAIR, ("kvm_vm_release", ())),
-    ],
-)
-def test_every_lock_op_and_wait_can_block(before: tuple[str, ...], call: tuple[str, tuple[int, ...]]) -> None:
-    """An op says before it runs whether it can block: taking a lock and waiting can, nothing else."""
-    waits = ("spin_lock", "mutex_lock", "wait_barrier", "flush_work", "wait_grace_period")
-    for made in record(Stage(Scenario(before, (("user", call),))), POLICIES["first"]):
-        for op in made.ops:
-            assert can_block(op) == (op[0].__name__ in waits)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmlab.language.commands import COMMANDS
+from kvmlab.language.commands import COMMANDS, VERBS
 from kvmlab.language.complete import MOST, complete, what_may_follow
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.parse import parse_line
@@ -157,3 +157,11 @@ def test_completion_is_quick_among_many_names() -> None:
     for _ in range(20):
         assert len(texts("irqfd e", scope)) == MOST
     assert time.perf_counter() - start < 20 * 0.02
+
+
+def test_what_cannot_be_run_yet_says_so() -> None:
+    """A command that only parses is offered with that remark, and one that runs is not."""
+    offered = dict(what_may_follow("", Scope()))
+    assert {verb for verb, text in offered.items() if text.endswith("(not here yet)")} == {
+        verb for verb, forms in VERBS.items() if "" in forms and not forms[""].ready
+    }

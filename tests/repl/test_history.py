@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from kvmlab.repl.history import HistoryFile, SavedHistory
+from kvmlab import past
+from kvmlab.past import HistoryFile
+from kvmlab.repl.history import SavedHistory
 
 
 def test_lines_are_kept_in_order(tmp_path: Path) -> None:
@@ -70,3 +73,22 @@ def test_the_prompt_reads_the_newest_first_and_survives_a_folder_in_its_place(tm
     broken = SavedHistory(HistoryFile(tmp_path, 10))
     assert list(broken.load_history_strings()) == []
     broken.store_string("eoi")
+
+
+def test_a_file_without_end_is_no_history(tmp_path: Path) -> None:
+    """A device or a pipe in its place is neither read for ever nor waited for."""
+    (tmp_path / "device").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    assert HistoryFile(tmp_path / "device", 10).load() == []
+    file = HistoryFile(tmp_path / "pipe", 10)
+    assert file.load() == []
+    file.add("eoi")
+
+
+def test_of_a_huge_file_the_end_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is cut down to that: a line that is cut in two is left out."""
+    monkeypatch.setattr(past, "LARGEST", 15)
+    path = tmp_path / "history"
+    path.write_text("first line\nsecond\nthird\n")
+    assert HistoryFile(path, 10).load() == ["second", "third"]
+    assert path.read_text() == "second\nthird\n"

@@ -13,11 +13,11 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from kvmlab.cli import make_session
+from kvmlab.journal import Journal
 from kvmlab.language.command import Command
 from kvmlab.render.cells import Row
 from kvmlab.render.plain import plain_lines
 from kvmlab.repl.adapters import LanguageCompleter
-from kvmlab.repl.journal import Journal
 from kvmlab.repl.prompt import Prompt, status_line
 from kvmlab.result import Result
 from kvmlab.session import Session

@@ -186,7 +186,7 @@ class LapicRegisters(Object):
 
     def mmio_in_range(self, address: int) -> bool:
         """Tell whether the page answers at an address: it is enabled and there (apic_mmio_in_range)."""
-        return address >> 12 == self.base >> 12 & 0xFFFFFF and self.hw_enabled()
+        return address >> 12 == self.base >> 12 and self.hw_enabled()
 
     # -- one register ----------------------------------------------------------------------
 

@@ -20,10 +20,8 @@ PIC_LOCK = "pic.lock"
 PIC_NUM_PINS = 16
 SPURIOUS = 7
 
-PIC_PORTS = (0x20, 0x21, 0xA0, 0xA1, 0x4D0, 0x4D1)
-"""The I/O ports of the pair: command and data of each, then ELCR of each."""
-
 _ELCR_PORTS = 0x4D0
+_ICW1_UNKNOWN = ((0x02, "single mode not supported"), (0x08, "level sensitive irq not supported"))
 _LOCK, _UNLOCK = spin_lock(PIC_LOCK), spin_unlock(PIC_LOCK)
 
 
@@ -146,7 +144,13 @@ class Pic(Object):
 
     # -- ports ----------------------------------------------------------------------------------
 
-    @touches("lapic*")
+    @touches("reports")
+    def unimplemented(self, what: str, *, wanted: int = 1) -> None:
+        """Log what the guest wants and the model of 3.6 does not do (pr_pic_unimpl)."""
+        if wanted:
+            self.memory.reports.printk(f"kvm: pic: {what}")
+
+    @touches("lapic*", "reports")
     def ioport_write(self, port: int, value: int) -> Command:
         """Write a port; return what is left to do outside this chip (pic_ioport_write)."""
         self.changed()
@@ -156,6 +160,9 @@ class Pic(Object):
         chip = self.chips[port >> 7]
         if port & 1:
             return chip.write_data(value)
+        if value & 0x10:
+            for bit, what in _ICW1_UNKNOWN:
+                self.unimplemented(what, wanted=value & bit)
         accepted = any(lapic.accept_pic_intr() for lapic in self.apics.lapics)
         return chip.write_command(value, accepted)
 

@@ -32,6 +32,7 @@ from kvmlab.engine.profile import Profile
 
 FDS = "fds"
 DEV_KVM_FD, VM_FD, FIRST_VCPU_FD = 3, 4, 5
+VM_FILE = "kvm-vm"
 
 
 class File(Counted):
@@ -55,7 +56,7 @@ class Fds(Object):
     def __init__(self, vcpus: int) -> None:
         super().__init__()
         self.open: dict[int, str] = {0: "stdin", 1: "stdout", 2: "stderr"}
-        self.open |= {DEV_KVM_FD: "/dev/kvm", VM_FD: "kvm-vm"}
+        self.open |= {DEV_KVM_FD: "/dev/kvm", VM_FD: VM_FILE}
         self.open |= {FIRST_VCPU_FD + n: f"kvm-vcpu:{n}" for n in range(vcpus)}
 
     @property
@@ -67,14 +68,17 @@ class Fds(Object):
     def table(self, value: tuple[tuple[int, str], ...]) -> None:
         self.open = dict(value)
 
-    def release_vm(self) -> None:
-        """Close the VM's descriptor and those of its vCPUs."""
+    def release_vm(self) -> bool:
+        """Close the VM's descriptor and those of its vCPUs at one stroke; False if they are closed."""
+        if not self.has_vm():
+            return False
         self.changed()
         self.open = {fd: name for fd, name in self.open.items() if not name.startswith("kvm-v")}
+        return True
 
-    def is_open(self, fd: int) -> bool:
-        """Tell whether a number is open."""
-        return fd in self.open
+    def has_vm(self) -> bool:
+        """Tell whether the VM's number is still the VM's: once closed, it can become an eventfd's."""
+        return self.open.get(VM_FD) == VM_FILE
 
     @touches("file*")
     def eventfd_fget(self, fd: int) -> tuple[str, str, bool] | Errno:

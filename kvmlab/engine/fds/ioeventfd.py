@@ -1,7 +1,9 @@
-"""ioeventfd and the I/O buses (virt/kvm/eventfd.c, kvm_io_bus_* in virt/kvm/kvm_main.c of 3.6).
+"""ioeventfd (virt/kvm/eventfd.c of 3.6): a guest's write to an address signals an eventfd.
 
 There is no POLLHUP hook: closing the fd leaves the ioeventfd on its bus, holding the eventfd,
 and since deassign needs an open fd of the same eventfd it stays until the VM is destroyed.
+Deassign takes the bus from its own flags and does not look whether it is the ioeventfd's: with
+the wrong one the freed ioeventfd stays on the other bus (as in 3.6).
 """
 
 from __future__ import annotations
@@ -10,16 +12,15 @@ from kvmlab.engine.abi import (
     EEXIST,
     EINVAL,
     ENOENT,
-    ENOSPC,
     ENOSYS,
     KVM_IOEVENTFD_FLAG_DATAMATCH,
     KVM_IOEVENTFD_FLAG_DEASSIGN,
     KVM_IOEVENTFD_FLAG_PIO,
-    NR_IOBUS_DEVS,
     Errno,
 )
-from kvmlab.engine.fds.eventfd import eventfd_ctx_put
+from kvmlab.engine.fds.eventfd import eventfd_ctx_put, eventfd_signal
 from kvmlab.engine.fds.files import eventfd_ctx_fdget
+from kvmlab.engine.fds.io_bus import BUSES, IoBus, kvm_io_bus_register_dev, kvm_io_bus_unregister_dev
 from kvmlab.engine.kernel.lists import List
 from kvmlab.engine.kernel.locks import mutex_lock, mutex_unlock
 from kvmlab.engine.kernel.memory import kfree, kzalloc
@@ -47,16 +48,17 @@ class Ioeventfd(Object):
         self.eventfd, self.addr, self.length = eventfd, addr, length
         self.pio, self.datamatch = pio, datamatch
 
+    def in_range(self, addr: int, length: int, value: int) -> str:
+        """ioeventfd_in_range: the eventfd to signal, or "" if the access is not exactly the one meant."""
+        if (self.addr, self.length) != (addr, length):
+            return ""
+        return self.eventfd if self.datamatch in (None, value & (1 << 8 * length) - 1) else ""
+
 
 class Ioeventfds(List):
-    """kvm->ioeventfds, and how many other devices sit on the MMIO and the PIO bus."""
+    """kvm->ioeventfds."""
 
-    __slots__ = ("mmio_devices", "pio_devices")
-    FIELDS = ("items", "mmio_devices", "pio_devices")
-
-    def __init__(self, mmio_devices: int, pio_devices: int) -> None:
-        super().__init__()
-        self.mmio_devices, self.pio_devices = mmio_devices, pio_devices
+    __slots__ = ()
 
     @touches("ioeventfd*")
     def collides(self, request: Request) -> bool:
@@ -70,13 +72,6 @@ class Ioeventfds(List):
         )
 
     @touches("ioeventfd*")
-    def bus_is_full(self, pio: int) -> bool:
-        """kvm_io_bus_register_dev: -ENOSPC when the bus holds 1000 devices."""
-        others = self.pio_devices if pio else self.mmio_devices
-        on_bus = sum(1 for item in map(self.deref, self.items) if item.pio == pio)
-        return others + on_bus > NR_IOBUS_DEVS - 1
-
-    @touches("ioeventfd*")
     def find(self, request: Request) -> str:
         """Return the ioeventfd that is exactly this one, or ""."""
         eventfd, addr, length, _pio, datamatch = request
@@ -84,15 +79,6 @@ class Ioeventfds(List):
             item = self.deref(handle)
             if (item.eventfd, item.addr, item.length, item.datamatch) == (eventfd, addr, length, datamatch):
                 return handle
-        return ""
-
-    @touches("ioeventfd*")
-    def in_range(self, pio: int, addr: int, length: int, value: int) -> str:
-        """ioeventfd_in_range on a guest's write: the eventfd to signal, or ""."""
-        for item in map(self.deref, self.items):
-            if (item.pio, item.addr, item.length) == (pio, addr, length):
-                if item.datamatch is None or item.datamatch == value:
-                    return str(item.eventfd)
         return ""
 
 
@@ -121,17 +107,18 @@ def kvm_assign_ioeventfd(profile: Profile, fd: int, where: tuple[int, int, int, 
     if isinstance(eventfd, Errno):
         return eventfd
     request: Request = (eventfd, *where)
-    ret = 0
+    ioeventfd: str = yield kzalloc("ioeventfd", *request)
+    addr, length, pio, _datamatch = where
     yield mutex_lock(SLOTS_LOCK)
     if (yield (Ioeventfds.collides, IOEVENTFDS, request)):
-        ret = Errno(EEXIST, "an ioeventfd at this address and length would match the same writes")
-    elif (yield (Ioeventfds.bus_is_full, IOEVENTFDS, where[2])):
-        ret = Errno(ENOSPC, f"the bus holds {NR_IOBUS_DEVS} devices")
+        ret: int = Errno(EEXIST, "an ioeventfd at this address and length would match the same writes")
     else:
-        ioeventfd = yield kzalloc("ioeventfd", *request)
+        ret = yield from kvm_io_bus_register_dev(profile, BUSES[pio], addr, length, ioeventfd)
+    if ret == 0:
         yield (Ioeventfds.list_add_tail, IOEVENTFDS, ioeventfd)
     yield mutex_unlock(SLOTS_LOCK)
     if ret:
+        yield kfree(ioeventfd)
         yield from eventfd_ctx_put(profile, eventfd)
     return ret
 
@@ -146,6 +133,7 @@ def kvm_deassign_ioeventfd(profile: Profile, fd: int, where: tuple[int, int, int
     yield mutex_lock(SLOTS_LOCK)
     found = yield (Ioeventfds.find, IOEVENTFDS, (eventfd, *where))
     if found:
+        yield from kvm_io_bus_unregister_dev(profile, BUSES[where[2]], found)
         yield from ioeventfd_release(profile, found)
     else:
         ret = Errno(ENOENT, "no ioeventfd has this eventfd, address, length and datamatch")
@@ -164,7 +152,18 @@ def ioeventfd_release(profile: Profile, ioeventfd: str) -> Path[None]:
 
 
 @path
-def kvm_io_bus_destroy(profile: Profile) -> Path[None]:
-    """The VM is destroyed: the destructors of what is left on the buses run."""
-    for ioeventfd in (yield (Ioeventfds.all, IOEVENTFDS)):
-        yield from ioeventfd_release(profile, ioeventfd)
+def ioeventfd_write(profile: Profile, ioeventfd: str, addr: int, length: int, value: int) -> Path[bool]:
+    """Signal the eventfd if this write is the one meant; tell whether it was."""
+    eventfd: str = yield (Ioeventfd.in_range, ioeventfd, addr, length, value)
+    if not eventfd:
+        return False
+    yield from eventfd_signal(profile, eventfd, 1)
+    return True
+
+
+@path
+def kvm_io_bus_destroy(profile: Profile, bus: str) -> Path[None]:
+    """The VM is destroyed: the destructors of what is left on a bus run; the chips have none."""
+    for device in (yield (IoBus.devices, bus)):
+        if device.startswith("ioeventfd#"):
+            yield from ioeventfd_release(profile, device)

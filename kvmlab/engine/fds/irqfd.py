@@ -3,6 +3,7 @@
 Patch 1/2 is not in the thread: that the source is requested before the fd is looked at, that
 assign flushes the cleanup queue first, and that the key is the return value, is inferred from
 its June predecessor, from "both flush on assign" and from the missing key field (reference 9.2).
+So is that it leaves the wake-up alone: a level irqfd on an MSI route sends messages.
 """
 
 from __future__ import annotations

@@ -13,8 +13,10 @@ from kvmlab.engine.kernel.path import BLOCKED, Op, _Blocked, blocks, makes, touc
 from kvmlab.engine.kernel.sanitizers import Oops
 
 LOCKS = "locks"
-Held = tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...], tuple[tuple[str, int], ...]]
-NOTHING_HELD: Held = ((), (), ())
+Owners = tuple[tuple[str, str], ...]
+Readers = tuple[tuple[str, int], ...]
+Held = tuple[Owners, Owners, Readers, Readers]
+NOTHING_HELD: Held = ((), (), (), ())
 
 
 def lock_class(lock: str) -> str:
@@ -59,9 +61,9 @@ def _why_held(locks: Locks, lock: str, *_: object) -> tuple[str, tuple[str, ...]
 
 
 class Locks(Object):
-    """Which context holds which lock, and which ones read under RCU (rcu.py drives that part)."""
+    """Which context holds which lock, and which ones read under RCU and SRCU (driven by rcu.py)."""
 
-    __slots__ = ("lockdep", "mutex", "readers", "spin")
+    __slots__ = ("lockdep", "mutex", "readers", "spin", "srcu_readers")
     FIELDS = ("held",)
     VOLATILE = True
 
@@ -71,21 +73,24 @@ class Locks(Object):
         self.spin: dict[str, str] = {}
         self.mutex: dict[str, str] = {}
         self.readers: dict[str, int] = {}
+        self.srcu_readers: dict[str, int] = {}
 
     @property
     def held(self) -> Held:
-        """The state: (lock, owner) of the spinlocks and mutexes, (reader, nesting) of RCU."""
-        if not (self.spin or self.mutex or self.readers):
+        """The state: (lock, owner) of the spinlocks and mutexes, (reader, nesting) of RCU and SRCU."""
+        if not self.busy():
             return NOTHING_HELD
-        return tuple(self.spin.items()), tuple(self.mutex.items()), tuple(self.readers.items())
+        readers = tuple(self.readers.items()), tuple(self.srcu_readers.items())
+        return tuple(self.spin.items()), tuple(self.mutex.items()), *readers
 
     @held.setter
     def held(self, value: Held) -> None:
-        self.spin, self.mutex, self.readers = dict(value[0]), dict(value[1]), dict(value[2])
+        self.spin, self.mutex = dict(value[0]), dict(value[1])
+        self.readers, self.srcu_readers = dict(value[2]), dict(value[3])
 
     def busy(self) -> bool:
-        """Tell whether any lock is held, or anybody reads under RCU."""
-        return bool(self.spin or self.mutex or self.readers)
+        """Tell whether any lock is held, or anybody reads under RCU or SRCU."""
+        return bool(self.spin or self.mutex or self.readers or self.srcu_readers)
 
     def held_by(self, context: str) -> tuple[str, ...]:
         """Return the locks a context holds, spinlocks first."""

@@ -1,4 +1,4 @@
-"""RCU: who reads, and the grace period, which waits for the readers that were there before."""
+"""RCU and a VM's SRCU: who reads, and the grace period, which waits for the readers from before it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import BLOCKED, Op, Path, _Blocked, blocks, path, touches
 from kvmlab.engine.profile import Profile
 
-RCU = "rcu"
+RCU, SRCU = "rcu", "srcu"
+"""Handles: of the kernel's RCU, and of kvm->srcu, whose readers may sleep."""
 
 
 def _why_readers(rcu: Rcu) -> tuple[str, tuple[str, ...]] | None:
     readers = rcu.waiting.get(rcu.memory.current, ())
-    return (f"{', '.join(readers)} still reads under RCU", readers) if readers else None
+    return (f"{', '.join(readers)} still reads under {rcu.handle.upper()}", readers) if readers else None
 
 
 class Rcu(Object):
-    """For each context that waits for a grace period, the readers it waits for."""
+    """For each context that waits for a grace period, the readers it waits for.
 
-    __slots__ = ("locks", "waiting")
+    Who reads is kept with the locks: ``domain`` is the name of their table there.
+    """
+
+    __slots__ = ("domain", "locks", "waiting")
     FIELDS = ("waiters",)
 
-    def __init__(self, locks: Locks) -> None:
+    def __init__(self, locks: Locks, domain: str = "readers") -> None:
         super().__init__()
-        self.locks = locks
+        self.locks, self.domain = locks, domain
         self.waiting: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -38,13 +42,13 @@ class Rcu(Object):
     @touches(LOCKS)
     def read_lock(self) -> None:
         """Enter a read-side section; they nest."""
-        me, readers = self.memory.current, self.locks.readers
+        me, readers = self.memory.current, getattr(self.locks, self.domain)
         readers[me] = readers.get(me, 0) + 1
 
     @touches(LOCKS)
     def read_unlock(self) -> None:
         """Leave a read-side section; leaving the outermost ends the wait of others for this one."""
-        me, reading = self.memory.current, self.locks.readers
+        me, reading = self.memory.current, getattr(self.locks, self.domain)
         depth = reading[me] - 1
         if depth:
             reading[me] = depth
@@ -59,7 +63,7 @@ class Rcu(Object):
     def start_grace_period(self) -> None:
         """Note who reads now: only these are waited for."""
         self.changed()
-        self.waiting[self.memory.current] = tuple(self.locks.readers)
+        self.waiting[self.memory.current] = tuple(getattr(self.locks, self.domain))
 
     @blocks(_why_readers)
     def wait_grace_period(self) -> _Blocked | None:
@@ -73,6 +77,8 @@ class Rcu(Object):
 
 RCU_READ_LOCK: Op = (Rcu.read_lock, RCU)
 RCU_READ_UNLOCK: Op = (Rcu.read_unlock, RCU)
+SRCU_READ_LOCK: Op = (Rcu.read_lock, SRCU)
+SRCU_READ_UNLOCK: Op = (Rcu.read_unlock, SRCU)
 
 
 @path
@@ -81,3 +87,11 @@ def synchronize_rcu(profile: Profile) -> Path[None]:
     yield (Locks.might_sleep, LOCKS, "waits for a grace period")
     yield (Rcu.start_grace_period, RCU)
     yield (Rcu.wait_grace_period, RCU)
+
+
+@path
+def synchronize_srcu(profile: Profile) -> Path[None]:
+    """Wait for the vCPUs that are in kvm->srcu (kernel/srcu.c: synchronize_srcu_expedited)."""
+    yield (Locks.might_sleep, LOCKS, "waits for a grace period")
+    yield (Rcu.start_grace_period, SRCU)
+    yield (Rcu.wait_grace_period, SRCU)

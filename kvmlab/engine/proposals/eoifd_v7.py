@@ -1,9 +1,9 @@
 """KVM_EOIFD as posted in v7 (24 July 2012): an eventfd for EOIs, bound by an irqfd's key.
 
 Shutdown, deactivate, wake-up, release and the beginning of the event are quoted in the thread.
-The rest of the event, assign and deassign are cut off there; what stands here is inferred and
-decided in sections 9.2 and 17 of the reference. The notifier is registered after eoifds.lock is
-dropped, because registering takes a mutex (inferred).
+The rest of the event, the ioctl's dispatch, assign and deassign are cut off there; what stands
+here is inferred and decided in sections 9.2 and 17 of the reference. The notifier is registered
+after eoifds.lock is dropped, because registering takes a mutex (inferred).
 """
 
 from __future__ import annotations
@@ -115,7 +115,10 @@ def eoifd_wakeup(profile: Profile, eoifd: str, flags: int) -> Path[None]:
 
 @path
 def eoifd_event(profile: Profile, eoifd: str) -> Path[None]:
-    """The ack notifier: de-assert the source, then signal. Every EOI of the GSI comes here."""
+    """The ack notifier: de-assert the source, then signal. Every EOI of the GSI comes here.
+
+    The quoted check for a NULL source is left out: an eoifd has its source before its notifier.
+    """
     irq_source_id, gsi, eventfd = yield (Eoifd.target, eoifd)
     yield from kvm_set_irq(profile, irq_source_id, gsi, 0)
     yield from eventfd_signal(profile, eventfd, 1)
@@ -123,7 +126,10 @@ def eoifd_event(profile: Profile, eoifd: str) -> Path[None]:
 
 @path
 def kvm_eoifd(profile: Profile, fd: int, flags: int, key: int) -> Path[int]:
-    """KVM_EOIFD: 0; -ENOSYS from the stub, -EINVAL for flags, then what assign or deassign says."""
+    """KVM_EOIFD: 0; -ENOSYS from the stub, -EINVAL for flags, then what assign or deassign says.
+
+    That the flags are looked at first, unknown ones before a missing one, is inferred (17).
+    """
     if not profile.has("config-eventfd"):
         return Errno(ENOSYS, "this kernel has no CONFIG_HAVE_KVM_EVENTFD: the stub answers")
     if flags & ~(KVM_EOIFD_FLAG_DEASSIGN | KVM_EOIFD_FLAG_LEVEL_IRQFD):
@@ -170,7 +176,10 @@ def kvm_assign_eoifd(profile: Profile, fd: int, key: int) -> Path[int]:
 
 @path
 def kvm_deassign_eoifd(profile: Profile, fd: int, key: int) -> Path[int]:
-    """Remove the eoifd of an eventfd and a key and wait for it: 0; -EBADF, -EINVAL, -ENOENT."""
+    """Remove the eoifd of an eventfd and a key and wait for it: 0; -EBADF, -EINVAL, -ENOENT.
+
+    -ENOENT, for an unknown key as for one of another eventfd, is inferred (17).
+    """
     eventfd = yield from eventfd_ctx_fdget(profile, fd)
     if isinstance(eventfd, Errno):
         return eventfd

@@ -7,8 +7,8 @@ what nobody claims would exit to userspace, where nobody answers: writes vanish,
 
 from __future__ import annotations
 
-from kvmlab.engine.abi import EBADF, Errno
-from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic, ioapic_mmio_read, ioapic_mmio_write
+from kvmlab.engine.abi import EBADF, Errno, Fault
+from kvmlab.engine.chips.ioapic import IOAPIC, IOAPIC_DEFAULT_BASE_ADDRESS, Ioapic
 from kvmlab.engine.chips.lapic import Lapic
 from kvmlab.engine.chips.lapic_io import (
     apic_mmio_read,
@@ -16,22 +16,26 @@ from kvmlab.engine.chips.lapic_io import (
     kvm_x2apic_msr_read,
     kvm_x2apic_msr_write,
 )
-from kvmlab.engine.chips.pic import PIC, PIC_PORTS, Pic, kvm_pic_read_irq, pic_ioport_read, pic_ioport_write
-from kvmlab.engine.fds.eventfd import eventfd_signal
-from kvmlab.engine.fds.files import FDS, VM_FD, Fds
-from kvmlab.engine.fds.ioeventfd import IOEVENTFDS, Ioeventfds
+from kvmlab.engine.chips.lapic_registers import SIPI_RECEIVED
+from kvmlab.engine.chips.pic import PIC, Pic, kvm_pic_read_irq
+from kvmlab.engine.fds.files import FDS
+from kvmlab.engine.fds.io_bus import MMIO_BUS, PIO_BUS
 from kvmlab.engine.kernel.contexts import CONTEXTS, Contexts
 from kvmlab.engine.kernel.continuation import Call
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import Path, path, touches
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.tracepoint import Trace
+from kvmlab.engine.world.bus import kvm_io_bus_read, kvm_io_bus_write
+from kvmlab.engine.world.vm import VM, Vm, kvm_put_kvm
 
-IOAPIC_BASE, IOAPIC_LENGTH = 0xFEC00000, 0x100
-IOREGSEL, IOWIN = IOAPIC_BASE, IOAPIC_BASE + 0x10
+IOREGSEL, IOWIN = IOAPIC_DEFAULT_BASE_ADDRESS, IOAPIC_DEFAULT_BASE_ADDRESS + 0x10
 APIC_BASE_MSR = 0x1B
-X2APIC_MSRS = range(0x800, 0x840)
+X2APIC_MSRS = range(0x800, 0xC00)
 NMI_VECTOR = 2
+NMI_LIMIT = 2
+"""One NMI is taken and one waits behind it; of those that come together, more are lost."""
+
 MMIO_UNSATISFIED, MMIO_READ, MMIO_WRITE = 0, 1, 2
 
 Handler = tuple[int, str, tuple[Call, ...]]
@@ -49,16 +53,16 @@ def lapic(number: int) -> str:
 
 
 class Vcpu(Object):
-    """A vCPU: RFLAGS.IF, how many NMIs it has taken, its handlers by vector."""
+    """A vCPU: RFLAGS.IF, the NMIs it has seen and those that wait, its handlers by vector."""
 
-    __slots__ = ("fds", "handlers", "if_", "lapic", "nmis_taken")
-    FIELDS = ("if_", "nmis_taken", "handlers")
+    __slots__ = ("handlers", "if_", "lapic", "nmi_pending", "nmis_seen", "vm")
+    FIELDS = ("if_", "nmis_seen", "nmi_pending", "handlers")
 
-    def __init__(self, fds: Fds, chip: Lapic | None) -> None:
+    def __init__(self, vm: Vm, chip: Lapic | None) -> None:
         super().__init__()
-        self.fds, self.lapic = fds, chip
-        self.if_ = 1
-        self.nmis_taken = 0
+        self.vm, self.lapic = vm, chip
+        self.if_ = 0
+        self.nmis_seen = self.nmi_pending = 0
         self.handlers: tuple[Handler, ...] = ()
 
     def set_if(self, value: int) -> None:
@@ -76,32 +80,52 @@ class Vcpu(Object):
         """Return the calls of a vector's handler, or None if it has none."""
         return next((calls for number, _text, calls in self.handlers if number == vector), None)
 
-    @touches("fds", "lapic*")
+    @touches(VM, FDS, "lapic*")
     def window(self) -> int | Errno:
         """Enter the guest and look what it may take: NMI_VECTOR, OPEN for interrupts, or SHUT.
 
-        An NMI needs no IF; -EBADF when the VM is gone.
+        An NMI needs no IF; -EBADF when the VM is gone, otherwise it is held from here on.
         """
-        if not self.fds.is_open(VM_FD):
+        if not self.vm.fget_vcpu():
             return VM_IS_GONE
-        if self.lapic is None or not self.lapic.enter():
+        chip = self.lapic
+        if chip is None:
             return SHUT
-        if self.nmis_taken < self.lapic.nmi:
+        if chip.mp_state == SIPI_RECEIVED:
+            self._reset(chip)
+        if not chip.enter():
+            return SHUT
+        self._process_nmi(chip)
+        if self.nmi_pending:
             self.changed()
-            self.nmis_taken += 1
+            self.nmi_pending -= 1
             return NMI_VECTOR
         return OPEN if self.if_ else SHUT
+
+    def _reset(self, chip: Lapic) -> None:
+        """Drop the NMIs and clear IF, as a SIPI does (kvm_arch_vcpu_reset, vmx_vcpu_reset)."""
+        self.changed()
+        self.if_ = self.nmi_pending = 0
+        self.nmis_seen = chip.nmi
+
+    def _process_nmi(self, chip: Lapic) -> None:
+        """Let what was queued wait, up to the limit (process_nmi); no NMI handler runs by now."""
+        queued = chip.nmi - self.nmis_seen
+        if queued:
+            self.changed()
+            self.nmis_seen = chip.nmi
+            self.nmi_pending = min(self.nmi_pending + queued, NMI_LIMIT)
 
 
 class Guest(Object):
     """How often each vector was taken, over all vCPUs, and which was taken last."""
 
-    __slots__ = ("fds", "last", "taken", "total", "trace")
+    __slots__ = ("last", "taken", "total", "trace", "vm")
     FIELDS = ("counts", "total", "last")
 
-    def __init__(self, fds: Fds, trace: Trace) -> None:
+    def __init__(self, vm: Vm, trace: Trace) -> None:
         super().__init__()
-        self.fds, self.trace = fds, trace
+        self.vm, self.trace = vm, trace
         self.taken: dict[int, int] = {}
         self.total = 0
         self.last = -1
@@ -124,10 +148,13 @@ class Guest(Object):
         if vector != NMI_VECTOR:
             self.trace.emit(("kvm_inj_virq", vector))
 
-    @touches(FDS)
+    @touches(VM, FDS)
     def vm_exit(self, *event: int | str) -> bool:
-        """Leave the guest for an access, recording its tracepoint; False when the VM is gone."""
-        if not self.fds.is_open(VM_FD):
+        """Leave the guest for an access, recording its tracepoint; False when the VM is gone.
+
+        Otherwise it is held from here on.
+        """
+        if not self.vm.fget_vcpu():
             return False
         self.trace.emit(event)
         return True
@@ -156,14 +183,15 @@ def kvm_cpu_get_interrupt(profile: Profile, cpu: int) -> Path[int]:
 def vcpu_take(profile: Profile, cpu: int) -> Path[int | None]:
     """Take the next deliverable interrupt: its vector, None, or -EBADF. An NMI comes first."""
     vector: int = yield (Vcpu.window, vcpu(cpu))
+    if isinstance(vector, Errno):
+        return vector
     if vector == OPEN:
         vector = yield from kvm_cpu_get_interrupt(profile, cpu)
-        if vector == -1:
-            return None
-    elif vector != NMI_VECTOR:
-        return None if vector == SHUT else vector
-    yield (Guest.take, GUEST, vector)
-    return vector
+    taken = None if vector in NOTHING else vector
+    if taken is not None:
+        yield (Guest.take, GUEST, taken)
+    yield from kvm_put_kvm(profile)
+    return taken
 
 
 @path
@@ -187,30 +215,31 @@ def mmio_write(profile: Profile, cpu: int, addr: int, length: int, value: int) -
     """A guest's write to physical memory: 0, or -EBADF when the VM is closed."""
     if not (yield (Guest.vm_exit, GUEST, "kvm_mmio", MMIO_WRITE, length, addr, value)):
         return VM_IS_GONE
+    taken = False
     if profile.has("irqchip"):
-        if (yield from apic_mmio_write(profile, lapic(cpu), addr, length, value)):
-            return 0
-        if IOAPIC_BASE <= addr < IOAPIC_BASE + IOAPIC_LENGTH:
-            yield from ioapic_mmio_write(profile, addr, length, value)
-            return 0
-    yield from ioeventfd_write(profile, 0, addr, length, value)
+        taken = yield from apic_mmio_write(profile, lapic(cpu), addr, length, value)
+    if not taken:
+        yield from kvm_io_bus_write(profile, MMIO_BUS, addr, length, value)
+    yield from kvm_put_kvm(profile)
     return 0
 
 
 @path
 def mmio_read(profile: Profile, cpu: int, addr: int, length: int) -> Path[int]:
     """A guest's read of physical memory: the value; all ones where nothing answers."""
-    if not (yield (Fds.is_open, FDS, VM_FD)):
+    if not (yield (Vm.fget_vcpu, VM)):
         return VM_IS_GONE
     value: int | None = None
     if profile.has("irqchip"):
         value = yield from apic_mmio_read(profile, lapic(cpu), addr, length)
-        if value is None and IOAPIC_BASE <= addr < IOAPIC_BASE + IOAPIC_LENGTH:
-            value = yield from ioapic_mmio_read(profile, addr, length)
+    if value is None:
+        value = yield from kvm_io_bus_read(profile, MMIO_BUS, addr, length)
     if value is None:
         yield (Guest.trace_read, GUEST, "kvm_mmio", MMIO_UNSATISFIED, length, addr, 0)
-        return int((1 << 8 * length) - 1)
+        # Userspace has no device there, and its answer is traced when the vCPU comes back.
+        value = (1 << 8 * length) - 1
     yield (Guest.trace_read, GUEST, "kvm_mmio", MMIO_READ, length, addr, value)
+    yield from kvm_put_kvm(profile)
     return value
 
 
@@ -219,11 +248,8 @@ def pio_write(profile: Profile, cpu: int, port: int, length: int, value: int) ->
     """A guest's OUT: 0, or -EBADF when the VM is closed."""
     if not (yield (Guest.vm_exit, GUEST, "kvm_pio", 1, port, length, 1)):
         return VM_IS_GONE
-    if profile.has("irqchip") and port in PIC_PORTS:
-        if length == 1:  # the 8259 ignores anything but a byte
-            yield from pic_ioport_write(profile, port, value)
-        return 0
-    yield from ioeventfd_write(profile, 1, port, length, value)
+    yield from kvm_io_bus_write(profile, PIO_BUS, port, length, value)
+    yield from kvm_put_kvm(profile)
     return 0
 
 
@@ -232,23 +258,15 @@ def pio_read(profile: Profile, cpu: int, port: int, length: int) -> Path[int]:
     """A guest's IN: the value; all ones where nothing answers."""
     if not (yield (Guest.vm_exit, GUEST, "kvm_pio", 0, port, length, 1)):
         return VM_IS_GONE
-    if profile.has("irqchip") and port in PIC_PORTS:
-        return (yield from pic_ioport_read(profile, port)) if length == 1 else 0
-    return int((1 << 8 * length) - 1)
-
-
-@path
-def ioeventfd_write(profile: Profile, pio: int, addr: int, length: int, value: int) -> Path[None]:
-    """virt/kvm/eventfd.c: ioeventfd_write, for the first ioeventfd that matches."""
-    eventfd = yield (Ioeventfds.in_range, IOEVENTFDS, pio, addr, length, value)
-    if eventfd:
-        yield from eventfd_signal(profile, eventfd, 1)
+    value = yield from kvm_io_bus_read(profile, PIO_BUS, port, length)
+    yield from kvm_put_kvm(profile)
+    return int((1 << 8 * length) - 1) if value is None else value
 
 
 @path
 def msr_write(profile: Profile, cpu: int, msr: int, value: int) -> Path[int]:
     """WRMSR of the APIC base or an x2APIC register: 0, or GENERAL_PROTECTION."""
-    if not (yield (Fds.is_open, FDS, VM_FD)):
+    if not (yield (Vm.fget_vcpu, VM)):
         return VM_IS_GONE
     refused = 1
     if profile.has("irqchip") and msr == APIC_BASE_MSR:
@@ -256,13 +274,14 @@ def msr_write(profile: Profile, cpu: int, msr: int, value: int) -> Path[int]:
     elif profile.has("irqchip") and msr in X2APIC_MSRS:
         refused = yield from kvm_x2apic_msr_write(profile, lapic(cpu), msr, value)
     yield (Guest.trace_read, GUEST, "kvm_msr", 1, msr, value, 1 if refused else 0)
+    yield from kvm_put_kvm(profile)
     return GENERAL_PROTECTION if refused else 0
 
 
 @path
 def msr_read(profile: Profile, cpu: int, msr: int) -> Path[int]:
     """RDMSR of the APIC base or an x2APIC register: the value, or GENERAL_PROTECTION."""
-    if not (yield (Fds.is_open, FDS, VM_FD)):
+    if not (yield (Vm.fget_vcpu, VM)):
         return VM_IS_GONE
     value: int | None = None
     if profile.has("irqchip") and msr == APIC_BASE_MSR:
@@ -270,6 +289,7 @@ def msr_read(profile: Profile, cpu: int, msr: int) -> Path[int]:
     elif profile.has("irqchip") and msr in X2APIC_MSRS:
         value = yield from kvm_x2apic_msr_read(profile, lapic(cpu), msr)
     yield (Guest.trace_read, GUEST, "kvm_msr", 0, msr, value or 0, 1 if value is None else 0)
+    yield from kvm_put_kvm(profile)
     return GENERAL_PROTECTION if value is None else value
 
 
@@ -311,11 +331,14 @@ def guest_wake(profile: Profile, cpu: int, thread: str) -> Path[int]:
     return 0
 
 
-OPEN, SHUT = 0, 1
+OPEN, SHUT = -2, -3
 """What :meth:`Vcpu.window` finds when there is no NMI."""
 
+NOTHING = (SHUT, -1)
+"""What stands for no interrupt: the window is shut, or nothing is deliverable."""
+
 VM_IS_GONE = Errno(EBADF, "the VM is released, and its vCPUs with it")
-GENERAL_PROTECTION = -1
+GENERAL_PROTECTION = Fault("the guest gets #GP: no such MSR is there, or it refuses this access")
 """What an access returns that the guest is told of by #GP."""
 REDIR_WRITABLE = 0xFFFFFFFF & ~(1 << 14 | 1 << 12)
 """The low dword without remote IRR and delivery status, which Linux does not write back."""

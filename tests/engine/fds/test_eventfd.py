@@ -126,7 +126,13 @@ def test_a_signal_of_the_kernel_saturates(machine: Machine, belled: int) -> None
 
 @pytest.mark.parametrize(
     ("value", "mask"),
-    [(0, POLLOUT), (1, POLLIN | POLLOUT), (MOST - 1, POLLIN | POLLOUT), (MOST, POLLIN), (U64_MAX, POLLIN | POLLERR)],
+    [
+        (0, POLLOUT),
+        (1, POLLIN | POLLOUT),
+        (MOST - 1, POLLIN | POLLOUT),
+        (MOST, POLLIN),
+        (U64_MAX, POLLIN | POLLERR),
+    ],
 )
 def test_poll_tells_what_would_not_wait(value: int, mask: int) -> None:
     """POLLIN for a count, POLLOUT while a 1 fits, POLLERR at 2^64 - 1."""
@@ -163,7 +169,10 @@ def test_waiters_are_woken_newest_first(machine: Machine) -> None:
     for number in (1, 2):
         machine.memory.place(f"bell{number}", Bell())
         machine.call("user", "eventfd_poll", "eventfd#1", "ring_bell", f"bell{number}")
-    assert machine.memory.objects["eventfd#1"].load("waiters") == (("ring_bell", "bell2"), ("ring_bell", "bell1"))
+    assert machine.memory.objects["eventfd#1"].load("waiters") == (
+        ("ring_bell", "bell2"),
+        ("ring_bell", "bell1"),
+    )
 
 
 def test_only_the_last_close_hangs_up(machine: Machine, belled: int) -> None:

@@ -11,9 +11,9 @@ from kvmlab.engine.abi import (
     EBADF,
     EBUSY,
     EFAULT,
-    EINVAL,
     EFD_NONBLOCK,
     EFD_SEMAPHORE,
+    EINVAL,
     KVM_IRQ_ROUTING_MSI,
     POLLERR,
 )
@@ -118,7 +118,7 @@ def test_level_irqfds_run_out_of_source_ids(pit: bool, room: int) -> None:
     first = 2 if pit else 1
     keys = [machine.irqfd(machine.eventfd(), 11, LEVEL) for _ in range(room)]
     assert keys == list(range(first, first + room))
-    assert machine.memory.reports.log == ()
+    assert not machine.memory.reports.log
     assert machine.irqfd(machine.eventfd(), 11, LEVEL) == -EFAULT
     assert machine.memory.reports.log == ("kvm: exhaust allocatable IRQ sources!",)
     assert machine.irqfd(machine.eventfd(), 11) == 0
@@ -320,7 +320,7 @@ def test_an_emptied_route_leaves_a_stale_pointer(machine: Machine) -> None:
     machine.set_gsi_routing((*DEFAULT_ROUTING, msi(24, 0x51), msi(25, 0x52)))
     machine.irqfd(fd, 24)
     assert machine.set_gsi_routing((*DEFAULT_ROUTING, msi(25, 0x52))) == 0
-    assert machine.memory.reports.made == ()
+    assert not machine.memory.reports.made
     assert machine.write(fd) == 0
     (report,) = machine.memory.reports.made
     assert (report.kind, report.context) == ("use-after-free", "user")

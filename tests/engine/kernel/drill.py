@@ -9,7 +9,7 @@ from kvmlab.engine.kernel.locks import LOCKS, Locks, mutex_lock, mutex_unlock, s
 from kvmlab.engine.kernel.memory import kfree, kzalloc
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import PATHS, Op, Path, path
-from kvmlab.engine.kernel.rcu import RCU_READ_LOCK, RCU_READ_UNLOCK
+from kvmlab.engine.kernel.rcu import RCU_READ_LOCK, RCU_READ_UNLOCK, SRCU_READ_LOCK, SRCU_READ_UNLOCK
 from kvmlab.engine.kernel.sanitizers import Oops, Report
 from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.engine.machine import Machine
@@ -41,6 +41,8 @@ OPS: dict[str, Callable[..., Op]] = {
     "unmutex": mutex_unlock,
     "rcu": lambda: RCU_READ_LOCK,
     "unrcu": lambda: RCU_READ_UNLOCK,
+    "srcu": lambda: SRCU_READ_LOCK,
+    "unsrcu": lambda: SRCU_READ_UNLOCK,
     "sleep": lambda: (Locks.might_sleep, LOCKS, "sleeps"),
     "make": lambda: kzalloc("eventfd", 0, False),
     "free": kfree,

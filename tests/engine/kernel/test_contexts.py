@@ -116,14 +116,15 @@ def test_a_blocked_context_says_why(machine: Machine, holds: str, waits: str, re
 
 
 def test_a_call_that_stands_in_anothers_way_is_parked_in_auto() -> None:
-    """A lock held by a thread left standing in manual: the vCPU's call stands, and goes on later."""
-    lab = Lab("machine", "manual", "line 11 1", "step user 5", "auto")
-    assert lab.machine.memory.objects["locks"].load("spin") == {"ioapic.lock": "user"}
+    """A lock held by an actor in the middle of its call: the vCPU's call stands, and goes on later."""
+    lab = Lab("machine", "actor a: line 11 1")
+    while lab.machine.memory.objects["locks"].load("spin") != {"ioapic.lock": "a"}:
+        lab.say("step a")
     result = lab.one("mmio read 0xfec00010")
     assert (result.ret, result.errno) == ("none", "")
-    assert result.why == "vcpu0 stands at locks.spin_lock(ioapic.lock): ioapic.lock is held by user"
+    assert result.why == "vcpu0 stands at locks.spin_lock(ioapic.lock): ioapic.lock is held by a"
     assert "stands in" in lab.one("mmio read 0xfec00010").why
-    assert lab.one("finish user").ret == -1
+    assert lab.one("finish a").ret == -1
     assert lab.one("finish vcpu0").ret == 0
     assert reports(lab.machine) == []
 
@@ -160,7 +161,8 @@ def test_a_place_is_its_call_and_what_it_received(machine: Machine) -> None:
         machine.contexts.step(name)
         machine.contexts.step(name)
     places = [machine.contexts.get(name).at for name in ("a", "b")]
-    assert places[0] is places[1] is not None
+    assert places[0] is not None
+    assert places[0] is places[1]
     assert places[0].received() == [None, None]
     machine.contexts.step("a")
     assert machine.contexts.get("a").at is None
@@ -197,9 +199,24 @@ def test_a_stopped_prompt_is_replaced(machine: Machine) -> None:
     assert machine.submit("user", ("drill", ("spin a", "spin a"))) is Place.STOPPED
 
 
-def test_an_actor_may_not_be_changed_while_it_has_calls_to_make() -> None:
-    """It is refused with the remedy; one that is done is made anew."""
-    lab = Lab("machine", "eventfd a", "actor x: write a; write a")
-    assert "x has calls of its own to make; 'finish x' first" in lab.one("actor x: read a").why
+def test_an_actor_may_not_be_changed_in_the_middle_of_a_call() -> None:
+    """It is refused with the remedy; one that stands in no call is made anew."""
+    lab = Lab("machine", "eventfd a", "actor x: write a; write a", "actor x: write a 2", "step x")
+    assert lab.one("actor x: read a").why == "x stands in user_write; 'finish x' first"
     lab.say("finish x; actor x: read a")
     assert lab.one("finish x").ret == 2
+
+
+def test_an_actor_with_guest_commands_is_that_vcpu() -> None:
+    """Its calls are made by the vCPU's own context, under either name."""
+    lab = Lab(
+        "machine vcpus=2",
+        "ioapic 11 vector=0x41 unmasked dest=1",
+        "line 11 1",
+        "actor cpu: take vcpu=1; eoi vcpu=1",
+    )
+    lab.say("step cpu")
+    assert lab.one("take vcpu=1").why == "vcpu1 stands in vcpu_take; 'finish vcpu1' first"
+    assert lab.one("finish cpu").ret == 0
+    assert lab.fact("taken", 0x41) == 1
+    assert lab.one("take vcpu=1").ret == "none"

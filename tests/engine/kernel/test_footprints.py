@@ -14,7 +14,8 @@ from kvmlab.engine.kernel.path import Op, describe, footprint
 from kvmlab.engine.machine import Machine
 from kvmlab.language.errors import LanguageError
 from tests.engine.lab import Lab, fresh
-from tests.engine.stage import POLICIES, SCENARIOS, Stage
+from tests.engine.scenarios import SCENARIOS
+from tests.engine.stage import POLICIES, Stage
 from tests.sayings import MOVES, ROUTED, in_turn, sequences
 
 

@@ -103,7 +103,9 @@ def test_waiting_for_a_context_that_has_stopped_is_a_deadlock(machine: Machine) 
 
 
 @pytest.mark.parametrize("what", ["mutex m", "sleep", "synchronize_rcu", "flush_workqueue wq-events"])
-@pytest.mark.parametrize(("enter", "leave", "held"), [("spin a", "unspin a", "a"), ("rcu", "unrcu", "rcu_read_lock")])
+@pytest.mark.parametrize(
+    ("enter", "leave", "held"), [("spin a", "unspin a", "a"), ("rcu", "unrcu", "rcu_read_lock")]
+)
 def test_sleeping_while_atomic(machine: Machine, enter: str, leave: str, held: str, what: str) -> None:
     """What may sleep, under a spinlock or as an RCU reader, is reported whether it has to wait or not."""
     undo = ["unmutex m"] if what == "mutex m" else []

@@ -13,7 +13,8 @@ from kvmlab.engine.kernel.path import PATHS
 from kvmlab.engine.kernel.workqueue import QUEUES
 from kvmlab.engine.machine import Machine
 from tests.engine.lab import Lab, fresh
-from tests.engine.stage import SCENARIOS, Notebook, Scenario, Stage
+from tests.engine.scenarios import SCENARIOS, Notebook, Scenario
+from tests.engine.stage import Stage
 
 ONE_BY_ONE, STRAIGHT_ON = 10**9, 0
 """After how many calls the straight-line form is taken."""

@@ -74,8 +74,10 @@ def test_a_flush_waits_for_what_is_queued_before_it_only(machine: Machine) -> No
     assert machine.contexts.finish("flusher") == 2
     queue(machine, "spin s,unspin s")
     assert items(machine) == (
-        ("drill_work", "sleep"), ("barrier", "flusher"), ("drill_work", "spin~s,unspin~s"),
-    )  # fmt: skip
+        ("drill_work", "sleep"),
+        ("barrier", "flusher"),
+        ("drill_work", "spin~s,unspin~s"),
+    )
     assert machine.contexts.blocked("flusher") == (f"{WORKER} has not come to the flush barrier", (WORKER,))
     machine.contexts.finish(WORKER)
     assert machine.contexts.blocked("flusher") is None

@@ -294,10 +294,15 @@ def test_with_the_pollhup_hook_closing_pairs_goes_on_for_ever(pair: Pair) -> Non
 def test_an_event_in_flight_ends_before_the_eoifd_is_freed() -> None:
     """The shutdown waits for the notifier that runs under RCU; nobody touches freed memory."""
     lab = Lab(
-        "machine", "eventfd trigger; eventfd unmask", "ioapic 11 vector=0x41 level unmasked",
-        "irqfd trigger gsi=11 level; eoifd unmask key=trigger level", "write trigger; take",
-        "manual", "eoi; step vcpu0 9", "close unmask; finish user",
-    )  # fmt: skip
+        "machine",
+        "eventfd trigger; eventfd unmask",
+        "ioapic 11 vector=0x41 level unmasked",
+        "irqfd trigger gsi=11 level; eoifd unmask key=trigger level",
+        "write trigger; take",
+        "manual",
+        "eoi; step vcpu0 9",
+        "close unmask; finish user",
+    )
     assert "vcpu0 still reads under RCU" in lab.one("finish irqfd-cleanup").why
     assert lab.fact("eoifd", "unmask") == "shutting-down"
     lab.say("finish vcpu0; finish irqfd-cleanup")

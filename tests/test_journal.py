@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from kvmlab.repl.journal import CLOSED, KEPT, Journal
+from kvmlab.journal import CLOSED, KEPT, Journal
 
 WRITER = """
 import sys
 from pathlib import Path
-from kvmlab.repl.journal import Journal
+from kvmlab.journal import Journal
 journal = Journal(Path(sys.argv[1]), "machine kernel=linux-3.6 api=eoifd-v7")
 journal.add("eventfd trigger")
 print("written", flush=True)
@@ -97,3 +97,26 @@ def test_a_folder_that_cannot_be_written_is_an_oserror(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         Journal(tmp_path / "file" / "journal")
+
+
+def test_what_was_interrupted_is_forgotten(tmp_path: Path) -> None:
+    """The journal is as long as it was, and its first line is written again when it has to be."""
+    journal = Journal(tmp_path, "machine")
+    place = journal.place()
+    journal.add("eventfd a")
+    journal.return_to(place)
+    assert journal.path.read_text() == ""
+    journal.add("eventfd b")
+    place = journal.place()
+    journal.add("eventfd c")
+    journal.return_to(place)
+    journal.close()
+    assert journal.path.read_text() == "machine\neventfd b\n\n# closed\n"
+
+
+def test_a_pipe_among_the_journals_is_not_waited_for(tmp_path: Path) -> None:
+    """It is no journal."""
+    os.mkfifo(tmp_path / "odd.kvm")
+    journal = Journal(tmp_path)
+    assert journal.lost == []
+    journal.close()

@@ -45,6 +45,16 @@ class Journal:
                 self.head = ""
             self._file.write(text.encode("utf-8", "replace") + b"\n")
 
+    def place(self) -> tuple[str, int]:
+        """Return where the journal stands, for :meth:`return_to`."""
+        return self.head, os.fstat(self._file.fileno()).st_size
+
+    def return_to(self, place: tuple[str, int]) -> None:
+        """Forget what was added since a place: it was interrupted and has been taken back."""
+        self.head, size = place
+        with suppress(OSError):
+            self._file.truncate(size)
+
     def close(self) -> None:
         """End the journal; an empty one is removed. Those that were lost are not offered again."""
         with suppress(OSError):
@@ -61,7 +71,7 @@ class Journal:
 def _tidy(folder: Path) -> list[Path]:
     """Remove the oldest closed journals; return those that are neither closed nor in use."""
     closed, lost = [], []
-    for path in sorted(folder.glob("*.kvm")):
+    for path in sorted(filter(Path.is_file, folder.glob("*.kvm"))):
         with suppress(OSError), path.open("rb") as file:
             size = path.stat().st_size
             file.seek(max(0, size - len(CLOSED)))

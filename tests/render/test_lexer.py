@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvmlab.language.commands import VERBS
+from kvmlab.render.lexer import lex
 from kvmlab.render.theme import STYLES
-from kvmlab.repl.lexer import lex
 
 
 def styled(text: str) -> dict[str, str]:

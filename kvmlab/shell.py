@@ -1,7 +1,8 @@
-"""Execute and print: what the prompt and the line mode have in common.
+"""Execute and print: what every front end that takes lines has in common.
 
-A :class:`Shell` takes one line at a time and shows what came of it. It raises nothing: wrong text
-and an interrupt are shown as sentences, and the next line follows.
+A :class:`Shell` takes one line at a time and shows what came of it. Wrong text is shown as a
+sentence, and the next line follows; so does an interrupt where a person types, and the command
+that it hit has done nothing.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from kvmlab.journal import UNRECORDED, Journal
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.parse import parse_line
 from kvmlab.language.script import parse_script
+from kvmlab.place import Place
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.result import error_rows, result_rows
-from kvmlab.repl.journal import UNRECORDED, Journal
 from kvmlab.scripts import beside, read_script
 
 if TYPE_CHECKING:
     from kvmlab.language.command import Command
+    from kvmlab.result import Result
     from kvmlab.session import Session
 
 HELD, FAILED, WRONG = 0, 1, 2
@@ -29,14 +32,20 @@ Show = Callable[[list[Row]], None]
 
 
 class Shell:
-    """A session, where its output goes, and its journal. ``status`` is the worst that happened."""
+    """A session, where its output goes, and its journal. ``status`` is the worst that happened.
 
-    def __init__(self, session: Session, show: Show, journal: Journal | None = None) -> None:
+    Where nobody types, an interrupt is raised to the caller as KeyboardInterrupt.
+    """
+
+    def __init__(
+        self, session: Session, show: Show, journal: Journal | None = None, *, typed: bool = True
+    ) -> None:
         self.session = session
         self.status = HELD
         self._show = show
         self._number = 0
         self._journal = journal
+        self._typed = typed
         if journal is not None:
             journal.head = f"machine kernel={session.scope.kernel} api={session.scope.api}"
 
@@ -50,18 +59,35 @@ class Shell:
             self.status = WRONG
             self._show(error_rows(str(error), error.caret()))
         except KeyboardInterrupt:
+            if not self._typed:
+                raise
             self._show([line(Cell("interrupted: what had not finished is taken back", "warning"))])
         return True
 
     def _execute(self, command: Command) -> bool:
-        if self._journal is not None:
-            for said in self._said(command):
-                self._journal.add(said.text)
-        result = self.session.execute(command)
+        result = self._revocably(command) if self._typed else self._recorded(command)
         if result.held is False:
             self.status = max(self.status, FAILED)
         self._show(result_rows(result))
         return not result.ends
+
+    def _revocably(self, command: Command) -> Result:
+        """Execute a command; if it is interrupted, take it back whole and raise KeyboardInterrupt."""
+        place, written = Place(self.session), self._journal.place() if self._journal else None
+        try:
+            return self._recorded(command)
+        except KeyboardInterrupt:
+            if not place.restore():
+                self._show([line(Cell("only the newest units of it could be taken back", "warning"))])
+            elif self._journal is not None and written is not None:
+                self._journal.return_to(written)
+            raise
+
+    def _recorded(self, command: Command) -> Result:
+        if self._journal is not None:
+            for said in self._said(command):
+                self._journal.add(said.text)
+        return self.session.execute(command)
 
     def _said(self, command: Command) -> list[Command]:
         """Return what to record of a command: of ``source``, what its file says at this moment."""

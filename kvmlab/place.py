@@ -1,0 +1,71 @@
+"""Where a session stands before a command, so that one that is interrupted leaves nothing behind."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from operator import is_
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kvmlab.session import Session
+
+
+class Place:
+    """A session's machine, history, names, properties and counts at the moment this is made."""
+
+    def __init__(self, session: Session) -> None:
+        history = session.history
+        self._session = session
+        self._backend, self._history = session.backend, history
+        self._units, self._first, self._position = list(history.units), history.first, history.position
+        self._marks = dict(history.marks)
+        self._names = session.scope.copy()
+        self._properties = [replace(each) for each in session.properties]
+        self._texts = list(session.texts)
+        self._tally, self._last = replace(session.tally), session.last
+
+    def restore(self) -> bool:
+        """Make the session what it was; Ctrl+C waits until it is.
+
+        False if more units have passed than a history keeps: then the oldest it has is reached.
+        """
+        session = self._session
+        with uninterrupted():
+            session.backend, session.history = self._backend, self._history
+            whole = self._go_back()
+            session.scope, session.properties = self._names, self._properties
+            session.texts, session.tally = self._texts, self._tally
+            if whole:
+                session.last = self._last
+        return whole
+
+    def _go_back(self) -> bool:
+        """Undo what is new, then redo what the command had undone."""
+        session, history = self._session, self._history
+        if history.first > self._position:
+            history.goto(session, history.first)
+            return False
+        dropped = history.first - self._first
+        before = self._units[dropped:]
+        shared = next(
+            (at for at, same in enumerate(map(is_, before, history.units)) if not same),
+            min(len(before), len(history.units)),
+        )
+        history.goto(session, min(history.position, history.first + shared))
+        history.units = before
+        history.goto(session, self._position)
+        history.marks = self._marks
+        return True
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ignore Ctrl+C meanwhile; to be used in the main thread, the only one that is ever interrupted."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

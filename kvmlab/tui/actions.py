@@ -1,0 +1,173 @@
+"""The actions of the screen that act on the machine: each is a key and the text of a command.
+
+An action's text is a template over what is chosen on the screen (``{pin}``, ``{eventfd}``, …). It is
+written to the command line's log and run as if it had been typed. ``refuses`` says why it would do
+nothing now; such an action is not offered, and says why when its key is pressed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from string import Formatter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kvmlab.snapshot import RedirectionEntry
+    from kvmlab.tui.seen import Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Where an action is asked for: the pane with the focus ("" in the command line), and what is chosen."""
+
+    pane: str
+    values: Mapping[str, str]
+    seen: Seen
+
+
+Refuses = Callable[[Here], str]
+
+
+def _always(_here: Here) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action: its name, its keys, two words on it, its command, the pane it belongs to ("" for all)."""
+
+    name: str
+    keys: str
+    label: str
+    text: str
+    pane: str = ""
+    refuses: Refuses = _always
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What has to be chosen for it."""
+        return tuple([name for _, name, _, _ in Formatter().parse(self.text) if name])
+
+    def why_not(self, here: Here) -> str:
+        """Say why it would do nothing here, "" if it would do something."""
+        if self.pane and here.pane != self.pane:
+            return f"{self.label} belongs to the pane {self.pane}"
+        missing = [name for name in self.fields if not here.values.get(name)]
+        return f"no {missing[0]} is chosen" if missing else self.refuses(here)
+
+    def command(self, here: Here) -> str:
+        """Return the text of its command."""
+        return self.text.format_map(here.values)
+
+
+def _entry(here: Here) -> RedirectionEntry | None:
+    ioapic = here.seen.snapshot.ioapic
+    return ioapic.pins[int(here.values["pin"])] if ioapic else None
+
+
+def _pin_is(wanted: Callable[[RedirectionEntry], bool], sentence: str) -> Refuses:
+    """Refuse where the pin under the cursor is already so."""
+
+    def refuses(here: Here) -> str:
+        entry = _entry(here)
+        return sentence if entry is not None and not wanted(entry) else ""
+
+    return refuses
+
+
+def _own_line(level: int) -> Refuses:
+    """Refuse where userspace's source already holds the line so, or not."""
+
+    def refuses(here: Here) -> str:
+        entry = _entry(here)
+        if entry is None or entry.sources is None or (0 in entry.sources) != bool(level):
+            return ""
+        return f"source 0 {'asserts the line already' if level else 'does not assert the line'}"
+
+    return refuses
+
+
+def _open_eventfd(here: Here) -> str:
+    names = [fd for eventfd in here.seen.snapshot.eventfds or () for fd, _ in eventfd.fds]
+    return "" if here.values["eventfd"] in names else "it is closed"
+
+
+def _mode(mode: str) -> Refuses:
+    return lambda here: "" if here.seen.snapshot.mode == mode else f"the machine is not in {mode}"
+
+
+def _stands(here: Here) -> str:
+    contexts = {context.name: context for context in here.seen.snapshot.contexts or ()}
+    context = contexts.get(here.values["context"])
+    return "it is idle" if context is None or context.state == "idle" else _mode("manual")(here)
+
+
+def _takes(here: Here) -> str:
+    lapic = _lapic(here)
+    return "" if lapic is None or lapic[0] else "nothing is requested of its LAPIC"
+
+
+def _serves(here: Here) -> str:
+    lapic = _lapic(here)
+    return "" if lapic is None or lapic[1] else "nothing is in service"
+
+
+def _lapic(here: Here) -> tuple[bool, bool] | None:
+    """Tell whether the chosen vCPU's LAPIC has something requested, and in service."""
+    for lapic in here.seen.snapshot.lapics or ():
+        if str(lapic.vcpu) == here.values.get("vcpu"):
+            return bool(lapic.irr), bool(lapic.isr)
+    return None
+
+
+def _past(here: Here) -> str:
+    return "" if here.seen.position > here.seen.first else "there is nothing to be undone"
+
+
+def _future(here: Here) -> str:
+    return "" if here.seen.position < here.seen.total else "there is nothing to be done again"
+
+
+ACTIONS = (
+    Action("back", "f7", "back", "undo", refuses=_past),
+    Action("forward", "f8", "forward", "redo", refuses=_future),
+    Action("take", "f5", "take", "take vcpu={vcpu}", refuses=_takes),
+    Action("eoi", "f6", "EOI", "eoi vcpu={vcpu}", refuses=_serves),
+    Action("assert", "a", "assert", "irq-line gsi={gsi} level=1", "ioapic", _own_line(1)),
+    Action("deassert", "d", "deassert", "irq-line gsi={gsi} level=0", "ioapic", _own_line(0)),
+    Action(
+        "mask", "m", "mask", "ioapic {pin} masked", "ioapic", _pin_is(lambda e: not e.mask, "it is masked")
+    ),
+    Action(
+        "unmask",
+        "u",
+        "unmask",
+        "ioapic {pin} unmasked",
+        "ioapic",
+        _pin_is(lambda e: bool(e.mask), "it is not masked"),
+    ),
+    Action("signal", "w", "signal", "write {eventfd}", "eventfds", _open_eventfd),
+    Action("read", "r", "read", "read {eventfd}", "eventfds", _open_eventfd),
+    Action("poll", "p", "poll", "poll {eventfd}", "eventfds", _open_eventfd),
+    Action("close", "x", "close", "close {eventfd}", "eventfds", _open_eventfd),
+    Action("raise", "a", "raise", "raise {device}", "devices"),
+    Action("lower", "d", "lower", "lower {device}", "devices"),
+    Action("step", "s", "step", "step {context}", "contexts", _stands),
+    Action("finish", "f", "finish", "finish {context}", "contexts", _stands),
+    Action("manual", "m", "manual", "manual", "contexts", _mode("auto")),
+    Action("auto", "a", "auto", "auto", "contexts", _mode("manual")),
+    Action("goto", "enter", "go there", "goto {unit}", "history"),
+    Action("goto-column", "enter", "go there", "goto {unit}", "timeline"),
+    Action("run", "f9", "run", "run"),
+)
+"""Every action; those of a pane come before the others of its key."""
+
+NAMED = {action.name: action for action in ACTIONS}
+
+
+def offered(here: Here) -> Iterator[Action]:
+    """Yield the actions that would do something here: those of the pane first."""
+    for action in sorted(ACTIONS, key=lambda each: not each.pane):
+        if not action.why_not(here):
+            yield action

@@ -1,0 +1,160 @@
+"""The app: it puts the widgets together, and hands what they ask for to the driver as command text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Horizontal
+from textual.screen import Screen
+from textual.widgets import Label, Static
+
+from kvmlab.render.cells import Cell, Row, line
+from kvmlab.tui.actions import ACTIONS, NAMED, offered
+from kvmlab.tui.arrange import LAYOUTS
+from kvmlab.tui.bars import Bar
+from kvmlab.tui.candidates import Candidates
+from kvmlab.tui.command_line import CommandLine
+from kvmlab.tui.keys import KEYS
+from kvmlab.tui.overview import Overview
+from kvmlab.tui.pane import Pane
+from kvmlab.tui.requests import Requests
+from kvmlab.tui.stage import gsi_of
+from kvmlab.tui.widgets import SPECS, make_panes
+
+FRAMES = 20
+"""How often a second the screen looks whether the session has changed."""
+
+
+class KvmlabApp(Requests):
+    """The screen over one session."""
+
+    TITLE = "kvmlab"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *[Binding(a.keys, f"act('{a.name}')", a.label, priority=True) for a in ACTIONS if not a.pane],
+        *[Binding(key.keys, key.action, key.label, priority=True) for key in KEYS if not key.panes],
+    ]
+
+    def compose(self) -> ComposeResult:
+        """Yield the rows of the screen."""
+        yield Bar("tabs")
+        yield Container(id="body")
+        yield Bar("state")
+        yield self.log_pane
+        yield Candidates()
+        with Horizontal(id="command-row"):
+            yield Label("> ", id="prompt")
+            yield CommandLine(lambda: self.driver.session.scope if self.ready else None, self._past)
+        yield Bar("keys")
+        yield Static(id="small")
+
+    def on_mount(self) -> None:
+        """Have the frame painted, and then everything in it."""
+        self.command_line.focus()
+        self.arrange()
+        self.call_after_refresh(self._begin)
+
+    async def _begin(self) -> None:
+        """Make the session and its panes, greet, run what was asked for, and begin to look."""
+        # The engine and the language take a third of the start: the frame stands before them.
+        from kvmlab.tui.driver import Driver
+
+        self.driver = Driver(self._make(), self.log_pane.say, self._journal)
+        await self.screen_stack[0].query_one("#body").mount(*make_panes(self.driver.session))
+        self.ready = True
+        self.arrange()
+        self._greet()
+        for text in self._first:
+            self.action_say(text)
+        self.show()
+        self.set_interval(1 / FRAMES, self._tick)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let nothing but the end of the program be asked for before there is a session."""
+        return self.ready or action == "quit"
+
+    def _tick(self) -> None:
+        if self.driver.look():
+            self.show()
+
+    def _greet(self) -> None:
+        rows: list[Row] = [line(Cell(problem, "warning")) for problem in self.theme_problems]
+        if self._journal is None:
+            rows.append(line(Cell("this session is not journalled", "warning")))
+        elif self._journal.lost:
+            text = f'source "{self._journal.lost[-1]}"'
+            rows.append(line(Cell("The last session did not end by itself. This brings it back:", "muted")))
+            rows.append(line("  ", Cell(text, "word-verb")))
+        rows.append(
+            line(Cell("kvmlab", "header"), ": F1 helps and shows a first round; 'help' lists the commands")
+        )
+        self.log_pane.say(rows)
+
+    # -- what the widgets ask for -------------------------------------------------------------
+
+    @on(CommandLine.Entered)
+    def _entered(self, event: CommandLine.Entered) -> None:
+        if self.ready:
+            self.action_say(event.text)
+        else:
+            self._first.append(event.text)
+
+    @on(CommandLine.Candidates)
+    def _candidates(self, event: CommandLine.Candidates) -> None:
+        self.screen_stack[0].query_one(Candidates).list(event.found, event.at)
+
+    @on(Pane.Chosen)
+    def _chose(self, event: Pane.Chosen) -> None:
+        if event.pane.spec.subject == "pin" and event.pane.key:
+            self.gsi = gsi_of(self.driver.now, int(event.pane.key))
+        if event.pane.spec.subject != "unit":
+            self.show()
+        self._bars()
+
+    @on(Overview.GsiWanted)
+    def _gsi_wanted(self, event: Overview.GsiWanted) -> None:
+        self.gsi = event.gsi
+        self.show()
+
+    @on(Overview.PaneWanted)
+    def _pane_wanted(self, event: Overview.PaneWanted) -> None:
+        self.action_pane(event.pane)
+
+    def on_descendant_focus(self) -> None:
+        """Offer what works where the focus is now."""
+        if self.ready:
+            self._bars()
+
+    def action_act(self, name: str) -> None:
+        """Run the command of an action, or say why it would do nothing."""
+        action, here = NAMED[name], self.here()
+        why = action.why_not(here)
+        if why:
+            self.log_pane.say([line(Cell(f"{action.label}: {why}", "warning"))])
+            return
+        text = action.command(here)
+        self.command_line.keep(text)
+        self.action_say(text)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Yield everything that can be done, for the command palette."""
+        yield from super().get_system_commands(screen)
+        here = self.here()
+        for action in offered(here):
+            text = action.command(here)
+            yield SystemCommand(action.label, text, lambda name=action.name: self.action_act(name))
+        for key in KEYS:
+            if key.action.isidentifier() and key.action not in {"quit", "command_palette"}:
+                yield SystemCommand(key.label, key.help, getattr(self, f"action_{key.action}"))
+        for spec in SPECS:
+            yield SystemCommand(spec.title, "shows the pane", lambda name=spec.name: self.action_pane(name))
+        for layout in LAYOUTS:
+            yield SystemCommand(
+                f"Layout {layout.name}",
+                "arranges the panes",
+                lambda name=layout.name: self.action_arrangement(name),
+            )

@@ -1,0 +1,142 @@
+"""Which panes stand where, for every size of the screen. Pure, and data first.
+
+A layout is columns of slots; a slot shows one of its panes at a time, the one chosen last. Sizes
+are in cells, 0 takes an equal share of what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+SMALLEST = (60, 16)
+"""Columns and lines below which nothing is drawn but the size that is needed."""
+
+
+class Place(NamedTuple):
+    """Where a pane stands in the body of the screen, in cells."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for one of several panes, ``height`` cells high."""
+
+    height: int
+    panes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Slots one above the other, ``width`` cells wide."""
+
+    width: int
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Columns for a screen of at least ``width`` by ``height``; the log has ``log`` lines."""
+
+    name: str
+    width: int
+    height: int
+    log: int
+    columns: tuple[Column, ...]
+
+
+ALL = (
+    "path",
+    "ioapic",
+    "lapic",
+    "timeline",
+    "sources",
+    "eventfds",
+    "fds",
+    "contexts",
+    "trace",
+    "reports",
+    "pic",
+    "routes",
+    "devices",
+    "history",
+)
+"""Every pane; the one that is shown first where there is room for one comes first."""
+
+LAYOUTS = (
+    Layout(
+        "full",
+        180,
+        50,
+        12,
+        (
+            Column(44, (Slot(27, ("ioapic",)), Slot(0, ("history", "routes", "pic")))),
+            Column(0, (Slot(0, ("path", "timeline")), Slot(15, ("lapic",)), Slot(11, ("contexts",)))),
+            Column(
+                0,
+                (
+                    Slot(9, ("sources",)),
+                    Slot(0, ("eventfds",)),
+                    Slot(0, ("fds", "devices")),
+                    Slot(0, ("trace", "reports")),
+                ),
+            ),
+        ),
+    ),
+    Layout(
+        "wide",
+        110,
+        34,
+        8,
+        (
+            Column(44, (Slot(0, ("ioapic", "pic", "routes", "history")),)),
+            Column(
+                0,
+                (
+                    Slot(16, ("path", "lapic", "timeline", "contexts", "devices")),
+                    Slot(0, ("eventfds", "fds", "sources", "trace", "reports")),
+                ),
+            ),
+        ),
+    ),
+    Layout("narrow", *SMALLEST, 5, (Column(0, (Slot(0, ALL),)),)),
+)
+"""The layouts, the most demanding first."""
+
+
+def layout_for(width: int, height: int, name: str = "") -> Layout | None:
+    """Return the layout of a name, else the fullest one that a screen has room for; None where none fits."""
+    fitting = [layout for layout in LAYOUTS if width >= layout.width and height >= layout.height]
+    named = [layout for layout in fitting if layout.name == name]
+    return next(iter(named or fitting), None)
+
+
+def arrange(layout: Layout, chosen: Sequence[str], width: int, height: int) -> dict[str, Place]:
+    """Return the panes shown and their places in a body; ``chosen`` lists panes, the latest first."""
+    places: dict[str, Place] = {}
+    x = 0
+    for column, wide in zip(layout.columns, shares([c.width for c in layout.columns], width), strict=True):
+        y = 0
+        for slot, high in zip(column.slots, shares([s.height for s in column.slots], height), strict=True):
+            shown = next((name for name in chosen if name in slot.panes), slot.panes[0])
+            places[shown] = Place(x, y, wide, high)
+            y += high
+        x += wide
+    return places
+
+
+def shares(sizes: Sequence[int], total: int) -> list[int]:
+    """Return sizes with each 0 replaced by its share of what the others leave of ``total``."""
+    left, open_ones = max(0, total - sum(sizes)), sizes.count(0)
+    made: list[int] = []
+    for size in sizes:
+        share = size or -(-left // open_ones)
+        if not size:
+            left, open_ones = left - share, open_ones - 1
+        made.append(min(share, max(0, total - sum(made))))
+    return made

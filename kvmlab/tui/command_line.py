@@ -1,0 +1,205 @@
+"""The command line: one row with ghost text, history and completion over the session's language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.suggester import Suggester
+from textual.widgets import Input
+
+if TYPE_CHECKING:
+    from kvmlab.language.complete import Completion
+    from kvmlab.language.scope import Scope
+    from kvmlab.past import HistoryFile
+
+OPEN = ("=", ".", ":", ",")
+"""A completion that ends so is to be continued: no blank follows it."""
+
+
+class Ghost(Suggester):
+    """What the rest of a line may be: as it was last typed, else its one completion."""
+
+    def __init__(self, line: CommandLine) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._line = line
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """Return the whole line that is suggested."""
+        return self._line.guess(value)
+
+
+class CommandLine(Input):
+    """One row of text; Enter runs it. What may follow is posted for the list above it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "recall(-1)", "earlier", show=False, priority=True),
+        Binding("down", "recall(1)", "later", show=False, priority=True),
+        Binding("tab", "complete", "complete", show=False, priority=True),
+        Binding("escape", "leave", "to the panes", show=False, priority=True),
+    ]
+
+    class Candidates(Message):
+        """What could stand at the cursor, as (text, description), and which of it is chosen."""
+
+        def __init__(self, found: list[tuple[str, str]], at: int = -1) -> None:
+            super().__init__()
+            self.found = found
+            self.at = at
+
+    class Entered(Message):
+        """A line that is to be run."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    def __init__(self, scope: Callable[[], Scope | None], past: HistoryFile) -> None:
+        super().__init__(
+            placeholder="a command; ? lists what may follow, Tab completes, F1 explains",
+            id="command",
+            compact=True,
+            select_on_focus=False,
+            suggester=Ghost(self),
+        )
+        self._scope = scope
+        self._past = past
+        self._lines: list[str] = []
+        self._at = 0
+        self._typed = ""
+        self._open: list[Completion] = []
+        self._chosen = -1
+        self._completed = ""
+
+    def on_mount(self) -> None:
+        """Read the history of earlier sessions; a file that cannot be read costs only the history."""
+        with suppress(OSError):
+            self._lines = self._past.load()
+        self._at = len(self._lines)
+
+    def guess(self, value: str) -> str | None:
+        """Return the newest line of the history that begins so, else the line with its only completion."""
+        for line in reversed(self._lines):
+            if line.startswith(value) and line != value:
+                return line
+        found = self._complete(value, len(value))
+        return value[: found[0].start] + found[0].text if len(found) == 1 else None
+
+    def write(self, text: str) -> None:
+        """Put a text in place of the line."""
+        self.value = text
+        self.cursor_position = len(text)
+
+    async def action_submit(self) -> None:
+        """Run the line, and keep it."""
+        text = self.value
+        self.close_list()
+        self.value = ""
+        if text.strip():
+            self.keep(text)
+            self.post_message(self.Entered(text))
+
+    def keep(self, text: str) -> None:
+        """Keep a line in the history, and on disk for later sessions."""
+        if not self._lines or self._lines[-1] != text:
+            self._lines.append(text)
+        self._at = len(self._lines)
+        with suppress(OSError):
+            self._past.add(text)
+
+    def action_recall(self, by: int) -> None:
+        """Go through the open list, or else through the history's lines that begin as the typed one does."""
+        if self._open:
+            self._choose(self._chosen + by)
+            return
+        if self._at == len(self._lines):
+            self._typed = self.value
+        at = self._at + by
+        while 0 <= at < len(self._lines) and not self._lines[at].startswith(self._typed):
+            at += by
+        if 0 <= at <= len(self._lines):
+            self._at = at
+            self.write(self._lines[at] if at < len(self._lines) else self._typed)
+
+    def action_complete(self) -> None:
+        """Complete the word: the only candidate at once, else list them; on an empty line go on."""
+        if self._open:
+            self._choose(self._chosen + 1)
+            return
+        if not self.value.strip():
+            self.screen.focus_next()
+            return
+        found = self._complete(self.value, self.cursor_position)
+        if len(found) == 1:
+            self._insert(found[0], blank=True)
+        elif found:
+            self._open, self._chosen = found, -1
+            self._post()
+
+    def action_leave(self) -> None:
+        """Close the list, or clear the line, or leave for the panes."""
+        if self.close_list():
+            return
+        if self.value:
+            self.value = ""
+            return
+        self.screen.focus_next()
+
+    def close_list(self) -> bool:
+        """Close the list of candidates; tell whether there was one."""
+        was, self._open, self._chosen = bool(self._open), [], -1
+        self.post_message(self.Candidates([]))
+        return was
+
+    async def _on_key(self, event: events.Key) -> None:
+        before = self.value[: self.cursor_position]
+        if event.character == "?" and "#" not in before and before.count('"') % 2 == 0:
+            event.stop()
+            event.prevent_default()
+            follow = self._follow(before) or [("", "nothing more may follow")]
+            self.post_message(self.Candidates(follow))
+            return
+        await super()._on_key(event)
+
+    def watch_value(self, value: str) -> None:
+        """Close the list when the line is changed by anything but itself."""
+        if value != self._completed:
+            self.close_list()
+
+    def _complete(self, value: str, cursor: int) -> list[Completion]:
+        scope = self._scope()
+        if scope is None:
+            return []
+        from kvmlab.language.complete import complete  # 15 ms that the first frame does not wait for
+
+        return complete(value, cursor, scope)
+
+    def _follow(self, before: str) -> list[tuple[str, str]]:
+        scope = self._scope()
+        if scope is None:
+            return []
+        from kvmlab.language.complete import what_may_follow  # as above
+
+        return what_may_follow(before, scope)
+
+    def _choose(self, at: int) -> None:
+        self._chosen = at % len(self._open)
+        self._insert(self._open[self._chosen], blank=False)
+        self._post()
+
+    def _insert(self, found: Completion, blank: bool) -> None:
+        behind = self.value[self.cursor_position :]
+        space = " " if blank and not behind and not found.text.endswith(OPEN) else ""
+        head = self.value[: found.start] + found.text + space
+        self._completed = head + behind
+        self.value = self._completed
+        self.cursor_position = len(head)
+
+    def _post(self) -> None:
+        self.post_message(
+            self.Candidates([(each.text, each.description) for each in self._open], self._chosen)
+        )

@@ -1,0 +1,51 @@
+"""The keys that act on the screen itself: each names an action of the app, and says what it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Keys, the app's action, the word in the bar, a sentence; ``panes`` if only where no text is typed."""
+
+    keys: str
+    action: str
+    label: str
+    help: str
+    panes: bool = False
+
+
+KEYS = (
+    Key("f1", "explain", "help", "explains the pane that has the focus, and lists every key"),
+    Key("f2", "jump", "jump", "shows a letter on every pane: type it to go there"),
+    Key("f3", "maximise", "whole", "gives the pane all the room, or takes it back"),
+    Key("f4", "until", "until", "runs, or steps, until an expression holds"),
+    Key("ctrl+p", "command_palette", "menu", "lists every action, pane, layout and theme by name"),
+    Key("f10", "save", "save", "saves the session as a script"),
+    Key("f12", "prompt", "REPL", "goes to the prompt of kvmlab repl on this session, and back"),
+    Key("ctrl+q", "quit", "quit", "ends kvmlab"),
+    Key(
+        "c",
+        "copy_command",
+        "copy",
+        "copies the commands of this session since the machine was made",
+        panes=True,
+    ),
+    Key("y", "copy_pane", "copy pane", "copies the text of the pane", panes=True),
+    Key("colon", "command", "command", "goes to the command line", panes=True),
+    Key("slash", "filter", "filter", "shows only the lines of the trace that contain a text", panes=True),
+    Key("left_square_bracket", "act('back')", "back", "undoes one unit", panes=True),
+    Key("right_square_bracket", "act('forward')", "forward", "does it again", panes=True),
+    Key("g", "unit", "goto", "asks for a unit of the history, or a mark, to go to", panes=True),
+    Key("v", "vcpu", "vCPU", "chooses the next vCPU", panes=True),
+)
+"""The keys of the screen; the panes' numbers are in panes.py."""
+
+SHOWN = {"left_square_bracket": "[", "right_square_bracket": "]", "colon": ":", "slash": "/"}
+"""Keys by the name that Textual gives them, and as they are written."""
+
+
+def shown(key: str) -> str:
+    """Return a key as a person reads it."""
+    return SHOWN.get(key, key.upper() if key[:1] == "f" and key[1:].isdigit() else key.replace("ctrl+", "^"))

@@ -1,0 +1,175 @@
+"""One pane: the items of its registry entry, with a cursor on those that can be chosen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from kvmlab.render.cells import Cell
+from kvmlab.tui.actions import ACTIONS
+from kvmlab.tui.items import Item, items_of, marked, marked_tail
+from kvmlab.tui.keys import KEYS
+from kvmlab.tui.lines import Drawn, Lines
+from kvmlab.tui.panes import SPECS, PaneSpec, View
+from kvmlab.tui.placing import Span, place
+
+
+class Pane(Lines, can_focus=True):
+    """A pane of the registry. ``key`` names the item under the cursor, "" where there is none."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("left,h", "jump(-1)", "other column", show=False),
+        Binding("right,l", "jump(1)", "other column", show=False),
+    ]
+
+    class Chosen(Message):
+        """The cursor stands on another item."""
+
+        def __init__(self, pane: Pane) -> None:
+            super().__init__()
+            self.pane = pane
+
+    def __init__(self, spec: PaneSpec) -> None:
+        super().__init__(id=spec.name, classes="pane")
+        self.spec = spec
+        self.items: list[Item] = []
+        self._spans: list[tuple[Span, ...]] = []
+        self._listed: list[tuple[View, list[Item]]] = []
+        self._cursor = -1
+        self.border_title = spec.title
+        self.display = False
+        self._bind()
+
+    @property
+    def key(self) -> str:
+        """What the item under the cursor is about."""
+        return self.items[self._cursor].key if 0 <= self._cursor < len(self.items) else ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether the last command changed anything that is listed."""
+        return any(item.mark for item in self.items)
+
+    def show(self, before: View | None, now: View) -> None:
+        """List a moment, with what differs from the one before marked."""
+        key, count = self.key, len(self.items)
+        old = self._list(before) if before else None
+        mark = marked_tail if self.spec.tail and not self.spec.subject else marked
+        self.items = mark(old, self._list(now))
+        self._cursor = self._find(key)
+        if self.display:
+            self.place()
+        if self.spec.tail and len(self.items) != count:
+            self.scroll_end(animate=False, force=True)
+
+    def _list(self, view: View) -> list[Item]:
+        """Return the items of a moment; those of the last two are kept, one being the other's past."""
+        for known, items in self._listed:
+            if known.seen is view.seen and known.chosen == view.chosen:
+                return items
+        items = items_of(self.spec.rows(view), self.spec.lines)
+        self._listed = [*self._listed[-1:], (view, items)]
+        return items
+
+    def place(self) -> None:
+        """Put the items on lines, for the size that the pane has now."""
+        size = self.scrollable_content_region.size
+        self._spans = place(self.items, size.width, self.size.height, self.spec.flows)
+        self.border_title = f"{'* ' if self.changed else ''}{self.spec.title}"
+        self.draw([self._line(spans) for spans in self._spans])
+
+    def choose(self, key: str) -> None:
+        """Put the cursor on the item of a key, if there is one."""
+        at = next((i for i, item in enumerate(self.items) if item.key == key), -1)
+        if at >= 0:
+            self._put(at)
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor over the items that can be chosen; scroll where there are none."""
+        keys = [i for i, item in enumerate(self.items) if item.key and self.spec.subject]
+        if not keys:
+            self.scroll_relative(y=by, animate=False)
+            return
+        place_now = keys.index(self._cursor) if self._cursor in keys else (-1 if by > 0 else 0)
+        self._put(keys[min(max(place_now + by, 0), len(keys) - 1)])
+
+    def action_jump(self, by: int) -> None:
+        """Move the cursor to the other column of a pane that has two."""
+        for spans in self._spans:
+            row = [span.item for span in spans if span.first]
+            if len(row) == 2 and self._cursor in row:
+                self._put(row[1] if by > 0 else row[0])
+                return
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the mouse points."""
+        at = event.get_content_offset(self)
+        if at is None or not self.spec.subject:
+            return
+        y, x = at.y + self.scroll_offset.y, at.x
+        for span in self._spans[y] if y < len(self._spans) else ():
+            if x < span.width and self.items[span.item].key:
+                self._put(span.item)
+                return
+            x -= span.width + 1
+
+    def _bind(self) -> None:
+        """Take the keys of the pane's own actions, and those of the screen where no text is typed."""
+        keys = [(a.keys, f"act('{a.name}')", a.label) for a in ACTIONS if a.pane == self.spec.name]
+        keys += [(key.keys, key.action, key.label) for key in KEYS if key.panes]
+        keys += [(spec.key, f"pane('{spec.name}')", spec.title) for spec in SPECS if spec.key]
+        for key, action, label in keys:
+            self._bindings.bind(key, f"app.{action}", label, show=False)
+
+    def on_resize(self) -> None:
+        """Place the items anew."""
+        self.place()
+
+    def on_focus(self) -> None:
+        """Show the cursor."""
+        self.place()
+
+    def on_blur(self) -> None:
+        """Hide the cursor."""
+        self.place()
+
+    def _put(self, at: int) -> None:
+        self._cursor = at
+        self.place()
+        line = next((y for y, spans in enumerate(self._spans) if any(span.item == at for span in spans)), 0)
+        top, height = self.scroll_offset.y, self.size.height
+        if not top <= line < top + height:
+            self.scroll_to(y=line if line < top else line - height + 1, animate=False, force=True)
+        self.post_message(self.Chosen(self))
+
+    def _find(self, key: str) -> int:
+        """Return the item that the cursor stands on: the one of before, else the first."""
+        if not self.spec.subject:
+            return -1
+        keys = {item.key: i for i, item in reversed(list(enumerate(self.items))) if item.key}
+        return keys.get(key, next(iter(reversed(keys.values())), -1))
+
+    def _line(self, spans: tuple[Span, ...]) -> Drawn:
+        cells: list[Cell] = []
+        bright: tuple[int, int] | None = None
+        x = 0
+        for number, span in enumerate(spans):
+            here = self.has_focus and span.item == self._cursor
+            if here:
+                bright = (x, x + span.width)
+            cells += self._span(span, here)
+            if number + 1 < len(spans):
+                used = 2 + sum(len(cell.text) for cell in span.cells)
+                cells.append(Cell(" " * (span.width - used) + "│", "muted"))
+            x += span.width + 1
+        return Drawn(tuple(cells), bright)
+
+    def _span(self, span: Span, here: bool) -> list[Cell]:
+        mark = self.items[span.item].mark if span.first else ""
+        cursor = Cell(">" if here and span.first else " ", "cue")
+        return [cursor, Cell(mark or " ", "cue"), *span.cells]

@@ -1,0 +1,128 @@
+"""What a key asks of the screen itself: another pane, the whole room, a question, a copy, the prompt."""
+
+from __future__ import annotations
+
+from threading import Thread
+
+from textual.app import SuspendNotSupported
+
+from kvmlab.render.cells import Cell, line
+from kvmlab.tui.ask import Ask
+from kvmlab.tui.help import Help
+from kvmlab.tui.jump import Jump
+from kvmlab.tui.stage import Stage
+
+
+class Requests(Stage):
+    """The actions of the keys in keys.py."""
+
+    def action_pane(self, name: str) -> None:
+        """Show a pane, and give it the focus."""
+        self.chosen = [name, *[other for other in self.chosen if other != name]]
+        self.arrange()
+        self.panes[name].focus()
+
+    def action_command(self) -> None:
+        """Give the command line the focus."""
+        self.command_line.focus()
+
+    def action_explain(self) -> None:
+        """Explain the pane that has the focus."""
+        self.push_screen(Help(self.pane.spec if self.pane else None))
+
+    def action_jump(self) -> None:
+        """Show a letter on everything that can have the focus, and go to the one that is typed."""
+        targets = [(widget.id or "", widget.region) for widget in self.screen.focus_chain]
+        self.push_screen(Jump(targets), self._jumped)
+
+    def _jumped(self, name: str | None) -> None:
+        if name:
+            self.screen.query_one(f"#{name}").focus()
+
+    def action_maximise(self) -> None:
+        """Give the pane that has the focus, or was chosen last, all the room, or take it back."""
+        self.whole = not self.whole
+        pane = self.pane or next((pane for pane in self.panes.values() if pane.display), None)
+        if self.whole and pane is not None:
+            self.chosen = [pane.spec.name, *[name for name in self.chosen if name != pane.spec.name]]
+        self.arrange()
+
+    def action_arrangement(self, name: str) -> None:
+        """Use the layout of a name where the screen has room for it."""
+        self.layout_name = name
+        self.arrange()
+
+    def action_vcpu(self) -> None:
+        """Choose the next vCPU."""
+        count = len(self.driver.now.snapshot.lapics or ()) or 1
+        self.vcpu = (self.vcpu + 1) % count
+        self.show()
+
+    def action_filter(self) -> None:
+        """Ask which tracepoints are to be shown."""
+        self.push_screen(Ask("Show tracepoints that contain", self.wanted), self._filtered)
+
+    def _filtered(self, text: str | None) -> None:
+        if text is not None:
+            self.wanted = text
+            self.show()
+
+    def action_until(self) -> None:
+        """Ask what is to hold, and go on until it does: forward, stepping, or running."""
+        self.push_screen(Ask("Go on until this expression holds (ioapic.11.irr == 1)"), self._until)
+
+    def _until(self, text: str | None) -> None:
+        if text:
+            self.driver.run_until(text, self._onward())
+            self.show()
+
+    def _onward(self) -> str:
+        """Return the command that goes on: what was undone, the chosen context's step, or one interrupt."""
+        now, pane = self.driver.now, self.pane
+        if now.position < now.total:
+            return "redo"
+        if now.snapshot.mode == "manual":
+            standing = [each.name for each in now.snapshot.contexts or () if each.state == "standing"]
+            chosen = pane.key if pane is not None and pane.spec.subject == "context" else ""
+            return f"step {chosen or next(iter(standing), 'user')}"
+        return "run 1"
+
+    def action_unit(self) -> None:
+        """Ask for a place in the history."""
+        self.push_screen(
+            Ask("Go to unit or mark"), lambda text: self.action_say(f"goto {text}") if text else None
+        )
+
+    def action_save(self) -> None:
+        """Ask for a file, and save the session as a script."""
+        self.push_screen(Ask("Save the session as", "session.kvm"), self._saved)
+
+    def _saved(self, path: str | None) -> None:
+        if path:
+            self.action_say(f'save "{path}"')
+
+    def action_copy_command(self) -> None:
+        """Copy the commands of the session."""
+        texts = self.driver.session.texts
+        self.copy_to_clipboard("\n".join(texts) + "\n")
+        self.log_pane.say([line(Cell(f"copied {len(texts)} commands", "muted"))])
+
+    def action_copy_pane(self) -> None:
+        """Copy the text of the pane."""
+        if self.pane is not None:
+            self.copy_to_clipboard("\n".join(self.pane.texts) + "\n")
+            self.log_pane.say([line(Cell(f"copied the pane {self.pane.spec.name}", "muted"))])
+
+    def action_prompt(self) -> None:
+        """Leave the screen for the prompt on the same session, until that ends."""
+        if self.repl is None:
+            return
+        try:
+            with self.suspend():
+                # The prompt runs an event loop of its own, which this thread already has.
+                thread = Thread(target=self.repl, args=(self.driver.session,))
+                thread.start()
+                thread.join()
+        except SuspendNotSupported:
+            self.log_pane.say([line(Cell("this terminal cannot be left for the prompt", "warning"))])
+        self.show()

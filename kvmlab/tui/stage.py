@@ -1,0 +1,176 @@
+"""The stage: a session's driver, what is chosen on the screen, and what is drawn where.
+
+It knows the widgets but not the keys; requests.py and app.py build on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from textual.events import Resize
+from textual.geometry import Size
+from textual.widgets import Static
+
+from kvmlab.tui.actions import Here, offered
+from kvmlab.tui.arrange import SMALLEST, Column, Layout, Slot, arrange, layout_for
+from kvmlab.tui.bars import Bar, key_parts, state_parts, tab_parts
+from kvmlab.tui.command_line import CommandLine
+from kvmlab.tui.grid import Grid
+from kvmlab.tui.keys import KEYS, shown
+from kvmlab.tui.log import Log
+from kvmlab.tui.pane import Pane
+from kvmlab.tui.panes import View
+from kvmlab.tui.placing import GUTTER
+from kvmlab.tui.seen import Seen
+from kvmlab.tui.theme import ThemedApp
+from kvmlab.tui.widgets import SPECS
+
+if TYPE_CHECKING:
+    from kvmlab.journal import Journal
+    from kvmlab.past import HistoryFile
+    from kvmlab.session import Session
+    from kvmlab.tui.driver import Driver
+
+ROWS = ("#tabs", "#body", "#state", "#log", "#command-row", "#keys")
+"""The rows of the screen from top to bottom; the candidates stand over them now and then."""
+
+ROWS_AROUND = 4
+"""Rows of the screen that are neither body nor log: tabs, state, command line, keys."""
+
+
+class Stage(ThemedApp):
+    """One session on the screen. ``chosen`` lists panes, the latest first; ``whole`` gives it all the room.
+
+    ``gsi`` is None until one is chosen; ``wanted`` is the text that the trace is filtered by. There
+    is a driver as soon as the stage is ``ready``.
+    """
+
+    driver: Driver
+
+    def __init__(
+        self,
+        make: Callable[[], Session],
+        past: HistoryFile,
+        journal: Journal | None = None,
+        theme: str = "",
+        first: Iterable[str] = (),
+        repl: Callable[[Session], object] | None = None,
+    ) -> None:
+        super().__init__(theme)
+        self.log_pane = Log()
+        self.ready = False
+        self._make = make
+        self.repl = repl
+        self.chosen: list[str] = []
+        self.whole = False
+        self.layout_name = ""
+        self.gsi: int | None = None
+        self.vcpu = 0
+        self.wanted = ""
+        self._first = list(first)
+        self._past = past
+        self._journal = journal
+
+    # -- what is where ------------------------------------------------------------------------
+
+    @property
+    def command_line(self) -> CommandLine:
+        """The command line."""
+        return self.screen_stack[0].query_one(CommandLine)
+
+    @property
+    def panes(self) -> dict[str, Pane]:
+        """Every pane by its name."""
+        return {pane.spec.name: pane for pane in self.screen_stack[0].query(Pane)}
+
+    @property
+    def pane(self) -> Pane | None:
+        """The pane that has the focus."""
+        focused = self.screen_stack[0].focused
+        return focused if isinstance(focused, Pane) else None
+
+    def here(self) -> Here:
+        """Return what the actions act on: the pane with the focus, and what is chosen in it."""
+        values = {"vcpu": str(self.vcpu)}
+        pane = self.pane
+        if pane is not None and pane.spec.subject:
+            values[pane.spec.subject] = pane.key
+        if values.get("pin"):
+            values["gsi"] = str(gsi_of(self.driver.now, int(values["pin"])))
+        return Here(pane.spec.name if pane else "", values, self.driver.now)
+
+    def on_resize(self, event: Resize) -> None:
+        """Arrange anew; the app itself learns its size only after this."""
+        self.arrange(event.size)
+
+    def arrange(self, size: Size | None = None) -> None:
+        """Give every pane that is shown its place on a screen of a size, by default the one it has."""
+        width, height = size or self.size
+        layout = layout_for(width, height, self.layout_name)
+        base = self.screen_stack[0]
+        small = base.query_one("#small", Static)
+        small.display = layout is None
+        for row in ROWS:
+            base.query_one(row).display = layout is not None
+        if layout is None:
+            small.update(f"kvmlab needs {SMALLEST[0]}x{SMALLEST[1]}, and has {width}x{height}")
+            return
+        self.log_pane.styles.height = layout.log
+        if self.whole and self.chosen:
+            layout = Layout("whole", 0, 0, layout.log, (Column(0, (Slot(0, (self.chosen[0],)),)),))
+        places = arrange(layout, self.chosen, width, height - layout.log - ROWS_AROUND)
+        for name, pane in self.panes.items():
+            pane.display = name in places
+            if name in places:
+                x, y, wide, high = places[name]
+                pane.styles.offset = (x, y)
+                pane.styles.width, pane.styles.height = wide, high
+        if self.ready:
+            self.call_after_refresh(self.show)
+
+    # -- what is shown ------------------------------------------------------------------------
+
+    def show(self) -> None:
+        """Draw what is seen now, marked where the last command changed it."""
+        with self.batch_update():
+            for pane in self.panes.values():
+                before = self.driver.before
+                pane.show(self._view(before, pane) if before else None, self._view(self.driver.now, pane))
+            self._bars()
+
+    def _view(self, seen: Seen, pane: Pane) -> View:
+        vector = pane.vector if isinstance(pane, Grid) else None
+        return View(seen, self.gsi, self.vcpu, vector, self.wanted, max(0, pane.size.width - GUTTER))
+
+    def _bars(self) -> None:
+        """Draw the three bars."""
+        panes, width = self.panes, self.size.width
+        base = self.screen_stack[0]
+        displayed = {name for name, pane in panes.items() if pane.display}
+        changed = {name for name, pane in panes.items() if pane.changed}
+        tabs = [(spec.name, spec.tab, spec.key) for spec in SPECS]
+        base.query_one("#tabs", Bar).put(tab_parts(tabs, displayed, changed))
+        base.query_one("#state", Bar).put(state_parts(self.driver.now))
+        actions = [(shown(a.keys), a.label, f"app.act('{a.name}')") for a in offered(self.here())]
+        keys = [
+            (shown(key.keys), key.label, f"app.{key.action}")
+            for key in KEYS
+            if not key.panes or self.pane is not None
+        ]
+        first = [key for key in keys if key[1] == "help"]
+        rest = [key for key in keys if key[1] != "help"]
+        base.query_one("#keys", Bar).put(key_parts([*first, *actions, *rest], width))
+
+    def action_say(self, text: str) -> None:
+        """Run command text, and show what came of it."""
+        self.driver.run(text)
+        self.show()
+        if self.driver.over:
+            self.exit()
+
+
+def gsi_of(seen: Seen, pin: int) -> int:
+    """Return the GSI that leads to a pin of the IOAPIC, the pin's own number where none does."""
+    routes = seen.snapshot.routes or ()
+    return next((route.gsi for route in routes if route.kind == "ioapic" and route.pin == pin), pin)

@@ -1,0 +1,61 @@
+"""Whether a terminal can show the screen, and what is put together before it is shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kvmlab.session import Session
+
+USAGE = 2
+"""Exit status where there is no terminal to draw on."""
+
+HINT = (
+    "kvmlab draws on a terminal, and this is none that it can draw on.\n"
+    "Use 'kvmlab run FILE' for scripts, or 'kvmlab repl --plain' for one line at a time."
+)
+
+
+def drawable() -> bool:
+    """Tell whether input and output are a terminal that understands cursor movement."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def start(
+    make: Callable[[], Session],
+    file: str = "",
+    theme: str = "",
+    *,
+    mouse: bool = True,
+    repl: Callable[[Session], object] | None = None,
+) -> int:
+    """Show the screen over the session that ``make`` returns until it ends; return the exit status.
+
+    ``file`` is a script that is run first; ``repl`` opens the prompt on a session.
+    """
+    if not drawable():
+        sys.stderr.write(HINT + "\n")
+        return USAGE
+    from kvmlab.journal import Journal
+    from kvmlab.past import HistoryFile
+    from kvmlab.settings import load_settings, state_dir
+    from kvmlab.tui.app import KvmlabApp  # Textual takes 150 ms
+
+    settings, problems = load_settings()
+    try:
+        journal = Journal(state_dir() / "journal")
+    except OSError:
+        journal = None
+    past = HistoryFile(state_dir() / "history", settings.history_size)
+    first = [f'source "{file}"'] if file else []
+    app = KvmlabApp(make, past, journal, theme or settings.theme, first, repl)
+    app.theme_problems[:0] = problems
+    try:
+        app.run(mouse=mouse)
+    finally:
+        if journal is not None:
+            journal.close()
+    return app.return_code or 0

@@ -1,0 +1,199 @@
+"""Scenarios that together run every path of the engine.
+
+A scenario is a machine, what has happened to it before, and calls that several contexts make at
+once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kvmlab.engine.kernel.continuation import Call
+from kvmlab.engine.kernel.object import Object
+from kvmlab.engine.kernel.path import Path, path
+from kvmlab.engine.profile import Profile
+
+
+class Notebook(Object):
+    """Notes the masks that a mask notifier of the tests was told of."""
+
+    __slots__ = ("notes",)
+    FIELDS = ("notes",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: tuple[int, ...] = ()
+
+    def note(self, mask: int) -> None:
+        """Add a note."""
+        self.changed()
+        self.notes = (*self.notes, mask)
+
+
+@path
+def note_mask(profile: Profile, notebook: str, mask: int) -> Path[None]:
+    """A mask notifier that writes down what it is told."""
+    yield (Notebook.note, notebook, mask)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is said in auto (``before``), then in manual (``acts``): text, or a context and its call."""
+
+    before: tuple[str, ...]
+    acts: tuple[str | tuple[str, Call], ...]
+
+
+LEVEL_PAIR = (
+    "machine vcpus=2",
+    "eventfd trigger; eventfd unmask",
+    "ioapic 11 vector=0x41 level unmasked",
+    "irqfd trigger gsi=11 level; eoifd unmask key=trigger level",
+)
+
+SCENARIOS: dict[str, Scenario] = {
+    "the life of an eventfd": Scenario(
+        ("machine",),
+        ("actor a: eventfd tick count=0x1ffffffff; write tick; poll tick; read tick; read tick; close tick",),
+    ),
+    "a semaphore with two names": Scenario(
+        ("machine", "eventfd tick semaphore count=2"),
+        ("actor a: dup tick tock; close tick; read tock; close tock", "actor b: read tick; write tick"),
+    ),
+    "a reader sleeps until a write": Scenario(
+        ("machine", "eventfd tick blocking"), ("actor reader: read tick", "actor writer: write tick 2")
+    ),
+    "a writer sleeps until a read": Scenario(
+        ("machine", "eventfd tick blocking count=0xfffffffffffffffe"),
+        ("actor writer: write tick 2", "actor reader: read tick"),
+    ),
+    "assign an edge irqfd that was signalled": Scenario(
+        ("machine", "eventfd trigger count=1", "ioapic 5 vector=0x35 unmasked"), ("irqfd trigger gsi=5",)
+    ),
+    "assign a level irqfd": Scenario(("machine", "eventfd trigger"), ("irqfd trigger gsi=11 level",)),
+    "assign an eventfd twice": Scenario(LEVEL_PAIR, ("irqfd trigger gsi=12 level",)),
+    "assign an eventfd that is no fd": Scenario(("machine",), ("ioctl irqfd fd=-1 gsi=3 flags=2",)),
+    "assign and refuse eoifds": Scenario(
+        (*LEVEL_PAIR, "eventfd other; irqfd other gsi=12 level"),
+        ("actor a: eoifd unmask key=other level; eoifd other key=trigger level; eoifd other key=9 level",),
+    ),
+    "an edge pulse while the vcpu takes": Scenario(
+        ("machine", "eventfd trigger", "ioapic 5 vector=0x35 unmasked", "irqfd trigger gsi=5"),
+        ("write trigger", "actor cpu: take vcpu=0; eoi vcpu=0"),
+    ),
+    "a second request during the EOI": Scenario(
+        (*LEVEL_PAIR, "write trigger", "take"), ("write trigger", "eoi", "actor other: read unmask")
+    ),
+    "deassign while the inject work is queued": Scenario(
+        (*LEVEL_PAIR, "manual", "write trigger", "finish user"),
+        ("irqfd trigger gsi=11 deassign", "actor other: eoifd unmask key=trigger level deassign"),
+    ),
+    "close, deassign, end and assign at once": Scenario(
+        (*LEVEL_PAIR, "eventfd next", "write trigger", "take"),
+        (
+            "actor a: close trigger",
+            "actor b: eoifd unmask key=trigger level deassign",
+            "eoi",
+            "actor c: irqfd next gsi=11 level; close unmask",
+        ),
+    ),
+    "close both while the EOI runs": Scenario(
+        (*LEVEL_PAIR, "write trigger", "take"), ("actor a: close trigger unmask", "eoi")
+    ),
+    "an ioeventfd comes and goes": Scenario(
+        ("machine", "eventfd kick", "eventfd tock", "ioeventfd kick addr=0xfe000000 len=4"),
+        (
+            "actor a: ioeventfd tock addr=0xfe000000 len=4 datamatch=3",
+            "actor b: ioeventfd tock addr=0x70 len=1 pio; ioeventfd kick addr=0x70 len=1 pio deassign",
+            "actor c: ioeventfd kick addr=0xfe000000 len=4 deassign",
+            "actor cpu: mmio write 0xfe000000 1; pio write 0x70 7; mmio read 0xfe000000; pio read 0x70",
+        ),
+    ),
+    "routes change under a reader": Scenario(
+        (
+            *LEVEL_PAIR,
+            "write trigger",
+            "take",
+            "eventfd msi",
+            "route 24 msi:0xfee00000:0x51",
+            "irqfd msi gsi=24",
+        ),
+        ("route 24 none", "eoi", "actor a: write msi; irq-line gsi=24 level=1; routes default"),
+    ),
+    "an MSI through the routing table": Scenario(
+        ("machine", "route 24 msi:0xfee00000:0x51"),
+        ("actor a: irq-line gsi=24 level=1; line 24 0; msi addr=0xfee00000 data=0x52",),
+    ),
+    "release with everything assigned": Scenario(
+        (
+            "machine vcpus=2 pit",
+            *LEVEL_PAIR[1:],
+            "eventfd kick; ioeventfd kick addr=0x70 len=1 pio",
+            "write trigger",
+        ),
+        ("release", "actor a: write trigger; irqfd trigger gsi=11 deassign"),
+    ),
+    "release while an ioctl runs": Scenario(
+        ("machine", "eventfd trigger"), ("actor a: irqfd trigger gsi=11 level", "actor b: release")
+    ),
+    "a PIT answers its ports": Scenario(("machine pit",), ("actor cpu: pio write 0x40 1; pio read 0x40",)),
+    "accesses that no chip has": Scenario(
+        ("machine",), ("actor cpu: pio write 0x20 1 len=2; pio read 0x20 len=2; mmio write 0xfec000fe 1",)
+    ),
+    "PITs and lines": Scenario(
+        ("machine",), (("user", ("vm_ioctl", ("kvm_create_pit",))), "actor a: line 4 1; line 4 0")
+    ),
+    "the 8259 pair by hand": Scenario(
+        ("machine", "pio write 0x21 0xf8; pio write 0xa1 0; line 9 1; line 9 0"),
+        ("actor cpu: take; pio write 0xa0 0x20; pio write 0x20 0x62; pio write 0x20 0x0c; pio read 0x20",),
+    ),
+    "the 8259 pair ends by itself": Scenario(
+        (
+            "machine bare",
+            "pio write 0x20 0x11; pio write 0x21 0x30; pio write 0x21 4; pio write 0x21 3",
+            "pio write 0xa0 0x11; pio write 0xa1 0x38; pio write 0xa1 2; pio write 0xa1 3",
+            "line 9 1",
+        ),
+        ("take",),
+    ),
+    "an 8259 handler ends both chips": Scenario(
+        ("machine", "pio write 0x21 0xf8; pio write 0xa1 0; line 9 1; take"),
+        (("vcpu0", ("guest_pic_eoi", (0,))),),
+    ),
+    "x2APIC registers": Scenario(
+        ("machine x2apic", "msr write 0x1b 0xfee00d00"),
+        ("actor cpu: msr write 0x830 0x44061; take; msr read 0x830; msr write 0x80b 0; msr read 7",),
+    ),
+    "an IPI by MMIO": Scenario(
+        ("machine vcpus=2",),
+        (
+            "actor cpu: mmio write 0xfee00310 0x1000000; mmio write 0xfee00300 0x61",
+            "actor other: take vcpu=1; eoi vcpu=1",
+        ),
+    ),
+    "registers are read": Scenario(
+        ("machine",), ("actor cpu: mmio read 0xfee00020; mmio read 0xfec00010; tpr 0x20; cli; take; sti",)
+    ),
+    "a handler that wakes a thread": Scenario(
+        ("machine", "eventfd tick", "actor thread: write tick", "manual", "finish thread"),
+        (
+            ("vcpu0", ("guest_wake", (0, "thread"))),
+            ("user", ("vcpu_set_handler", (0, 0x41, "eoi", (("mmio_write", (0, 0xFEE000B0, 4, 0)),)))),
+        ),
+    ),
+    "mask notifiers of the IOAPIC": Scenario(
+        ("machine",),
+        (
+            ("user", ("kvm_register_irq_mask_notifier", (11, "note_mask", "notebook"))),
+            "actor cpu: ioapic 11 unmasked; ioapic 11 masked",
+        ),
+    ),
+    "a mask notifier goes while it runs": Scenario(
+        ("machine",),
+        (
+            ("user", ("kvm_unregister_irq_mask_notifier", ("note_mask", "notebook"))),
+            "actor cpu: ioapic 11 unmasked; pio write 0x21 0",
+        ),
+    ),
+}
+"""By name: a claim on what is going on. None depends on another."""

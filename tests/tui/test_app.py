@@ -1,0 +1,334 @@
+"""The app: keys, mouse and command line lead to commands, and the panes show what came of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from kvmlab.tui.app import KvmlabApp
+from kvmlab.tui.candidates import Candidates
+from kvmlab.tui.keys import KEYS
+from kvmlab.tui.lines import Lines
+from kvmlab.tui.widgets import SPECS
+from tests.tui.stand import LEVEL, on_screen, text_of
+
+HEADER = 1
+"""Lines of the IOAPIC pane above its first pin."""
+
+
+def shown(app: KvmlabApp) -> set[str]:
+    """Return the names of the panes that are shown."""
+    return {name for name, pane in app.panes.items() if pane.display}
+
+
+def test_a_typed_line_is_run_logged_and_kept(tmp_path: Path) -> None:
+    """Enter runs the line; its text stands in the log and in the history file."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        app.command_line.value = "eventfd trigger"
+        await pilot.press("enter")
+        assert app.command_line.value == ""
+        assert "> eventfd trigger" in app.log_pane.texts
+        assert [item.key for item in app.panes["eventfds"].items if item.key] == ["trigger"]
+
+    on_screen(act, folder=tmp_path)
+    assert (tmp_path / "history").read_text() == "eventfd trigger\n"
+
+
+def test_a_key_writes_the_command_it_stands_for() -> None:
+    """Asserting the pin under the cursor is said as irq-line, then done."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        await pilot.press("escape", "1", "down", "down", "a")
+        assert "> irq-line gsi=2 level=1" in app.log_pane.texts
+        pane = app.panes["ioapic"]
+        assert [item.key for item in pane.items if item.mark] == ["2"]
+        assert any(text.startswith(">* ") and "A" in text for text in pane.texts)
+
+    on_screen(act)
+
+
+def test_a_click_on_the_bar_does_what_its_key_does() -> None:
+    """The bar at the bottom offers what works now, and can be clicked."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        bar = app.screen.query_one("#keys", Lines)
+        await pilot.click(bar, offset=(bar.texts[0].index("take"), 0))
+        assert "> take vcpu=0" in app.log_pane.texts
+        assert app.driver.now.snapshot.lapics is not None
+        assert app.driver.now.snapshot.lapics[0].isr == (0x41,)
+
+    on_screen(act, said=LEVEL)
+
+
+def test_a_key_that_does_nothing_says_why() -> None:
+    """An EOI with nothing in service is refused in the log, and no command runs."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        await pilot.press("f6")
+        assert app.log_pane.texts[-1] == "EOI: nothing is in service"
+        assert app.driver.said == []
+
+    on_screen(act)
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.key], ids=lambda spec: spec.name)
+def test_a_number_shows_its_pane(spec: object) -> None:
+    """Where no text is typed, a digit shows a pane and gives it the focus."""
+    name, key = getattr(spec, "name", ""), getattr(spec, "key", "")
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        await pilot.press("escape", key)
+        assert shown(app) == {name}
+        assert app.pane is app.panes[name]
+
+    on_screen(act, said=LEVEL)
+
+
+def test_every_key_of_the_screen_is_an_action_of_the_app() -> None:
+    """No entry of the table names an action that is not there."""
+    names = {key.action.partition("(")[0] for key in KEYS}
+    assert [name for name in names if not hasattr(KvmlabApp, f"action_{name}")] == []
+
+
+def test_marks_stay_until_the_next_command() -> None:
+    """Looking elsewhere leaves them; another command takes them away."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        await pilot.press("escape", "2", "1")
+        assert app.panes["ioapic"].changed
+        app.action_say("eventfd other")
+        assert not app.panes["ioapic"].changed
+        assert app.panes["eventfds"].changed
+
+    on_screen(act, said=LEVEL)
+
+
+def test_the_machine_goes_back_and_forward() -> None:
+    """F7 undoes the last unit, F8 does it again, and the state is the same as before."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        before = app.driver.now.snapshot
+        await pilot.press("f7")
+        assert app.driver.now.position == len(LEVEL) - 1
+        assert app.driver.now.snapshot != before
+        await pilot.press("f8")
+        assert app.driver.now.snapshot == before
+
+    on_screen(act, said=LEVEL)
+
+
+def test_the_history_goes_to_the_unit_under_the_cursor() -> None:
+    """The cursor starts at the top; Enter says goto with the unit's number."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        await pilot.press("escape", "0", "down", "down", "enter")
+        assert app.driver.said[-1] == "goto 2"
+        assert app.driver.now.position == 2
+
+    on_screen(act, said=LEVEL)
+
+
+def test_a_context_is_stepped_with_one_key() -> None:
+    """In manual, s moves the context under the cursor by one op."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        await pilot.press("escape", "7", "s")
+        assert app.driver.said[-1] == "step user"
+
+    on_screen(act, said=(*LEVEL[:-1], "manual", "write trigger"))
+
+
+def test_tab_completes_and_lists_what_is_open() -> None:
+    """One candidate is inserted at once; several are listed, and Tab goes through them."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        line = app.command_line
+        line.write("eventf")
+        await pilot.press("tab")
+        assert line.value == "eventfd "
+        line.write("close ")
+        await pilot.press("tab")
+        assert app.screen.query_one(Candidates).display
+        await pilot.press("tab")
+        assert line.value == "close trigger"
+        await pilot.press("tab")
+        assert line.value == "close unmask"
+        await pilot.press("escape")
+        assert not app.screen.query_one(Candidates).display
+
+    on_screen(act, said=LEVEL)
+
+
+def test_a_question_mark_lists_what_may_follow() -> None:
+    """It is not typed; the list has descriptions."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        app.command_line.write("irqfd trigger ")
+        await pilot.press("?")
+        assert app.command_line.value == "irqfd trigger "
+        assert any("gsi=" in text for text in app.screen.query_one(Candidates).texts)
+
+    on_screen(act, said=LEVEL)
+
+
+def test_the_arrow_recalls_what_begins_so() -> None:
+    """With nothing typed every line comes back, with a beginning only its own."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        for text in ("eventfd a", "take", "eventfd b"):
+            app.command_line.value = text
+            await pilot.press("enter")
+        await pilot.press("up", "up")
+        assert app.command_line.value == "take"
+        await pilot.press("down", "down")
+        assert app.command_line.value == ""
+        app.command_line.write("ev")
+        await pilot.press("up", "up")
+        assert app.command_line.value == "eventfd a"
+
+    on_screen(act)
+
+
+def test_ghost_text_is_the_history_before_the_language() -> None:
+    """What was typed last and begins so is suggested, else the only word that fits."""
+
+    async def act(app: KvmlabApp, _pilot: Pilot[None]) -> None:
+        assert app.command_line.guess("eventf") == "eventfd"
+        app.command_line.keep("eventfd trigger")
+        assert app.command_line.guess("eventf") == "eventfd trigger"
+        assert app.command_line.guess("nothing") is None
+
+    on_screen(act)
+
+
+def test_whole_gives_one_pane_the_room_and_takes_it_back() -> None:
+    """On a screen of three panes one is left, then three again."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        assert len(shown(app)) == 3
+        await pilot.press("escape", "5", "f3")
+        assert shown(app) == {"eventfds"}
+        await pilot.press("f3")
+        assert len(shown(app)) == 3
+
+    on_screen(act, size=(120, 40))
+
+
+def test_jump_mode_goes_to_the_letter() -> None:
+    """Every pane that is shown has a letter; any other key ends the mode."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        await pilot.press("f2", "a")
+        assert app.pane is app.panes["path"]
+        await pilot.press("f2", "escape")
+        assert app.pane is app.panes["path"]
+
+    on_screen(act)
+
+
+def test_help_is_about_the_pane_with_the_focus() -> None:
+    """F1 opens it, Escape closes it."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        await pilot.press("escape", "7", "f1")
+        assert any("Contexts and work queues: " in text for text in text_of(app))
+        await pilot.press("escape")
+        assert not any("Contexts and work queues: " in text for text in text_of(app))
+
+    on_screen(act)
+
+
+def test_the_trace_is_filtered_by_a_text() -> None:
+    """Only the lines with the text are left, and the pane says so."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        await pilot.press("escape", "8", "/")
+        await pilot.press(*"pic_set", "enter")
+        texts = app.panes["trace"].texts
+        assert "only lines with 'pic_set'" in texts[0]
+        assert all("pic_set" in text for text in texts)
+
+    on_screen(act, said=LEVEL)
+
+
+def test_until_runs_what_was_undone_to_the_place() -> None:
+    """F4 asks for an expression, and goes on until it holds."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        app.action_say("goto 0")
+        await pilot.press("f4", *"key.trigger == 1", "enter")
+        assert app.driver.now.position == 4
+
+    on_screen(act, said=LEVEL)
+
+
+def test_a_session_is_saved_and_copied_as_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F10 writes a script that can be run, c copies the same commands."""
+    monkeypatch.chdir(tmp_path)
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        await pilot.press("f10", "enter")
+        await pilot.press("escape", "c")
+        assert app.clipboard.splitlines() == list(LEVEL)
+
+    on_screen(act, said=LEVEL)
+    assert (tmp_path / "session.kvm").read_text().splitlines()[1:] == list(LEVEL)
+
+
+def test_a_screen_that_is_too_small_says_what_it_needs() -> None:
+    """Nothing else is drawn, and everything is back when there is room."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        assert [text.strip() for text in text_of(app) if text] == ["kvmlab needs 60x16, and has 59x16"]
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert shown(app) == {"path"}
+
+    on_screen(act, size=(59, 16))
+
+
+def test_only_rows_that_changed_are_drawn() -> None:
+    """A command that changes one pin redraws that pin's row of the pane, and no other."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        await pilot.press("escape", "1")
+        pane = app.panes["ioapic"]
+        app.action_say("eventfd a")
+        await pilot.pause()
+        text_of(app)
+        strips = dict(pane._strips)
+        app.action_say("irq-line gsi=5 level=1")
+        assert strips.keys() - pane._strips.keys() == {HEADER + 5}
+
+    on_screen(act)
+
+
+def test_the_text_of_a_pane_can_be_selected() -> None:
+    """A selection of everything is the text of the pane."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        await pilot.press("escape", "5")
+        pane = app.panes["eventfds"]
+        pane.text_select_all()
+        found = app.screen.get_selected_text()
+        assert found is not None
+        assert found.splitlines() == pane.texts
+
+    on_screen(act, said=LEVEL)
+
+
+def test_every_style_has_the_attributes_of_its_name() -> None:
+    """What is bold, reversed or underlined without any colour is so on the screen too."""
+    from kvmlab.render.theme import STYLES
+
+    async def act(app: KvmlabApp, _pilot: Pilot[None]) -> None:
+        pane = app.panes["path"]
+        for name, (_base, attributes) in STYLES.items():
+            style = pane.style_of(name)
+            has = {word for word in ("bold", "reverse", "italic", "underline") if getattr(style, word)}
+            assert has == set(attributes.split()), name
+
+    on_screen(act)

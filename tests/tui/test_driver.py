@@ -1,0 +1,73 @@
+"""The driver: text in, rows out, and what was seen before and after."""
+
+from __future__ import annotations
+
+from kvmlab.cli import make_session
+from kvmlab.render.cells import Row
+from kvmlab.render.plain import plain_lines
+from kvmlab.tui.driver import Driver
+from tests.tui.stand import LEVEL
+
+
+def driver_after(*texts: str) -> tuple[Driver, list[Row]]:
+    """Return a driver in which commands were run, and the rows it says."""
+    rows: list[Row] = []
+    driver = Driver(make_session(), rows.extend, None)
+    for text in texts:
+        driver.run(text)
+    return driver, rows
+
+
+def test_a_command_is_said_with_what_came_of_it() -> None:
+    """The log shows the text, then its tracepoints, then its answer."""
+    _driver, rows = driver_after("irq-line gsi=3 level=1")
+    said = plain_lines(rows)
+    assert said[0] == "> irq-line gsi=3 level=1"
+    assert any("kvm_set_irq" in text for text in said)
+
+
+def test_wrong_text_is_shown_with_a_caret_and_changes_nothing() -> None:
+    """The caret stands under the word, and the nearest word is named."""
+    driver, rows = driver_after("eventfd trigger")
+    seen = driver.now
+    driver.run("wrte trigger")
+    said = plain_lines(rows)
+    assert any("did you mean 'write'" in text for text in said)
+    assert any(text.startswith("^") for text in said)
+    assert driver.now.snapshot == seen.snapshot
+
+
+def test_before_and_now_are_one_command_apart() -> None:
+    """What a command changed is the difference of two moments."""
+    driver, _rows = driver_after(*LEVEL)
+    assert driver.before is not None
+    assert driver.before.position == driver.now.position - 1
+    assert driver.before.snapshot.lapics != driver.now.snapshot.lapics
+
+
+def test_quit_is_the_end() -> None:
+    """After it the driver is over."""
+    assert driver_after("quit")[0].over
+    assert not driver_after("eventfd a")[0].over
+
+
+def test_until_goes_forward_to_the_first_moment() -> None:
+    """It stops as soon as the expression holds, and no later."""
+    driver, _rows = driver_after(*LEVEL, "take", "eoi", "goto 0")
+    assert driver.run_until("ioapic.11.remote_irr == 1", "redo")
+    assert driver.now.position == len(LEVEL)
+
+
+def test_until_ends_where_nothing_changes_any_more() -> None:
+    """An expression that never holds costs the history and no more."""
+    driver, rows = driver_after(*LEVEL, "goto 0")
+    assert not driver.run_until("ioapic.11.vector == 0x99", "redo")
+    assert "does not hold" in plain_lines(rows)[-1]
+
+
+def test_until_refuses_wrong_text() -> None:
+    """An expression that is none is said to be so, and nothing runs."""
+    driver, rows = driver_after(*LEVEL)
+    assert not driver.run_until("ioapic.11.colour == 1", "run 1")
+    assert driver.now.position == len(LEVEL)
+    assert len(plain_lines(rows)[-1]) > 10

@@ -1,0 +1,77 @@
+"""The program on a real terminal, and where there is none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pexpect
+import pytest
+
+CHECKOUT = Path(__file__).parent.parent.parent
+RUN = [sys.executable, "-m", "kvmlab"]
+
+
+def terminal(*arguments: str, **more: str) -> pexpect.spawn[str]:
+    """Return the program on a terminal of 80x24."""
+    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **more}
+    return pexpect.spawn(
+        RUN[0],
+        [*RUN[1:], *arguments],
+        cwd=str(CHECKOUT),
+        env=environment,
+        dimensions=(24, 80),
+        timeout=20,
+        encoding="utf-8",
+    )
+
+
+@pytest.mark.parametrize("arguments", [[], ["tui"]])
+def test_without_a_terminal_two_lines_say_what_to_use(arguments: list[str]) -> None:
+    """A pipe gets no escape sequences: the hint, and exit status 2."""
+    done = subprocess.run(
+        [*RUN, *arguments], cwd=CHECKOUT, capture_output=True, text=True, input="", check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 2
+    assert "\x1b" not in done.stderr
+    assert "kvmlab run" in done.stderr
+
+
+def test_a_dumb_terminal_gets_the_hint_too() -> None:
+    """TERM=dumb cannot be drawn on."""
+    child = terminal(TERM="dumb")
+    child.expect("kvmlab run FILE")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 2
+
+
+def test_a_script_is_run_first_and_a_typed_line_after_it(tmp_path: Path) -> None:
+    """The panes show what the script did; quit ends the program with status 0."""
+    script = tmp_path / "first.kvm"
+    script.write_text("machine\neventfd nic-trigger\n")
+    child = terminal("tui", str(script))
+    child.expect("nic-trigger")
+    child.send("quit\r")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_no_colour_reaches_the_terminal_where_none_is_wanted() -> None:
+    """NO_COLOR leaves greys alone: every colour that is sent has three equal parts."""
+    child = terminal("tui", NO_COLOR="1")
+    child.expect("IRR")
+    seen = str(child.before)
+    child.send("quit\r")
+    child.expect(pexpect.EOF)
+    colours = [part.split(";")[:3] for part in seen.split("8;2;")[1:]]
+    assert [
+        colour
+        for colour in colours
+        if len({value.rstrip("m") for value in colour}) > 1 and "m" not in colour[0]
+    ] == []
