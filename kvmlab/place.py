@@ -1,4 +1,4 @@
-"""Where a session stands before a command, so that one that is interrupted leaves nothing behind."""
+"""Ctrl+C comes between commands, or in one that runs long; what it hits leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from operator import is_
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kvmlab.language.command import Command
+    from kvmlab.result import Result
     from kvmlab.session import Session
 
 
@@ -28,18 +30,17 @@ class Place:
         self._tally, self._last = replace(session.tally), session.last
 
     def restore(self) -> bool:
-        """Make the session what it was; Ctrl+C waits until it is.
+        """Make the session what it was; to be called where Ctrl+C waits.
 
         False if more units have passed than a history keeps: then the oldest it has is reached.
         """
         session = self._session
-        with uninterrupted():
-            session.backend, session.history = self._backend, self._history
-            whole = self._go_back()
-            session.scope, session.properties = self._names, self._properties
-            session.texts, session.tally = self._texts, self._tally
-            if whole:
-                session.last = self._last
+        session.backend, session.history = self._backend, self._history
+        whole = self._go_back()
+        session.scope, session.properties = self._names, self._properties
+        session.texts, session.tally = self._texts, self._tally
+        if whole:
+            session.last = self._last
         return whole
 
     def _go_back(self) -> bool:
@@ -61,11 +62,33 @@ class Place:
         return True
 
 
+LONG = frozenset({"run", "step", "finish", "source"})
+"""Commands that may take long: Ctrl+C stops them where they are. It waits for the end of any other."""
+
+
+def execute(session: Session, command: Command) -> Result:
+    """Perform a command in a session; KeyboardInterrupt is raised behind it, unless it is a long one.
+
+    An undo that is cut in two would leave a machine of which neither half is known.
+    """
+    if command.verb in LONG or any(inner.verb in LONG for inner in command.inner):
+        return session.execute(command)
+    with uninterrupted():
+        return session.execute(command)
+
+
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ignore Ctrl+C meanwhile; to be used in the main thread, the only one that is ever interrupted."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Have Ctrl+C wait until the end, where it raises KeyboardInterrupt."""
+    noted: list[int] = []
+    try:
+        before = signal.signal(signal.SIGINT, lambda number, _frame: noted.append(number))
+    except ValueError:  # Not the main thread: Python never interrupts it.
+        yield
+        return
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+    if noted:
+        raise KeyboardInterrupt

@@ -13,6 +13,7 @@ from kvmlab.language.command import Command
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.ready import check_ready
 from kvmlab.language.script import parse_script
+from kvmlab.place import execute
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.result import result_rows
 from kvmlab.result import Handler, Result
@@ -87,7 +88,7 @@ def checked(session: Session, commands: list[Command]) -> list[Command]:
 def run(session: Session, commands: list[Command]) -> Iterator[Result]:
     """Execute commands in order and yield their results; ends at `quit`."""
     for command in commands:
-        result = session.execute(command)
+        result = execute(session, command)
         yield result
         if result.ends:
             return

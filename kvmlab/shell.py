@@ -15,7 +15,7 @@ from kvmlab.journal import UNRECORDED, Journal
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.parse import parse_line
 from kvmlab.language.script import parse_script
-from kvmlab.place import Place
+from kvmlab.place import Place, execute, uninterrupted
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.result import error_rows, result_rows
 from kvmlab.scripts import beside, read_script
@@ -77,17 +77,19 @@ class Shell:
         try:
             return self._recorded(command)
         except KeyboardInterrupt:
-            if not place.restore():
+            with uninterrupted():
+                whole = place.restore()
+                if whole and self._journal is not None and written is not None:
+                    self._journal.return_to(written)
+            if not whole:
                 self._show([line(Cell("only the newest units of it could be taken back", "warning"))])
-            elif self._journal is not None and written is not None:
-                self._journal.return_to(written)
             raise
 
     def _recorded(self, command: Command) -> Result:
         if self._journal is not None:
             for said in self._said(command):
                 self._journal.add(said.text)
-        return self.session.execute(command)
+        return execute(self.session, command)
 
     def _said(self, command: Command) -> list[Command]:
         """Return what to record of a command: of ``source``, what its file says at this moment."""

@@ -119,9 +119,9 @@ def test_a_mark_is_a_moment(lab: Lab) -> None:
 
 def test_a_mark_in_a_future_that_is_gone_is_forgotten(lab: Lab) -> None:
     """A new unit ends what was undone, and the marks in it."""
-    lab.say("mark end; undo 2; mark middle; write a 100")
+    lab.say("mark end; undo 2; mark middle; write a 100; write a 200")
     assert lab.one("goto middle").why == ""
-    assert lab.one("goto end").why == "history has the units 0 to 4, not end"
+    assert lab.one("goto end").why == "history has the units 0 to 5, not end"
     assert count(lab) == 3
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from kvmlab.cli import make_session
 from kvmlab.journal import Journal
 from kvmlab.language.command import Command
 from kvmlab.language.parse import parse_line
-from kvmlab.place import Place
+from kvmlab.place import Place, execute
 from kvmlab.render.cells import Row
 from kvmlab.render.plain import plain_lines
 from kvmlab.result import Handler, Result
@@ -126,3 +127,41 @@ def test_an_interrupt_ends_a_pipe(shell: Callable[[bool], tuple[Shell, list[str]
     made, _shown, _journal = shell(False)
     with pytest.raises(KeyboardInterrupt):
         made.run_line("source x")
+
+
+def press_ctrl_c(session: Session, command: Command) -> Result:
+    """Perform a unit in whose middle Ctrl+C is pressed."""
+    say(session, "write a 20")
+    signal.raise_signal(signal.SIGINT)
+    say(session, "write a 30")
+    return Result(command)
+
+
+@pytest.mark.parametrize(("verb", "count"), [("undo", 53), ("run", 23)])
+def test_only_what_runs_long_is_stopped_in_its_middle(verb: str, count: int, session: Session) -> None:
+    """An undo comes to its end first; a run does not. Either way the interrupt is raised."""
+    session.handlers[verb] = press_ctrl_c
+    (command,) = parse_line(verb, session.scope)
+    with pytest.raises(KeyboardInterrupt):
+        execute(session, command)
+    assert session.snapshot().eventfds is not None
+    say(session, f"expect eventfd.a.count == {count}")
+    assert session.tally.failed == 0
+
+
+def test_ctrl_c_at_any_moment_of_an_undo_leaves_the_session_as_it_was(session: Session) -> None:
+    """Wherever it falls: the machine is the same, and so is what can be undone and redone."""
+    say(session, "write a; " * 300)
+    before = seen(session)
+    shell = Shell(session, lambda _rows: None)
+    previous = signal.signal(signal.SIGALRM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+    try:
+        for moment in range(1, 60):
+            signal.setitimer(signal.ITIMER_REAL, moment * 1e-4)
+            shell.run_line("undo 200; redo 200; " * 5)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            say(session, "redo 200")
+            assert seen(session)[:2] == before[:2]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)

@@ -131,7 +131,10 @@ class Machine:
         return None if result.__class__ is Place else result
 
     def _status(self, context: str, path: str, *args: Any) -> int:
-        status: int = self.call(context, path, *args)
+        result = self.submit(context, (path, args))
+        if result.__class__ is Place:
+            result = None
+        status: int = result
         return status
 
     def submit(self, context: str, call: Call) -> Any:

@@ -18,11 +18,13 @@ from kvmlab.tui.arrange import LAYOUTS
 from kvmlab.tui.bars import Bar
 from kvmlab.tui.candidates import Candidates
 from kvmlab.tui.command_line import CommandLine
+from kvmlab.tui.grid import Grid
 from kvmlab.tui.keys import KEYS
 from kvmlab.tui.overview import Overview
 from kvmlab.tui.pane import Pane
 from kvmlab.tui.requests import Requests
 from kvmlab.tui.stage import gsi_of
+from kvmlab.tui.touched import touched
 from kvmlab.tui.widgets import SPECS, make_panes
 
 FRAMES = 20
@@ -111,9 +113,19 @@ class KvmlabApp(Requests):
     def _chose(self, event: Pane.Chosen) -> None:
         if event.pane.spec.subject == "pin" and event.pane.key:
             self.gsi = gsi_of(self.driver.now, int(event.pane.key))
+        if event.pane.spec.subject == "event":
+            self._point(event.pane.key)
         if event.pane.spec.subject != "unit":
             self.show()
         self._bars()
+
+    def _point(self, event: str) -> None:
+        """Point in the other panes at what a tracepoint's line names."""
+        found = touched(event, self.driver.now.snapshot)
+        self.touched = found.items
+        grid = self.panes["lapic"]
+        if found.vector is not None and isinstance(grid, Grid):
+            grid.vector = found.vector
 
     @on(Overview.GsiWanted)
     def _gsi_wanted(self, event: Overview.GsiWanted) -> None:

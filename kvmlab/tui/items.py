@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 from kvmlab.render.cells import BODY, HEAD, Cell, Line, Row, layout
 
-CHANGED, NEW = "*", "+"
-"""The glyph of an item that the last command changed, and of one that it made."""
+CHANGED, NEW, NAMED = "*", "+", "~"
+"""The glyph of an item that the last command changed, of one that it made, of one that is pointed at."""
 
 
 class Item(NamedTuple):
@@ -63,6 +63,16 @@ def marked_tail(before: Sequence[Item] | None, now: Sequence[Item]) -> list[Item
     gone = next((k for k in range(len(old)) if old[k:] == new[: len(old) - k]), len(old))
     kept = len(old) - gone
     return [item if i < kept else item._replace(mark=NEW) for i, item in enumerate(now)]
+
+
+def pointed(items: Sequence[Item], keys: Container[str]) -> list[Item]:
+    """Return items with those of some keys pointed at, by a glyph and by the style of a cue."""
+    return [
+        item._replace(mark=NAMED, cells=tuple([Cell(cell.text, "cue") for cell in item.cells]))
+        if item.key and item.key in keys
+        else item
+        for item in items
+    ]
 
 
 def _names(items: Sequence[Item]) -> list[tuple[str, int]]:

@@ -24,6 +24,7 @@ KEYS = (
     Key("ctrl+p", "command_palette", "menu", "lists every action, pane, layout and theme by name"),
     Key("f10", "save", "save", "saves the session as a script"),
     Key("f12", "prompt", "REPL", "goes to the prompt of kvmlab repl on this session, and back"),
+    Key("ctrl+z", "suspend_process", "suspend", "leaves kvmlab for the shell; fg comes back"),
     Key("ctrl+q", "quit", "quit", "ends kvmlab"),
     Key(
         "c",

@@ -10,7 +10,7 @@ from textual.message import Message
 
 from kvmlab.render.cells import Cell
 from kvmlab.tui.actions import ACTIONS
-from kvmlab.tui.items import Item, items_of, marked, marked_tail
+from kvmlab.tui.items import Item, items_of, marked, marked_tail, pointed
 from kvmlab.tui.keys import KEYS
 from kvmlab.tui.lines import Drawn, Lines
 from kvmlab.tui.panes import SPECS, PaneSpec, View
@@ -41,6 +41,7 @@ class Pane(Lines, can_focus=True):
         self._spans: list[tuple[Span, ...]] = []
         self._listed: list[tuple[View, list[Item]]] = []
         self._cursor = -1
+        self._changed = False
         self.border_title = spec.title
         self.display = False
         self._bind()
@@ -53,14 +54,17 @@ class Pane(Lines, can_focus=True):
     @property
     def changed(self) -> bool:
         """Whether the last command changed anything that is listed."""
-        return any(item.mark for item in self.items)
+        return self._changed
 
     def show(self, before: View | None, now: View) -> None:
         """List a moment, with what differs from the one before marked."""
         key, count = self.key, len(self.items)
         old = self._list(before) if before else None
-        mark = marked_tail if self.spec.tail and not self.spec.subject else marked
-        self.items = mark(old, self._list(now))
+        mark = marked_tail if self.spec.subject == "event" else marked
+        items = mark(old, self._list(now))
+        self._changed = any(item.mark for item in items)
+        keys = {key for pane, key in now.touched if pane == self.spec.name}
+        self.items = pointed(items, keys) if keys else items
         self._cursor = self._find(key)
         if self.display:
             self.place()
@@ -148,11 +152,14 @@ class Pane(Lines, can_focus=True):
         self.post_message(self.Chosen(self))
 
     def _find(self, key: str) -> int:
-        """Return the item that the cursor stands on: the one of before, else the first."""
-        if not self.spec.subject:
+        """Return the item that the cursor stands on: the one of before, else the first, or a tail's last."""
+        keys = [i for i, item in enumerate(self.items) if item.key] if self.spec.subject else []
+        if not keys:
             return -1
-        keys = {item.key: i for i, item in reversed(list(enumerate(self.items))) if item.key}
-        return keys.get(key, next(iter(reversed(keys.values())), -1))
+        same = [i for i in keys if self.items[i].key == key]
+        if self._cursor in same:
+            return self._cursor
+        return next(iter(same), keys[-1] if self.spec.tail else keys[0])
 
     def _line(self, spans: tuple[Span, ...]) -> Drawn:
         cells: list[Cell] = []

@@ -20,6 +20,9 @@ from kvmlab.render.pins import pin_rows
 from kvmlab.snapshot import Snapshot
 from kvmlab.tui.seen import Seen
 
+EVENT = re.compile(r"(kvm_.*)")
+"""A line about the tracepoint that it shows."""
+
 NUMBERED = re.compile(r"\W*(\d+)")
 """A line about the number that it begins with."""
 
@@ -34,10 +37,11 @@ class View:
     vector: int | None = None
     wanted: str = ""
     width: int = 80
+    touched: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def chosen(self) -> tuple[object, ...]:
-        """All of it but the moment."""
+        """What the rows depend on beside the moment."""
         return self.gsi, self.vcpu, self.vector, self.wanted, self.width
 
 
@@ -216,7 +220,10 @@ SPECS = (
         "trace",
         "8",
         _trace,
-        "The newest tracepoints in the kernel's wording. / shows only the lines that contain a text.",
+        "The newest tracepoints in the kernel's wording. / shows only the lines that contain a text. What "
+        "the line under the cursor names is pointed at in the other panes by ~, and its vector in the LAPIC.",
+        subject="event",
+        lines=EVENT,
         tail=True,
     ),
     PaneSpec(

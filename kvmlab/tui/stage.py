@@ -68,6 +68,7 @@ class Stage(ThemedApp):
         self.gsi: int | None = None
         self.vcpu = 0
         self.wanted = ""
+        self.touched: frozenset[tuple[str, str]] = frozenset()
         self._first = list(first)
         self._past = past
         self._journal = journal
@@ -141,7 +142,8 @@ class Stage(ThemedApp):
 
     def _view(self, seen: Seen, pane: Pane) -> View:
         vector = pane.vector if isinstance(pane, Grid) else None
-        return View(seen, self.gsi, self.vcpu, vector, self.wanted, max(0, pane.size.width - GUTTER))
+        width = max(0, pane.size.width - GUTTER)
+        return View(seen, self.gsi, self.vcpu, vector, self.wanted, width, self.touched)
 
     def _bars(self) -> None:
         """Draw the three bars."""
@@ -164,6 +166,7 @@ class Stage(ThemedApp):
 
     def action_say(self, text: str) -> None:
         """Run command text, and show what came of it."""
+        self.touched = frozenset()
         self.driver.run(text)
         self.show()
         if self.driver.over:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from kvmlab.tui.actions import ACTIONS, NAMED
 from kvmlab.tui.app import KvmlabApp
 from kvmlab.tui.candidates import Candidates
 from kvmlab.tui.keys import KEYS
@@ -121,12 +122,12 @@ def test_the_machine_goes_back_and_forward() -> None:
 
 
 def test_the_history_goes_to_the_unit_under_the_cursor() -> None:
-    """The cursor starts at the top; Enter says goto with the unit's number."""
+    """The cursor starts at the newest; Enter says goto with the unit's number."""
 
     async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
-        await pilot.press("escape", "0", "down", "down", "enter")
-        assert app.driver.said[-1] == "goto 2"
-        assert app.driver.now.position == 2
+        await pilot.press("escape", "0", "up", "up", "enter")
+        assert app.driver.said[-1] == "goto 4"
+        assert app.driver.now.position == 4
 
     on_screen(act, said=LEVEL)
 
@@ -332,3 +333,74 @@ def test_every_style_has_the_attributes_of_its_name() -> None:
             assert has == set(attributes.split()), name
 
     on_screen(act)
+
+
+PRESSED = {
+    "back": ("", "", "undo"),
+    "forward": ("", "undo", "redo"),
+    "take": ("", "", "take vcpu=0"),
+    "eoi": ("", "take", "eoi vcpu=0"),
+    "run": ("", "", "run"),
+    "assert": ("ioapic", "", "irq-line gsi=11 level=1"),
+    "deassert": ("ioapic", "irq-line gsi=11 level=1", "irq-line gsi=11 level=0"),
+    "mask": ("ioapic", "", "ioapic 11 masked"),
+    "unmask": ("ioapic", "ioapic 11 masked", "ioapic 11 unmasked"),
+    "signal": ("eventfds", "", "write trigger"),
+    "read": ("eventfds", "", "read trigger"),
+    "poll": ("eventfds", "", "poll trigger"),
+    "close": ("eventfds", "", "close trigger"),
+    "step": ("contexts", "manual; write unmask", "step user"),
+    "finish": ("contexts", "manual; write unmask", "finish user"),
+    "manual": ("contexts", "", "manual"),
+    "auto": ("contexts", "manual", "auto"),
+    "goto": ("history", "", "goto 6"),
+    "goto-column": ("timeline", "", "goto 6"),
+}
+"""Name of an action → the pane it is asked for in, what is said before, the command that it becomes."""
+
+
+@pytest.mark.parametrize("name", PRESSED)
+def test_every_key_becomes_its_command(name: str) -> None:
+    """In its pane, with the first item or pin 11 chosen, the key of an action says its command."""
+    pane, before, command = PRESSED[name]
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        if pane:
+            app.action_pane(pane)
+            app.panes[pane].choose("11")
+        await pilot.press(NAMED[name].keys)
+        assert app.driver.said[-1] == command
+
+    on_screen(act, said=(*LEVEL, *filter(None, [before])))
+
+
+def test_every_action_is_pressed_but_those_of_devices() -> None:
+    """The table above leaves out only what no machine has yet."""
+    assert {action.name for action in ACTIONS} - set(PRESSED) == {"raise", "lower"}
+
+
+def test_the_palette_lists_what_works_here() -> None:
+    """Commands of the pane with the focus, every pane and every layout can be found by name."""
+
+    async def act(app: KvmlabApp, _pilot: Pilot[None]) -> None:
+        app.action_pane("ioapic")
+        app.panes["ioapic"].choose("11")
+        listed = {(command.title, command.help) for command in app.get_system_commands(app.screen)}
+        assert ("assert", "irq-line gsi=11 level=1") in listed
+        assert {spec.title for spec in SPECS} <= {title for title, _help in listed}
+        assert "Layout narrow" in {title for title, _help in listed}
+
+    on_screen(act, said=LEVEL)
+
+
+def test_another_theme_keeps_the_screen() -> None:
+    """Every theme that is registered can be chosen; what stands on the screen stays the same text."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        before = text_of(app)
+        for name in ("kvmlab-light", "mono", "ansi", "textual-light"):
+            app.theme = name
+            await pilot.pause()
+            assert text_of(app) == before
+
+    on_screen(act, said=LEVEL)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kvmlab.engine.kernel.continuation import Call, Context, Continuation, Place, handle_of
+from kvmlab.engine.kernel.deadlock import is_deadlocked
 from kvmlab.engine.kernel.locks import Locks
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import BLOCKED, PATHS, Op, describe, touches
@@ -128,10 +129,9 @@ class Contexts(Object):
     def call(self, name: str, call: Call) -> Any:
         """Run a call, then let the workers drain. Its result, or the Place it came to."""
         result = self._drain(name, call)
-        for queue in self.queues:
-            if queue.items or queue.running:
-                self.run_workers()
-                break
+        events, cleanup = self.queues
+        if events.items or cleanup.items or events.running or cleanup.running:
+            self.run_workers()
         return result
 
     def run_workers(self) -> bool:
@@ -168,7 +168,8 @@ class Contexts(Object):
     def _drain(self, name: str, call: Call) -> Any:
         """Run a call to its end: straight on where nothing can be in its way, else op by op."""
         self.drained += 1
-        if self.drained < WARM_UP or self.locks.busy() or self._working():
+        events, cleanup = self.queues
+        if self.drained < WARM_UP or self.locks.busy() or events.running or cleanup.running:
             return self._drain_ops(name, call)
         memory = self.memory
         caller, memory.current = memory.current, name
@@ -178,10 +179,6 @@ class Contexts(Object):
             return self._stop(name, call, end)
         finally:
             memory.current = caller
-
-    def _working(self) -> bool:
-        events, cleanup = self.queues
-        return bool(events.running or cleanup.running)
 
     def _drain_ops(self, name: str, call: Call) -> Any:
         memory = self.memory
@@ -253,7 +250,7 @@ class Contexts(Object):
             place = place.advance(value)
         context.at, context.stopped = place, stopped
         context.live = None
-        lost = bool(stopped) or self._check_deadlock(context)
+        lost = bool(stopped) or is_deadlocked(self, context)
         return Place.STOPPED if lost else Place.STANDING
 
     def _reported(self, name: str, oops: Oops) -> str:
@@ -332,7 +329,7 @@ class Contexts(Object):
         finally:
             memory.current = caller
         if value is BLOCKED:
-            self._check_deadlock(context)
+            is_deadlocked(self, context)
             return False
         self._receive(context, value)
         return True
@@ -390,26 +387,3 @@ class Contexts(Object):
         context.changed()
         context.at, context.result = None, value
         context.live, context.pending, context.place = None, None, None
-
-    # -- deadlock ----------------------------------------------------------------------
-
-    def _check_deadlock(self, context: Context) -> bool:
-        """Report a context that waits in a ring, or for one that has stopped for good."""
-        trail: list[str] = []
-        name = context.name
-        while True:
-            here = self.get(name)
-            why = self.blocked(name)
-            if here.stopped and trail:
-                text = f"{trail[0]} can never go on: {name} has stopped ({here.stopped})"
-                break
-            if why is None or not why[1]:
-                return False
-            if name in trail:
-                ring = trail[trail.index(name) :]
-                text = "each waits for the next: " + " → ".join([*ring, name])
-                break
-            trail.append(name)
-            name = why[1][0]
-        self.memory.reports.add(context.name, "deadlock", text)
-        return True
