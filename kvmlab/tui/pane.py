@@ -152,14 +152,19 @@ class Pane(Lines, can_focus=True):
         self.post_message(self.Chosen(self))
 
     def _find(self, key: str) -> int:
-        """Return the item that the cursor stands on: the one of before, else the first, or a tail's last."""
+        """Return the item that the cursor stands on: the one of before, else the first.
+
+        The cursor of a tail stays at its end until the pane has the focus.
+        """
         keys = [i for i, item in enumerate(self.items) if item.key] if self.spec.subject else []
         if not keys:
             return -1
+        if self.spec.tail and not self.has_focus:
+            return keys[-1]
         same = [i for i in keys if self.items[i].key == key]
         if self._cursor in same:
             return self._cursor
-        return next(iter(same), keys[-1] if self.spec.tail else keys[0])
+        return next(iter(same), keys[0])
 
     def _line(self, spans: tuple[Span, ...]) -> Drawn:
         cells: list[Cell] = []

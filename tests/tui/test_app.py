@@ -382,9 +382,10 @@ def test_every_action_is_pressed_but_those_of_devices() -> None:
 def test_the_palette_lists_what_works_here() -> None:
     """Commands of the pane with the focus, every pane and every layout can be found by name."""
 
-    async def act(app: KvmlabApp, _pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
         app.action_pane("ioapic")
         app.panes["ioapic"].choose("11")
+        await pilot.pause()
         listed = {(command.title, command.help) for command in app.get_system_commands(app.screen)}
         assert ("assert", "irq-line gsi=11 level=1") in listed
         assert {spec.title for spec in SPECS} <= {title for title, _help in listed}
