@@ -160,6 +160,8 @@ def main(files: Sequence[str], *, as_json: bool = False) -> int:
 
 def _lines(file: str) -> int:
     """Return how many traces a file has; 0 for one that can't be read, which reading it will tell."""
+    if not Path(file).is_file():
+        return 0
     try:
         with Path(file).open("rb") as lines:
             return sum(1 for _line in lines)

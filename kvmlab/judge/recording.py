@@ -47,6 +47,12 @@ FIELDS: dict[str, dict[str, tuple[int, int]]] = {
 
 _DEFAULTS = {"flags": 0}
 
+LONGEST_LINE = 16 << 20
+"""A trace has fewer characters than that."""
+
+LONGEST_NUMBER = 2 + 64
+"""A hexadecimal number has no more characters than that: 256 bits."""
+
 
 class BadRecording(Exception):
     """A file that cannot be replayed: which, in what line, and why."""
@@ -89,7 +95,9 @@ class Recording:
 
 def read(path: Path) -> Iterator[Recording]:
     """Yield the traces of a file, one after the other; BadRecording for what cannot be replayed."""
-    texts = dict(_read_texts(path.with_suffix(".tracetext.jsonl")))
+    if path.exists() and not path.is_file():
+        raise BadRecording(path, 0, "is no file that holds text: a folder, a device or a pipe")
+    texts = dict(_read_texts(path.parent / f"{path.stem}.tracetext.jsonl"))
     line = 0
     for line, trace in _lines(path):
         try:
@@ -104,7 +112,10 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     line = 0
     try:
         with path.open(encoding="utf-8") as file:
-            for line, text in enumerate(file, 1):
+            while text := file.readline(LONGEST_LINE):
+                line += 1
+                if len(text) == LONGEST_LINE:
+                    raise BadRecording(path, line, f"is longer than {LONGEST_LINE >> 20} Mi characters")
                 trace = json.loads(text)
                 if not isinstance(trace, dict):
                     raise BadRecording(path, line, "not a JSON object")
@@ -211,6 +222,8 @@ def _number(value: Any, field: str, limits: tuple[int, int]) -> int:
 
 def _value(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("0x"):
+        if len(value) > LONGEST_NUMBER:
+            raise _Wrong(f"a number of {len(value) - 2} hexadecimal digits is too long")
         try:
             return int(value, 16)
         except ValueError:

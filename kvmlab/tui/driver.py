@@ -17,9 +17,10 @@ from kvmlab.tui.seen import Seen, see
 
 if TYPE_CHECKING:
     from kvmlab.journal import Journal
+    from kvmlab.language.truth import Expression
     from kvmlab.session import Session
 
-MOST_STEPS = 10_000
+MOST_STEPS = 1_000
 """As many commands ``run_until`` runs before it gives up."""
 
 
@@ -31,21 +32,34 @@ class Driver:
 
     def __init__(self, session: Session, show: Callable[[list[Row]], None], journal: Journal | None) -> None:
         self.session = session
-        self.shell = Shell(session, show, journal)
+        self.shell = Shell(session, self._say, journal)
         self.said: list[str] = []
         self.over = False
         self.before: Seen | None = None
         self.now = see(session)
         self._show = show
+        self._rows: list[Row] = []
         self._version = session.version
 
     def run(self, text: str) -> None:
         """Run one line of commands, and say it and what came of it."""
-        self._show([line(Cell("> ", "prompt"), *said_cells(text))])
         self.before = self.now
+        self._run(text)
+        self._tell()
+
+    def _run(self, text: str) -> None:
+        self._say([line(Cell("> ", "prompt"), *said_cells(text))])
         self.over = not self.shell.run_line(text)
         self.said.append(text)
+
+    def _say(self, rows: list[Row]) -> None:
+        self._rows += rows
+
+    def _tell(self) -> None:
+        """Show what was said, at once: a log that is drawn for every line would be the slowest part."""
         self.look()
+        self._show(self._rows)
+        self._rows = []
 
     def look(self) -> bool:
         """See anew if the session has changed; tell whether it had."""
@@ -65,19 +79,23 @@ class Driver:
         except LanguageError as error:
             self._show([line(Cell(error.sentence(), "error"))])
             return False
-        start = self.now
-        for count in range(MOST_STEPS):
-            held, _why = self.session.judge(expression)
-            if held is True:
-                self._show([line(Cell(f"{text}: holds after {count} x {command}", "ok"))])
-                self.before = start
+        self.before = self.now
+        held = self._go_on(expression, command)
+        word = "holds" if held else "does not hold"
+        self._say([line(Cell(f"{text}: {word} after {command}", "ok" if held else "warning"))])
+        self._tell()
+        return held
+
+    def _go_on(self, expression: Expression, command: str) -> bool:
+        """Run a command until an expression holds, or nothing changes, or it has been long enough."""
+        session = self.session
+        for _ in range(MOST_STEPS):
+            if session.judge(expression)[0] is True:
                 return True
-            was = self.now
-            self.run(command)
-            if self.over or (self.now.snapshot, self.now.position) == (was.snapshot, was.position):
-                break
-        self._show([line(Cell(f"{text}: does not hold, and {command} changes nothing more", "warning"))])
-        self.before = start
+            was = session.snapshot(), session.history.position
+            self._run(command)
+            if self.over or (session.snapshot(), session.history.position) == was:
+                return False
         return False
 
 

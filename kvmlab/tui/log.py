@@ -18,19 +18,25 @@ class Log(Lines, can_focus=True):
     def __init__(self) -> None:
         super().__init__(id="log")
         self._lines: list[Line] = []
+        self._folded: list[Drawn] = []
         self.border_title = "Log"
 
     def say(self, rows: Iterable[Row]) -> None:
         """Append rows, and show the end."""
-        self._lines += layout(rows)
-        del self._lines[:-KEPT]
-        self._place()
+        new = layout(rows)
+        self._lines = [*self._lines, *new][-KEPT:]
+        self._folded = [*self._folded, *self._fold(new)][-KEPT:]
+        self._end()
 
     def on_resize(self) -> None:
         """Fold the lines to the new width."""
-        self._place()
+        self._folded = self._fold(self._lines)[-KEPT:]
+        self._end()
 
-    def _place(self) -> None:
+    def _fold(self, lines: Iterable[Line]) -> list[Drawn]:
         width = self.scrollable_content_region.width
-        self.draw([Drawn(part) for cells in self._lines for part in fold(cells, width)])
+        return [Drawn(part) for cells in lines for part in fold(cells, width)]
+
+    def _end(self) -> None:
+        self.draw(self._folded)
         self.scroll_end(animate=False, force=True)

@@ -209,3 +209,33 @@ def test_json_is_one_object_a_file(tmp_path: Path, capsys: pytest.CaptureFixture
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert (first["traces"], first["traces_agreed"], first["divergences"]) == (1, 1, [])
     assert (second["file"], "cannot be read" in second["error"]) == (missing, True)
+
+
+@pytest.mark.parametrize("name", [".", "/", "/dev/zero", "/dev/full"])
+def test_what_is_no_file_of_text_is_refused(name: str) -> None:
+    """A folder or a device is refused before anything is read from it."""
+    with pytest.raises(BadRecording, match="is no file that holds text"):
+        conform(name)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [("0x" + "f" * 5000, "5000 hexadecimal digits"), (10**300, "must be a number"), ("0xg", "hexadecimal")],
+)
+def test_a_number_that_cannot_be_is_refused_with_its_line(tmp_path: Path, value: object, why: str) -> None:
+    """A number that no register holds names the file, the line and the step."""
+    op = {"op": "mmio_write", "vcpu": 0, "addr": "0xfec00000", "value": value}
+    trace = {"name": "x", "kernel": "3.6", "vcpus": 1, "steps": [{"op": op, "ret": 0, "obs": {}}]}
+    file = tmp_path / "bad.jsonl"
+    file.write_text(json.dumps(trace) + "\n", encoding="utf-8")
+    with pytest.raises(BadRecording, match=rf"bad\.jsonl:1: step 0: .*{why}"):
+        conform(file)
+
+
+def test_a_line_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line longer than a trace can be is not read to its end."""
+    monkeypatch.setattr("kvmlab.judge.recording.LONGEST_LINE", 100)
+    file = tmp_path / "long.jsonl"
+    file.write_text("x" * 1000, encoding="utf-8")
+    with pytest.raises(BadRecording, match=r"long\.jsonl:1: is longer"):
+        conform(file)

@@ -75,3 +75,30 @@ def test_no_colour_reaches_the_terminal_where_none_is_wanted() -> None:
         for colour in colours
         if len({value.rstrip("m") for value in colour}) > 1 and "m" not in colour[0]
     ] == []
+
+
+@pytest.mark.parametrize(("arguments", "taken"), [((), True), (("--no-mouse",), False)])
+def test_the_mouse_is_left_to_the_terminal_where_asked_for(arguments: tuple[str, ...], taken: bool) -> None:
+    """Mouse reports are switched on (DECSET 1000) unless --no-mouse says otherwise."""
+    child = terminal("tui", *arguments)
+    child.expect("IRR")
+    seen = str(child.before)
+    child.send("quit\r")
+    child.expect(pexpect.EOF)
+    assert ("\x1b[?1000h" in seen) is taken
+
+
+def test_a_killed_session_is_offered_again(state: Path) -> None:
+    """What was said before kill -9 is in the journal, and the next start says how to bring it back."""
+    child = terminal("tui")
+    child.expect("IRR")
+    child.send("eventfd survivor\r")
+    child.expect("survivor=")
+    child.kill(9)
+    child.wait()
+    again = terminal("tui")
+    again.expect("The last session did not end by itself")
+    (journal,) = [path for path in (state / "journal").glob("*.kvm") if "survivor" in path.read_text()]
+    again.expect(journal.name[:15])
+    again.send("quit\r")
+    again.expect(pexpect.EOF)

@@ -199,7 +199,7 @@ class Contexts(Object):
         except StopIteration as end:
             return end.value
         except Oops as oops:
-            return self._park(name, call, received, self._reported(name, oops))
+            return self._park(name, call, [], self._reported(name, oops))
         finally:
             memory.current = caller
 

@@ -3,7 +3,8 @@
 Shutdown, deactivate, wake-up, release and the beginning of the event are quoted in the thread.
 The rest of the event, the ioctl's dispatch, assign and deassign are cut off there; what stands
 here is inferred and decided in sections 9.2 and 17 of the reference. The notifier is registered
-after eoifds.lock is dropped, because registering takes a mutex (inferred).
+after eoifds.lock is dropped, because registering takes a mutex (inferred). So a deassign that
+comes in between leaves a notifier of freed memory behind: a flaw of this reading, not known of v7.
 """
 
 from __future__ import annotations
