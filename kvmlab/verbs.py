@@ -5,6 +5,7 @@ Rooms below the session add theirs to its table.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,26 @@ def _run(session: Session, command: Command) -> Result:
     return session.unit(command, lambda: session.backend.run(command.args.get("count")))
 
 
+def storm(session: Session, command: Command) -> Generator[int, None, Result]:
+    """Run a storm as one unit, cycle by cycle: its result is what the generator returns."""
+    done = 0
+    for done in session.backend.storm(command.args["count"]):
+        yield done
+    short = done < command.args["count"]
+    answer = Answer(done, "", "no vCPU took the next interrupt" if short else "")
+    return session.unit(command, lambda: answer)
+
+
+def _storm(session: Session, command: Command) -> Result:
+    cycles = storm(session, command)
+    while True:
+        try:
+            next(cycles)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+
 def _expect(session: Session, command: Command) -> Result:
     if not command.inner:
         held, why = session.judge(command.args["expression"])
@@ -162,6 +183,7 @@ HANDLERS: dict[str, Handler] = {
     "step": _step,
     "finish": _finish,
     "run": _run,
+    "storm": _storm,
     "expect": _expect,
     "never": _property(wanted=False),
     "always": _property(wanted=True),

@@ -126,7 +126,6 @@ def test_what_is_not_here_yet_says_so(line: str) -> None:
         "machine backend=kvm",
         "machine with=source-filter",
         "machine without=filter-lock with=source-filter",
-        "expect 0: storm 3",
     ],
 )
 def test_a_machine_that_is_not_here_yet_says_so(lab: Lab, line: str) -> None:

@@ -7,7 +7,7 @@ anything a kernel could say no to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from kvmlab.engine.profile import Profile
@@ -68,6 +68,9 @@ class Backend(Protocol):
 
     def run(self, limit: int | None) -> Answer:
         """Let everything go on until nothing can; the number of interrupts taken."""
+
+    def storm(self, count: int) -> Iterator[int]:
+        """Run full cycles, yielding how many are done after each. Raises Refused where none can run."""
 
     def news(self, unit: Any) -> tuple[str, ...]:
         """Return what the kernel had to say meanwhile: sanitizer reports and lines of its log."""

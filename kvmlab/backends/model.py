@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, overload
 
@@ -283,6 +283,12 @@ class Model:
         if limit is None and taken == RUN_LIMIT:
             return Answer(taken, "", "stopped: a line that is never lowered storms for ever; 'run' goes on")
         return Answer(taken)
+
+    def storm(self, count: int) -> Iterator[int]:
+        """See :meth:`Backend.storm`."""
+        from kvmlab.backends.storm import storm
+
+        return storm(self.machine, count)
 
     # -- looking ----------------------------------------------------------------------------
 

@@ -141,6 +141,13 @@ def _startup() -> Iterator[Figure]:
     yield Figure("startup", "the prompt", min(_prompt() for _ in range(5)) * 1e3, "ms", 160, most=True)
 
 
+def _tui() -> Iterator[Figure]:
+    from kvmlab.judge.bench_tui import measure
+
+    for what, value, unit, most in measure():
+        yield Figure("tui", what, value, unit, most, most=True)
+
+
 def _prompt() -> float:
     """Return the seconds from exec to the prompt on a terminal of its own."""
     import pty
@@ -171,6 +178,7 @@ PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "session": _session,
     "language": _language,
     "startup": _startup,
+    "tui": _tui,
 }
 """Every part by its name."""
 

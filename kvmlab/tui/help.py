@@ -9,11 +9,11 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from kvmlab.render.cells import Cell, Row, layout, line, table
-from kvmlab.render.fold import fold
 from kvmlab.tui.actions import ACTIONS
 from kvmlab.tui.keys import KEYS, shown
 from kvmlab.tui.lines import Drawn, Lines
 from kvmlab.tui.panes import PaneSpec
+from kvmlab.tui.placing import fit
 
 LANGUAGE = (
     "Everything is done by commands: a key, a click and a menu write one to the log and run it. Type "
@@ -89,4 +89,4 @@ class HelpText(Lines, can_focus=True):
     def on_resize(self) -> None:
         """Fold the rows to the width."""
         width = self.scrollable_content_region.width
-        self.draw([Drawn(part) for cells in layout(self._rows) for part in fold(cells, width)])
+        self.draw([Drawn(part) for cells in layout(self._rows) for part in fit(cells, width)])

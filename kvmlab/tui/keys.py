@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Keys, the app's action, the word in the bar, a sentence; ``panes`` if only where no text is typed."""
+    """Keys, the app's action, the word in the bar ("" to leave it out), a sentence.
+
+    ``panes`` is True for a key that works only where no text is typed.
+    """
 
     keys: str
     action: str
@@ -35,6 +38,7 @@ KEYS = (
     ),
     Key("y", "copy_pane", "copy pane", "copies the text of the pane", panes=True),
     Key("colon", "command", "command", "goes to the command line", panes=True),
+    Key("escape", "command", "", "goes to the command line; from there, to the panes", panes=True),
     Key("slash", "filter", "filter", "shows only the lines of the trace that contain a text", panes=True),
     Key("left_square_bracket", "act('back')", "back", "undoes one unit", panes=True),
     Key("right_square_bracket", "act('forward')", "forward", "does it again", panes=True),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kvmlab.render.cells import Line, Row, layout
-from kvmlab.render.fold import fold
 from kvmlab.tui.lines import Drawn, Lines
+from kvmlab.tui.placing import fit
 
 KEPT = 2_000
 """As many lines are kept, the newest."""
@@ -35,7 +35,7 @@ class Log(Lines, can_focus=True):
 
     def _fold(self, lines: Iterable[Line]) -> list[Drawn]:
         width = self.scrollable_content_region.width
-        return [Drawn(part) for cells in lines for part in fold(cells, width)]
+        return [Drawn(part) for cells in lines for part in fit(cells, width)]
 
     def _end(self) -> None:
         self.draw(self._folded)

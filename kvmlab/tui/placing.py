@@ -33,7 +33,7 @@ def place(items: Sequence[Item], width: int, height: int, flows: bool) -> list[t
         return _two_columns(items, half)
     lines: list[tuple[Span, ...]] = []
     for index, item in enumerate(items):
-        folded = fold(item.cells, width - GUTTER)
+        folded = fit(item.cells, width - GUTTER)
         lines += [(Span(index, cells, i == 0, width),) for i, cells in enumerate(folded)]
     return lines
 
@@ -47,15 +47,32 @@ def _two_columns(items: Sequence[Item], half: int) -> list[tuple[Span, ...]]:
     return lines + [tuple(body[row::rows]) for row in range(rows)]
 
 
+def fit(cells: Line, width: int) -> list[Line]:
+    """Return cells as lines of at most ``width``: broken at blanks, and within what has none."""
+    lines: list[Line] = []
+    for part in fold(cells, width):
+        rest = part
+        while width > 0 and sum(len(cell.text) for cell in rest) > width:
+            lines.append(_cut(rest, 0, width))
+            rest = _cut(rest, width, None)
+        lines.append(rest)
+    return lines
+
+
+def _cut(cells: Line, start: int, end: int | None) -> Line:
+    """Return what of cells lies between two offsets of their text."""
+    kept: list[Cell] = []
+    at = 0
+    for text, style in cells:
+        part = text[max(0, start - at) : None if end is None else max(0, end - at)]
+        if part:
+            kept.append(Cell(part, style))
+        at += len(text)
+    return tuple(kept)
+
+
 def crop(cells: Line, width: int) -> Line:
     """Return cells cut to a width, with a sign that something is missing."""
     if sum(len(cell.text) for cell in cells) <= width:
         return cells
-    kept: list[Cell] = []
-    room = width - 1
-    for text, style in cells:
-        kept.append(Cell(text[:room], style))
-        room -= len(text)
-        if room <= 0:
-            break
-    return (*kept, Cell("…", "muted"))
+    return (*_cut(cells, 0, width - 1), Cell("…", "muted"))

@@ -42,7 +42,7 @@ LOOKS = (
     CommandSpec(
         "storm", LOOKING, "run full cycles, as one unit",
         (place("count", "count", "how many cycles", "N"), key("rate", "count", "cycles a second", "R")),
-        examples=("storm 1000",), ready=False,
+        examples=("storm 1000",),
     ),
 )  # fmt: skip
 
