@@ -15,6 +15,8 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
+from kvmlab.settings import CHOICES
+
 if TYPE_CHECKING:
     from kvmlab.session import Session
 
@@ -98,7 +100,9 @@ def parser() -> argparse.ArgumentParser:
     programs = top.add_subparsers(metavar="PROGRAM")
     tui = _program(programs, "tui", _tui, "the screen, which is also what kvmlab alone starts")
     tui.add_argument("file", nargs="?", default="", metavar="FILE", help="a script to run first")
-    tui.add_argument("--theme", default="", metavar="NAME", help="a theme by its name, or a theme file")
+    tui.add_argument("--theme", default="", metavar="FILE|NAME", help="a theme file, or a theme by its name")
+    text = f"in place of the one for the size: {', '.join(CHOICES['layout'])}"
+    tui.add_argument("--layout", default="", choices=CHOICES["layout"], metavar="LAYOUT", help=text)
     tui.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     _machine_options(tui)
     repl = _program(programs, "repl", _repl, "the prompt; reads commands from a pipe when stdin is none")
@@ -169,7 +173,7 @@ def _ready(options: argparse.Namespace) -> bool:
 
 
 def _default(options: argparse.Namespace) -> int:
-    return _tui(argparse.Namespace(kernel="", api="", file="", theme="", no_mouse=False))
+    return _tui(argparse.Namespace(kernel="", api="", file="", theme="", layout="", no_mouse=False))
 
 
 def _tui(options: argparse.Namespace) -> int:
@@ -178,7 +182,8 @@ def _tui(options: argparse.Namespace) -> int:
     from kvmlab.repl.start import start as start_repl
     from kvmlab.tui.start import start
 
-    return start(_maker(options), options.file, options.theme, mouse=not options.no_mouse, repl=start_repl)
+    chosen = options.file, options.theme, options.layout
+    return start(_maker(options), *chosen, mouse=not options.no_mouse, repl=start_repl)
 
 
 def _repl(options: argparse.Namespace) -> int:

@@ -1,19 +1,22 @@
-"""A user's configuration and the places where a user's files are.
+"""A user's settings and the places where a user's files are.
 
-``config.toml`` in the configuration folder is checked key by key: what is wrong is reported with
-file, line and key, its default is used, and the rest goes on. The environment variables
-KVMLAB_CONFIG_DIR and KVMLAB_STATE_DIR override the two folders.
+``settings.toml`` in the configuration folder is checked key by key: what is wrong is reported with
+file, line, key and the nearest thing that would be right, its default is used, and the rest goes on.
+What only a front end can check (whether a theme or a binding is there) keeps its place in the file,
+for that front end to report. The environment variables KVMLAB_CONFIG_DIR and KVMLAB_STATE_DIR
+override the two folders.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-FILE = "config.toml"
+FILE = "settings.toml"
 
 LARGEST = 1 << 20
 """A configuration or theme file of more bytes than this is not read."""
@@ -21,14 +24,42 @@ LARGEST = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a user can choose: the theme by name or path, and how many lines of history are kept."""
+    """What a user can choose.
+
+    ``theme`` is a name or a path, ``history_size`` a number of lines, ``fps`` how often a second the
+    screen looks for changes, ``layout`` one of LAYOUTS, ``keymap`` the keys of bindings by their IDs.
+    ``places`` says where in the file a setting stands (``FILE:LINE: KEY: ``), by its key.
+    """
 
     theme: str = "kvmlab-dark"
     history_size: int = 10_000
+    fps: int = 20
+    layout: str = "auto"
+    keymap: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def place(self, key: str) -> str:
+        """Return what stands before a sentence on a setting, "" for one that is in no file."""
+        return self.places.get(key, "")
+
+    def chosen(self, theme: str = "", layout: str = "") -> Settings:
+        """Return these settings with what a command line says in place of the file, "" for nothing."""
+        said = {key: value for key, value in (("theme", theme), ("layout", layout)) if value}
+        places = {key: place for key, place in self.places.items() if key not in said}
+        return replace(self, theme=theme or self.theme, layout=layout or self.layout, places=places)
 
 
-RANGES = {"history_size": range(1_000_001)}
+KEYS = ("theme", "history_size", "fps", "layout", "keymap")
+"""What the file may set."""
+
+RANGES = {"history_size": range(1_000_001), "fps": range(4, 61)}
 """The values that a number may have."""
+
+LAYOUTS = {"auto": "", "80x24": "narrow", "120x40": "wide", "200x60": "full"}
+"""The layouts by the size of screen that each is made for, as the screen names them."""
+
+CHOICES = {"layout": (*LAYOUTS, *filter(None, LAYOUTS.values()))}
+"""The values that a text may have, where there are few."""
 
 
 def config_dir() -> Path:
@@ -58,14 +89,28 @@ def load_settings() -> tuple[Settings, list[str]]:
 def parse_settings(text: str, file: str) -> tuple[Settings, list[str]]:
     """Return the settings in a TOML text, and a sentence for everything in it that is wrong."""
     data, problems = parse_toml(text, file)
-    settings = Settings()
-    for key, value in data.items():
-        wrong = _wrong(key, value)
+    found: dict[str, Any] = {"keymap": {}, "places": {}}
+    for table, key, value in _entries(data):
+        place = f"{file}:{line_of(text, key, table)}: {f'{table}.' if table else ''}{key}: "
+        wrong = _wrong_keys(value) if table else _wrong(key, value)
         if wrong:
-            problems.append(f"{file}:{line_of(text, key)}: {key}: {wrong}")
+            problems.append(place + wrong)
+            continue
+        found["places"][f"{table}.{key}" if table else key] = place
+        if table:
+            found[table][key] = (value,) if isinstance(value, str) else tuple(value)
         else:
-            settings = replace(settings, **{key: value})
-    return settings, problems
+            found[key] = value
+    return Settings(**found), problems
+
+
+def _entries(data: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield every entry as (table, key, value), the table being "" or keymap."""
+    for key, value in data.items():
+        if key == "keymap" and isinstance(value, dict):
+            yield from ((key, name, keys) for name, keys in value.items())
+        else:
+            yield "", key, value
 
 
 def parse_toml(text: str, file: str) -> tuple[dict[str, Any], list[str]]:
@@ -95,12 +140,28 @@ def read_text(path: Path) -> str:
         raise ValueError(f"is not UTF-8 at byte {error.start}") from error
 
 
-def line_of(text: str, key: str) -> int:
-    """Return the line on which a TOML key is assigned, 1 if it cannot be told."""
-    found = re.search(
-        rf"^[ \t]*[\"']?{re.escape(key)}[\"']?[ \t]*[=.]|^[ \t]*\[{re.escape(key)}\]", text, re.MULTILINE
-    )
-    return text.count("\n", 0, found.start()) + 1 if found else 1
+def line_of(text: str, key: str, table: str = "") -> int:
+    """Return the line on which a TOML key of a table is assigned, else that of the table, else 1."""
+    here, line = "", 1
+    for number, content in enumerate(text.split("\n"), start=1):
+        header = re.fullmatch(r"\s*\[\s*[\"']?([^\[\]\"']+?)[\"']?\s*\]\s*(?:#.*)?", content)
+        assigned = re.match(r"\s*[\"']?([^\"'=#\[\].\s]+)[\"']?\s*[=.]", content)
+        name = header[1] if header else assigned[1] if assigned else ""
+        here = header[1] if header else here
+        if name == key and (here if assigned else "") == table:
+            return number
+        if table and name == table:
+            line = number
+    return line
+
+
+def closest(word: str, words: Iterable[str], what: str = "nearest") -> str:
+    """Return what stands behind a sentence on a word that is none of ``words``: the one nearest to it."""
+    from difflib import get_close_matches  # 1 ms that a file without an error does not need
+
+    by_case = {each.lower(): each for each in words}
+    (found,) = get_close_matches(word.lower()[:80], by_case, n=1, cutoff=0.0) or ("",)
+    return f"; the {what} is {by_case[found]!r}" if found else ""
 
 
 def _user_dir(variable: str, kind: str) -> Path:
@@ -114,11 +175,34 @@ def _user_dir(variable: str, kind: str) -> Path:
 
 def _wrong(key: str, value: object) -> str:
     """Say what is wrong with a setting, "" if nothing is."""
-    if key not in Settings.__dataclass_fields__:
-        return f"no such setting; there are {', '.join(Settings.__dataclass_fields__)}"
+    if key not in KEYS:
+        return f"no such setting; there are {', '.join(KEYS)}{closest(key, KEYS)}"
+    if key == "keymap":
+        return f"expected a table of bindings and their keys, found {value!r}"
     default = getattr(Settings(), key)
     if type(value) is not type(default):
-        return f"expected {'a number' if isinstance(default, int) else 'a text'}, found {value!r}"
-    if key in RANGES and value not in RANGES[key]:
-        return f"expected 0 to {RANGES[key][-1]}, found {value!r}"
-    return ""
+        kind = "a number" if isinstance(default, int) else "a text"
+        return f"expected {kind} such as {default!r}, found {value!r}"
+    return _out_of_range(key, value) if isinstance(value, int) else _no_choice(key, str(value))
+
+
+def _out_of_range(key: str, value: int) -> str:
+    allowed = RANGES[key]
+    if value in allowed:
+        return ""
+    near = min(max(value, allowed[0]), allowed[-1])
+    return f"expected {allowed[0]} to {allowed[-1]}, found {value}; the nearest is {near}"
+
+
+def _no_choice(key: str, value: str) -> str:
+    if value in CHOICES.get(key, (value,)):
+        return ""
+    return f"expected one of {', '.join(CHOICES[key])}, found {value!r}{closest(value, CHOICES[key])}"
+
+
+def _wrong_keys(value: object) -> str:
+    """Say what is wrong with the keys of a binding, "" if they are a text or texts."""
+    keys = [value] if isinstance(value, str) else value
+    if isinstance(keys, list) and keys and all(isinstance(key, str) and key for key in keys):
+        return ""
+    return f"expected a key such as 'f5', or a list of keys, found {value!r}"

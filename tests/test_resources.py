@@ -16,6 +16,9 @@ from kvmlab.settings import Settings, load_settings, parse_settings
 
 ROOT = Path(__file__).parent.parent
 
+THERE = "there are theme, history_size, fps, layout, keymap"
+SIZES = "expected one of auto, 80x24, 120x40, 200x60, narrow, wide, full"
+
 
 def test_a_checkout_finds_its_own_folders() -> None:
     """Beside the package, without installing anything."""
@@ -65,16 +68,40 @@ def test_an_archive_finds_what_is_packed_in_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("theme = 3\nhistory_size = 5", "c.toml:1: theme: expected a text, found 3"),
-        ("history_size = true", "c.toml:1: history_size: expected a number, found True"),
-        ("\nhistory_size = -1", "c.toml:2: history_size: expected 0 to 1000000, found -1"),
-        ('theme = "a"\ncolour = "b"', "c.toml:2: colour: no such setting; there are theme, history_size"),
+        ("theme = 3\nfps = 5", "c.toml:1: theme: expected a text such as 'kvmlab-dark', found 3"),
+        ("history_size = true", "c.toml:1: history_size: expected a number such as 10000, found True"),
+        (
+            "\nhistory_size = -1",
+            "c.toml:2: history_size: expected 0 to 1000000, found -1; the nearest is 0",
+        ),
+        ("fps = 3", "c.toml:1: fps: expected 4 to 60, found 3; the nearest is 4"),
+        ("fps = 61", "c.toml:1: fps: expected 4 to 60, found 61; the nearest is 60"),
+        ('theme = "a"\nthem = "b"', f"c.toml:2: them: no such setting; {THERE}; the nearest is 'theme'"),
+        ('layout = "100x40"', f"c.toml:1: layout: {SIZES}, found '100x40'; the nearest is '120x40'"),
+        ("keymap = 1", "c.toml:1: keymap: expected a table of bindings and their keys, found 1"),
+        (
+            'theme = "mono"\n[keymap]\ntake = "f5"\ntheme = []',
+            "c.toml:4: keymap.theme: expected a key such as 'f5', or a list of keys, found []",
+        ),
         ("theme = [", "c.toml:1: not TOML: Invalid value"),
     ],
 )
 def test_what_is_wrong_is_reported_by_file_line_and_key(text: str, problem: str) -> None:
     """One wrong key is one sentence."""
     assert parse_settings(text, "c.toml")[1] == [problem]
+
+
+def test_a_setting_knows_where_it_stands() -> None:
+    """What only the screen can check is reported with its line; what a command line says has none."""
+    found, problems = parse_settings('[keymap]\nmask = ["x", "?"]\ntheme = "f5"\n"take"="a"', "c.toml")
+    assert problems == []
+    assert found.keymap == {"mask": ("x", "?"), "theme": ("f5",), "take": ("a",)}
+    assert found.place("keymap.take") == "c.toml:4: keymap.take: "
+    assert found.place("theme") == ""
+    themed, _ = parse_settings('layout = "auto"\ntheme = "x"', "c.toml")
+    assert themed.place("theme") == "c.toml:2: theme: "
+    chosen = themed.chosen(theme="mono")
+    assert (chosen.theme, chosen.place("theme"), chosen.place("layout")) == ("mono", "", "c.toml:1: layout: ")
 
 
 def test_the_rest_of_a_wrong_file_holds() -> None:

@@ -57,7 +57,7 @@ def in_expression(text: str, rest: int, scope: Scope) -> Iterable[Suggestion]:
     partial = tokens.pop() if tokens and _IN_WORD.search(text) else ""
     at = len(text) - len(partial)
     if tokens and tokens[-1] in ("{", ","):
-        return (Suggestion("N", at, "number", "an integer, or '}'", insertable=False),)
+        return _members(tokens, at, scope)
     if len(tokens) > 1 and tokens[-2] in ("{", ",") and tokens[-1] != "}":
         return (Suggestion("}", at, "operator", "ends the set"),)
     if not tokens or tokens[-1] in _BEFORE_OPERAND:
@@ -68,13 +68,39 @@ def in_expression(text: str, rest: int, scope: Scope) -> Iterable[Suggestion]:
 
 
 def _operators(left: FactSpec | None) -> dict[str, str]:
-    ordered = left is None or left.has_number
-    return OPERATORS if ordered else {word: OPERATORS[word] for word in ("==", "!=")}
+    if left is None or left.has_number:
+        return OPERATORS
+    words = ("==", "!=") if left.type == SET else ("==", "!=", "in")
+    return {word: OPERATORS[word] for word in words}
+
+
+def _left(tokens: list[str]) -> str:
+    """Return the word left of the comparison that a text ends with, "" when it ends with none."""
+    if not tokens or tokens[-1] not in OPERATORS:
+        return ""
+    return next((word for word in reversed(tokens[:-1]) if word != "not"), "")
+
+
+def _members(tokens: list[str], at: int, scope: Scope) -> Iterator[Suggestion]:
+    """Suggest one more member of the set that begins with the last brace."""
+    begin = len(tokens) - 1 - tokens[::-1].index("{") if "{" in tokens else len(tokens)
+    before = tokens[:begin]
+    left = _left(before) if before[-1:] == ["in"] else ""
+    spec = _spec(left, scope)
+    members = [word for word in tokens[begin + 1 :] if word != ","]
+    numbers = any(read_number(member) is not None for member in members)
+    for word in spec.words if spec is not None and not numbers else ():
+        if word not in members:
+            yield Suggestion(word, at, "word", f"{left} can be this")
+    if spec is None or (spec.has_number and (numbers or not members)):
+        yield Suggestion("N", at, "number", "an integer, or '}'", insertable=False)
 
 
 def _operands(tokens: list[str], partial: str, at: int, scope: Scope) -> Iterator[Suggestion]:
-    left = tokens[-2] if len(tokens) > 1 and tokens[-1] in OPERATORS else ""
+    left = _left(tokens)
     spec = _spec(left, scope)
+    if left and tokens[-1] == "in":
+        yield Suggestion("{", at, "operator", "begins a set")
     if spec is not None and tokens[-1] in ("==", "!="):
         yield from (Suggestion(word, at, "word", f"{left} can be this") for word in spec.words)
     node, begin = TREE, at
@@ -91,7 +117,7 @@ Fits = Callable[[FactSpec], bool]
 def _fitting(left: str, spec: FactSpec | None, operator: str) -> Fits:
     """Return which facts can stand right of an operator, or anywhere when there is none."""
     if operator == "in" or left == "}" or (spec is not None and spec.type == SET):
-        return lambda fact: fact.type == SET
+        return lambda fact: fact.type == SET and (operator != "in" or spec is None or spec.has_number)
     if operator in ("<", "<=", ">", ">=") or read_number(left) is not None:
         return lambda fact: fact.has_number
     if spec is None:

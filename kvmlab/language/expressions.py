@@ -3,19 +3,20 @@
     expression := all ("or" all)*             all := denied ("and" denied)*
     denied     := "not" denied | "(" expression ")" | comparison
     comparison := operand ("==" | "!=" | "<" | "<=" | ">" | ">=" | ["not"] "in") operand
-    operand    := fact | integer | word | "{" [integer ("," integer)*] "}"
+    operand    := fact | integer | word | "{" [integer ("," integer)* | word ("," word)*] "}"
 
-What can never hold by its types (a set against a number, an order between words) is refused.
+A set of words stands only behind "in", because no fact is one. What can never hold by its types (a
+set against a number, an order between words) is refused.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kvmlab.language.errors import LanguageError, clip, nearest
-from kvmlab.language.facts import ERRNO, is_fact, read_fact
+from kvmlab.language.facts import ERRNO, is_fact, read_fact, unknown_fact
 from kvmlab.language.kinds import read_number
 from kvmlab.language.scope import Scope
 from kvmlab.language.truth import Compare, Expression, Fact, Join, Literal, Node, Not
@@ -26,12 +27,29 @@ DEEPEST = 50
 _TOKEN = re.compile(r"\s*(?:([=!<>]=|[<>(){},])|(-?\w[\w.-]*)|(\S))", re.ASCII)
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=", "in", "not in")
 _KEYWORDS = ("and", "or", "not", "in")
+_MEMBER = {False: "an integer", True: "a word"}
+_IN_WORDS = "'in' before a set of words"
+_EMPTY = Literal(frozenset(), "{}")
 _OPERAND = "a fact, an integer, a word or a set"
 
 
 class _Token(NamedTuple):
     text: str
     column: int
+
+    @property
+    def is_word(self) -> bool:
+        """Tell whether it can be a fact, an integer or a word."""
+        first = self.text[:1]
+        return (first.isalnum() or first in ("-", "_")) and self.text not in _KEYWORDS
+
+
+class _Placed(NamedTuple):
+    """A side of a comparison, its column, and the members of a set as they were written."""
+
+    side: Fact | Literal
+    column: int
+    members: tuple[tuple[Literal, int], ...] = ()
 
 
 def parse_expression(text: str, scope: Scope, column: int = 1) -> Expression:
@@ -106,7 +124,7 @@ class _Parser:
         return node
 
     def _comparison(self) -> Node:
-        left, left_at = self._operand()
+        left = self._operand()
         operator = self._next()
         if operator.text == "not" and self._token.text == "in":
             self._next()
@@ -114,23 +132,19 @@ class _Parser:
         if operator.text not in _COMPARISONS:
             self._token = operator
             raise self._error("a comparison: " + ", ".join(_COMPARISONS))
-        right, right_at = self._operand()
-        _check(operator, (left, left_at), (right, right_at))
+        right = self._operand()
+        _check(operator.text, left, right)
         if self._token.text in _COMPARISONS:
             raise self._error("'and' between two comparisons")
-        return Compare(operator.text, left, right)
+        return Compare(operator.text, left.side, right.side)
 
-    def _operand(self) -> tuple[Fact | Literal, int]:
+    def _operand(self) -> _Placed:
         if self._token.text == "{":
             return self._set()
-        text, column = self._token
-        if not text or not (text[0].isalnum() or text[0] in "-_") or text in _KEYWORDS:
+        if not self._token.is_word:
             raise self._error(_OPERAND)
-        self._next()
-        number = read_number(text)
-        if number is not None:
-            return Literal(number), column
-        return (self._fact(text, column) if is_fact(text) else Literal(text)), column
+        text, column = self._next()
+        return _Placed(self._fact(text, column) if is_fact(text) else _literal(text), column)
 
     def _fact(self, text: str, column: int) -> Fact:
         try:
@@ -140,14 +154,11 @@ class _Parser:
             raise
         return self._facts.setdefault(path, Fact(path, spec, text))
 
-    def _set(self) -> tuple[Literal, int]:
+    def _set(self) -> _Placed:
         column = self._next().column
-        numbers: list[int] = []
-        while self._token.text != "}" or numbers:
-            number = read_number(self._token.text)
-            if number is None:
-                raise self._error("an integer" if numbers else "an integer or '}'")
-            numbers.append(number)
+        members: list[tuple[Literal, int]] = []
+        while self._token.text != "}" or members:
+            members.append((self._member(members[0][0] if members else None), self._token.column))
             self._next()
             if self._token.text != ",":
                 break
@@ -155,7 +166,20 @@ class _Parser:
         if self._token.text != "}":
             raise self._error("',' or '}'")
         self._next()
-        return Literal(frozenset(numbers)), column
+        text = "{" + ", ".join(member.text for member, _column in members) + "}"
+        values: frozenset[Any] = frozenset(member.value for member, _column in members)
+        return _Placed(Literal(values, text), column, tuple(members))
+
+    def _member(self, first: Literal | None) -> Literal:
+        text, column = self._token
+        member = _literal(text) if self._token.is_word and not is_fact(text) else None
+        if member is None:
+            wanted = "an integer, a word or '}'" if first is None else _MEMBER[first.has_word]
+            raise self._error(wanted)
+        if first is not None and member.has_word != first.has_word:
+            what = f"'{member}' is {member.described} and the set began with {first.described}"
+            raise LanguageError(what, column=column, expected=_MEMBER[first.has_word])
+        return member
 
     def _error(self, expected: str) -> LanguageError:
         text, column = self._token
@@ -163,40 +187,70 @@ class _Parser:
         return LanguageError(what, column=column, expected=expected)
 
 
-Placed = tuple[Fact | Literal, int]
+def _literal(text: str) -> Literal:
+    number = read_number(text)
+    return Literal(text if number is None else number, text)
 
 
-def _check(operator: _Token, left: Placed, right: Placed) -> None:
+def _check(operator: str, left: _Placed, right: _Placed) -> None:
     """Refuse a comparison that cannot hold by the types of its sides."""
-    if operator.text in ("in", "not in"):
-        if not right[0].is_set:
-            raise LanguageError(f"'{right[0]}' is no set", column=right[1], expected="a set after 'in'")
-        if not left[0].has_number:
-            raise LanguageError(f"'{left[0]}' is no number", column=left[1], expected="a number before 'in'")
-        return
-    if operator.text not in ("==", "!="):
-        for side, column in (left, right):
+    _check_facts(left, right)
+    if operator in ("in", "not in"):
+        _check_member(left, right)
+    elif operator in ("==", "!="):
+        _check_equal(left, right)
+    else:
+        for side, column, _members in (left, right):
             if not side.has_number:
                 raise LanguageError(f"'{side}' has no order", column=column, expected="a number")
-        return
-    _check_equal(left, right)
 
 
-def _check_equal(left: Placed, right: Placed) -> None:
-    a, b = left[0], right[0]
+def _check_facts(left: _Placed, right: _Placed) -> None:
+    """Refuse a word where neither side is a fact: it was meant to be one."""
+    sides = [(each.side, each.column) for each in (left, right) if isinstance(each.side, Literal)]
+    for side, column in sides if len(sides) == 2 else ():
+        if isinstance(side.value, str):
+            error = unknown_fact(side.value)
+            error.column += column
+            raise error
+
+
+def _check_member(left: _Placed, right: _Placed) -> None:
+    a, b = left.side, right.side
+    if not b.is_set and not b.is_words:
+        raise LanguageError(f"'{b}' is no set", column=right.column, expected="a set after 'in'")
+    if b.is_words and not a.has_word:
+        expected = "a fact that can be a word before 'in' and a set of words"
+        raise LanguageError(f"'{a}' is no word", column=left.column, expected=expected)
+    if b.is_set and not a.has_number and not (a.has_word and b == _EMPTY):
+        expected = "a number before 'in' and a set of numbers"
+        raise LanguageError(f"'{a}' is no number", column=left.column, expected=expected)
+    for member, column in right.members:
+        _check_value(a, member, column)
+
+
+def _check_equal(left: _Placed, right: _Placed) -> None:
+    a, b = left.side, right.side
     if not ((a.is_set and b.is_set) or (a.has_number and b.has_number) or (a.has_word and b.has_word)):
         raise LanguageError(
-            f"'{b}' is {b.described} and '{a}' is {a.described}", column=right[1], expected=a.described
+            f"'{b}' is {b.described} and '{a}' is {a.described}",
+            column=right.column,
+            expected=_IN_WORDS if a.is_words or (a.has_word and b.is_words) else a.described,
         )
-    for (fact, _), (other, column) in ((left, right), (right, left)):
-        if not isinstance(fact, Fact) or not isinstance(other, Literal):
-            continue
-        if isinstance(other.value, str) and other.value not in fact.spec.words:
-            raise LanguageError(
-                f"'{fact}' is never '{clip(other.value)}'",
-                column=column,
-                nearest=nearest(other.value, fact.spec.words),
-                expected=", ".join(fact.spec.words[:8]),
-            )
-        if fact.spec.type == ERRNO and isinstance(other.value, int) and other.value:
-            raise LanguageError(f"'{fact}' is a name or 0", column=column, expected="an errno's name, or 0")
+    _check_value(a, b, right.column)
+    _check_value(b, a, left.column)
+
+
+def _check_value(fact: Fact | Literal, value: Fact | Literal, column: int) -> None:
+    """Refuse a literal that the fact can never be; any other pair of sides passes."""
+    if not isinstance(fact, Fact) or not isinstance(value, Literal):
+        return
+    if isinstance(value.value, str) and value.value not in fact.spec.words:
+        raise LanguageError(
+            f"'{fact}' is never '{value}'",
+            column=column,
+            nearest=nearest(value.value, fact.spec.words),
+            expected=", ".join(fact.spec.words[:8]),
+        )
+    if fact.spec.type == ERRNO and isinstance(value.value, int) and value.value:
+        raise LanguageError(f"'{fact}' is a name or 0", column=column, expected="an errno's name, or 0")

@@ -207,8 +207,24 @@ def read_fact(text: str, scope: Scope) -> tuple[Path, FactSpec]:
         path.append(value)
         at += len(segment) + 1
     if "" not in node:
-        raise LanguageError(f"'{clip(text)}' is not whole", column=len(text), expected=_next(node))
+        raise _not_whole(text, node)
     return tuple(path), node[""]
+
+
+def unknown_fact(word: str) -> LanguageError:
+    """Return the error for a word that stands where only a fact makes sense; column as in ``read_fact``."""
+    if word in TREE:
+        return _not_whole(word, TREE[word])
+    return LanguageError(
+        f"no fact is called '{clip(word)}'",
+        column=0,
+        nearest=nearest(word, TREE),
+        expected="a fact; 'help facts' lists them",
+    )
+
+
+def _not_whole(text: str, node: Tree) -> LanguageError:
+    return LanguageError(f"'{clip(text)}' is not whole", column=len(text), expected=_next(node))
 
 
 def _descend(node: Tree, segment: str, text: str, at: int, scope: Scope) -> tuple[str | int, Tree]:
@@ -217,10 +233,8 @@ def _descend(node: Tree, segment: str, text: str, at: int, scope: Scope) -> tupl
     variable = next((name for name in node if name in SEGMENTS), "")
     if not variable:
         words = [name for name in node if name]
-        what = f"no fact '{clip(text)}'" if at else f"no fact begins with '{clip(segment)}'"
-        raise LanguageError(
-            f"there is {what}", column=at, nearest=nearest(segment, words), expected=_next(node)
-        )
+        what = f"there is no fact '{clip(text)}'" if at else f"no fact begins with '{clip(segment)}'"
+        raise LanguageError(what, column=at, nearest=nearest(segment, words), expected=_next(node))
     try:
         return SEGMENTS[variable].read(segment, scope), node[variable]
     except LanguageError as error:

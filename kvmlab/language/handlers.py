@@ -40,6 +40,26 @@ def _refuse_empty(action: list[Token], column: int) -> None:
         raise LanguageError("an action is missing", column=column, expected=", ".join(ACTIONS))
 
 
+def _check_count(words: list[Token], kinds: tuple[str, ...]) -> None:
+    """Refuse an action with too few operands or too many, at the place of the first."""
+    name, given = words[0].text, len(words) - 1
+    if given < len(kinds):
+        lacking, last = kinds[given], words[-1]
+        raise LanguageError(
+            f"{name} needs {lacking.upper()}",
+            column=last.column + len(last.text),
+            expected=KINDS[lacking].expected,
+        )
+    if given > len(kinds):
+        surplus = words[len(kinds) + 1]
+        action = " ".join((name, *map(str.upper, kinds)))
+        raise LanguageError(
+            f"'{clip(surplus.text)}' is surplus: the action is '{action}'",
+            column=surplus.column,
+            expected="',' before another action, or the end",
+        )
+
+
 def _action(words: list[Token], scope: Scope) -> Action:
     name, column, _quoted = words[0]
     if name not in ACTIONS:
@@ -50,11 +70,7 @@ def _action(words: list[Token], scope: Scope) -> Action:
             expected=", ".join(ACTIONS),
         )
     kinds, _summary = ACTIONS[name]
-    if len(words) - 1 != len(kinds):
-        wanted = " ".join((name, *(kind.upper() for kind in kinds)))
-        surplus = words[len(kinds) + 1 :]
-        at = surplus[0].column if surplus else words[-1].column + len(words[-1].text)
-        raise LanguageError(f"the action is '{wanted}'", column=at, expected=f"'{wanted}'")
+    _check_count(words, kinds)
     operands = []
     for kind, word in zip(kinds, words[1:], strict=True):
         try:

@@ -144,14 +144,17 @@ def _values(kind: str, words: tuple[str, ...]) -> str:
 
 _EXPRESSIONS = (
     "An expression compares facts: ioapic.11.irr == 0 and 0x41 in lapic.0.irr.",
-    "Comparisons are == != < <= > >= and in; they are joined by and, or, not and parentheses.",
+    "Comparisons are == != < <= > >=, in and not in; they are joined by and, or, not and parentheses.",
     "There is no arithmetic, so - may stand in a name.",
     "Sets are written {0x41, 0x42}; {} is empty. Sets and words are equal or not, and have no order.",
+    "Behind in, a set may have words instead, which the fact can be: irqfd.a in {active, shutting-down}.",
+    "A set of one is written {EBUSY}, as in last.errno not in {EBUSY}; no set has both words and numbers.",
     "What can never hold (a set against a number, an unknown word) is wrong text.",
     "A fact that the backend cannot see makes the expectation neither held nor failed.",
 )
 _TEXT = (
     'One command a line; ; separates several, # starts a comment, "…" quotes.',
+    "Quotes keep spaces, ; and # in a word. They change nothing else, and expressions have none.",
     "The order of key=value words and flags is free.",
     "Numbers are decimal, 0x or 0b; negative where the kernel's field is signed.",
     "Names are a lower-case letter and then letters, digits, - or _.",

@@ -29,7 +29,7 @@ LONGEST_LINE = 100_000
 _UNSHOWN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _COMMAND = re.compile(r'[^;#"]*(?:"[^"]*"[^;#"]*)*')
 _LINE = re.compile(r'[^#"]*(?:"[^"]*"[^#"]*)*')
-_WORD = re.compile(r"\S+")
+_WORD = re.compile(r'(?:[^\s"]+|"[^"]*")+')
 _HEAD = re.compile(r'\s*([^\s:"(){}<>=!]+)\s*:')
 
 Args = dict[str, Value]
@@ -99,7 +99,7 @@ def _commands(line: _Line, start: int, end: int, admit: Admit | None = None) -> 
         stop = _stop(_COMMAND, text, start, end)
         first = _WORD.search(text, start, stop)
         if first:
-            if first[0] == "actor":
+            if _unquoted(first[0]) == "actor":
                 stop = _stop(_LINE, text, start, end)
             yield _command(line, first.start(), stop, admit)
         if stop >= end or text[stop] == "#":
@@ -139,7 +139,8 @@ def _command(line: _Line, start: int, end: int, admit: Admit | None = None) -> C
 
 
 def _verb(text: str, start: int, end: int) -> tuple[CommandSpec, int]:
-    first = _word(text, start, end)
+    typed = _WORD.match(text, start, end)
+    first, rest = (_unquoted(typed[0]), typed.end()) if typed else ("", end)
     forms = VERBS.get(first)
     if forms is None:
         raise LanguageError(
@@ -148,11 +149,10 @@ def _verb(text: str, start: int, end: int) -> tuple[CommandSpec, int]:
             nearest=nearest(first, VERBS),
             expected="a command; 'help' lists them",
         )
-    rest = start + len(first)
     if "" in forms:
         return forms[""], rest
     gap = _WORD.search(text, rest, end)
-    second = gap[0] if gap else ""
+    second = _unquoted(gap[0]) if gap else ""
     if second not in forms:
         raise LanguageError(
             f"{first} has no form '{clip(second)}'" if second else f"{first} needs a second word",
@@ -163,9 +163,8 @@ def _verb(text: str, start: int, end: int) -> tuple[CommandSpec, int]:
     return forms[second], (gap.end() if gap else end)
 
 
-def _word(text: str, start: int, end: int) -> str:
-    match = _WORD.match(text, start, end)
-    return match[0] if match else ""
+def _unquoted(word: str) -> str:
+    return word.replace('"', "")
 
 
 def _renew(spec: CommandSpec, args: Args, scope: Scope) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from kvmlab.language.facts import SET, FactSpec, Path
+from kvmlab.language.errors import clip
+from kvmlab.language.facts import ERRNO, SET, FactSpec, Path
 
 Known = int | str | frozenset[int]
 """The value of a fact that can be seen; "none" is a word."""
@@ -17,15 +18,22 @@ Lookup = Callable[[Path], Known | None]
 Values = Mapping[Path, Known | None]
 
 
-class Literal(NamedTuple):
-    """An integer, a word or a set of integers."""
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """An integer, a word, or a set of either; ``text`` is how it was written."""
 
-    value: Known
+    value: Known | frozenset[str]
+    text: str = field(compare=False)
 
     @property
     def is_set(self) -> bool:
-        """Tell whether it is a set of integers."""
-        return isinstance(self.value, frozenset)
+        """Tell whether it is a set of integers; the empty set is one."""
+        return isinstance(self.value, frozenset) and not self.is_words
+
+    @property
+    def is_words(self) -> bool:
+        """Tell whether it is a set of words."""
+        return isinstance(self.value, frozenset) and any(isinstance(each, str) for each in self.value)
 
     @property
     def has_number(self) -> bool:
@@ -40,10 +48,15 @@ class Literal(NamedTuple):
     @property
     def described(self) -> str:
         """What the literal is, for a message."""
-        return "a set" if self.is_set else "a number" if self.has_number else "a word"
+        if isinstance(self.value, frozenset):
+            return "a set of words" if self.is_words else "a set of numbers" if self.value else "a set"
+        return "a number" if self.has_number else "a word"
 
     def __str__(self) -> str:
-        return show(self.value)
+        return clip(self.text)
+
+
+_DESCRIBED = {SET: "a set of numbers", ERRNO: "an errno"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +68,14 @@ class Fact:
     text: str = field(compare=False)
 
     is_set = property(lambda self: self.spec.type == SET)
+    is_words = property(lambda _self: False)
     has_number = property(lambda self: self.spec.has_number)
     has_word = property(lambda self: self.spec.has_word)
 
     @property
     def described(self) -> str:
         """What the fact's value is, for a message."""
-        return f"a {self.spec.type}" if self.spec.type != "errno" else "an errno"
+        return _DESCRIBED.get(self.spec.type, f"a {self.spec.type}")
 
     def __str__(self) -> str:
         return self.text
@@ -73,6 +87,14 @@ class Compare(NamedTuple):
     operator: str
     left: Fact | Literal
     right: Fact | Literal
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """The sides that are facts; without any, the machine decides nothing."""
+        return tuple(side for side in (self.left, self.right) if isinstance(side, Fact))
+
+    def __str__(self) -> str:
+        return f"{self.left} {self.operator} {self.right}"
 
 
 class Not(NamedTuple):
@@ -118,13 +140,14 @@ class Expression:
     def describe_failure(self, verdict: Verdict, wanted: bool = True) -> str:
         """Return the facts to blame when the expression is not as wanted: `ioapic.11.irr is 1, …`.
 
-        Facts that are not visible are named instead when there are any.
+        Facts that are not visible are named instead when there are any, and a comparison that
+        names no fact is told to be what it is.
         """
         blind = [fact.text for fact in self.facts if verdict.values[fact.path] is None]
         if blind:
             return ", ".join(f"{text} is not visible" for text in blind)
-        blamed = dict.fromkeys(_blamed(self.node, verdict.values, wanted))
-        return ", ".join(f"{fact} is {show(verdict.values[fact.path], fact.spec)}" for fact in blamed)
+        blamed = _blamed(self.node, verdict.values, wanted)
+        return ", ".join(dict.fromkeys(_reasons(blamed, verdict.values)))
 
 
 def show(value: Known | None, spec: FactSpec | None = None) -> str:
@@ -135,7 +158,7 @@ def show(value: Known | None, spec: FactSpec | None = None) -> str:
     return form(value) if isinstance(value, int) else str(value)
 
 
-_COMPARE: dict[str, Callable[[Known, Known], bool]] = {
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
     "<": lambda a, b: isinstance(a, int) and isinstance(b, int) and a < b,
@@ -147,7 +170,7 @@ _COMPARE: dict[str, Callable[[Known, Known], bool]] = {
 }
 
 
-def _value(operand: Fact | Literal, values: Values) -> Known:
+def _value(operand: Fact | Literal, values: Values) -> Known | frozenset[str]:
     value = operand.value if isinstance(operand, Literal) else values[operand.path]
     assert value is not None, "a verdict is reached only when every fact is visible"
     return value
@@ -162,11 +185,19 @@ def _holds(node: Node, values: Values) -> bool:
     return decide(_holds(part, values) for part in node.parts)
 
 
-def _blamed(node: Node, values: Values, wanted: bool) -> Iterator[Fact]:
+def _blamed(node: Node, values: Values, wanted: bool) -> Iterator[Compare]:
     if isinstance(node, Not):
         yield from _blamed(node.node, values, not wanted)
     elif isinstance(node, Join):
         for part in node.parts:
             yield from _blamed(part, values, wanted)
     elif _holds(node, values) != wanted:
-        yield from (side for side in (node.left, node.right) if isinstance(side, Fact))
+        yield node
+
+
+def _reasons(blamed: Iterator[Compare], values: Values) -> Iterator[str]:
+    for compare in blamed:
+        for fact in compare.facts:
+            yield f"{fact} is {show(values[fact.path], fact.spec)}"
+        if not compare.facts:
+            yield f"{compare} names no fact and {'always' if _holds(compare, values) else 'never'} holds"

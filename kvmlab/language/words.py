@@ -1,7 +1,9 @@
 """The words of one command: which parameter each is for, and its value.
 
 A bare word fills the next required place if it can, else is one of the command's fixed words, else
-fills an optional place; NAME=VALUE may stand anywhere. Columns count from 1.
+fills an optional place; NAME=VALUE may stand anywhere. Quotes keep a word together and change its
+meaning nowhere but here: a quoted text with "=" in it that names no key is a value, such as a path.
+Columns count from 1.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ class Words:
         """Read every word, and check that the command is whole; ``end`` is the column behind it."""
         for token in tokens:
             name, equals, value = token.text.partition("=")
-            if equals and not token.quoted:
+            if equals and (not token.quoted or name in self._grammar.keys):
                 self._read_key(name, value, token)
             else:
                 self._read_bare(token)
@@ -79,28 +81,30 @@ class Words:
     def _read_key(self, name: str, value: str, token: Token) -> None:
         parameter = self._grammar.keys.get(name)
         if parameter is not None:
-            self._set(parameter, value, token.column, token.column + len(name) + 1)
+            self._set(parameter, value, token.column, token.column + token.quoted + len(name) + 1)
         elif self._grammar.text:
             self.rest.append(token)
         else:
-            raise self._unknown(name, token, [f"{key}=" for key in self._grammar.keys], f"{name}=")
+            raise self._unknown(name, token, f"{name}=")
 
     def _read_bare(self, token: Token) -> None:
         grammar, text = self._grammar, token.text
         place = next((p for p in grammar.places if p.name not in self._columns), None)
-        word = None if token.quoted else grammar.words.get(text)
+        word = grammar.words.get(text) or grammar.keys.get(text)
         if place is not None and (word is None or (place.required and self._fits(place, text))):
             self._set(place, text, token.column, token.column)
         elif word is not None:
             self._once(word, token.column)
+            if text in grammar.keys:
+                raise self._valueless(word, token)
             self.args[word.name] = True if word.is_flag else text
         elif grammar.many or grammar.text:
             self.rest.append(token)
         else:
-            raise self._unknown(text, token, [*grammar.words, *(f"{key}=" for key in grammar.keys)], text)
+            raise self._unknown(text, token, text)
 
     def _fits(self, parameter: Parameter, text: str) -> bool:
-        """Tell whether a fixed word is also a value, as for an eventfd that is called "level"."""
+        """Tell whether a word or key is also a value, as for an eventfd that is called "level"."""
         try:
             read_value(parameter, text, 0, self._scope)
         except LanguageError:
@@ -116,17 +120,34 @@ class Words:
             raise LanguageError(f"{parameter.name} is given twice", column=column, expected="it once")
         self._columns[parameter.name] = column
 
-    def _unknown(self, word: str, token: Token, words: list[str], shown: str) -> LanguageError:
-        spec = self._spec
-        apis = apis_with(spec.ioctl, word, raw=spec.form == "fields") if spec.ioctl else ()
-        if apis:
-            return missing_in_api(self._scope.api, f"'{shown}' in {spec.verb}", apis, token.column)
+    def _valueless(self, parameter: Parameter, token: Token) -> LanguageError:
         return LanguageError(
-            f"{spec.verb} has no word '{clip(shown)}'",
+            f"{parameter.name} needs a value",
             column=token.column,
-            nearest=nearest(shown, words),
-            expected=", ".join(words) or "nothing more",
+            nearest=f"{parameter.name}=",
+            expected=KINDS[parameter.kind].expected,
         )
+
+    def _unknown(self, word: str, token: Token, shown: str) -> LanguageError:
+        spec, api = self._spec, self._scope.api
+        apis = apis_with(spec.ioctl, word, raw=spec.form == "fields") if spec.ioctl else ()
+        if apis and api not in apis:
+            return missing_in_api(api, f"'{shown}' in {spec.verb}", apis, token.column)
+        free = self._free()
+        better = nearest(shown, free)
+        no_word = f"{spec.verb} has no word '{clip(shown)}'"
+        surplus = f"'{clip(shown)}' is surplus: {spec.verb} has no such word"
+        return LanguageError(
+            no_word if better or shown != word else surplus,
+            column=token.column,
+            nearest=better,
+            expected=", ".join(free) or "nothing more",
+        )
+
+    def _free(self) -> list[str]:
+        """Return the words and keys that could still stand in the command."""
+        words = [word for word, each in self._grammar.words.items() if each.name not in self._columns]
+        return words + [f"{name}=" for name in self._grammar.keys if name not in self._columns]
 
     def _read_many(self, parameter: Parameter) -> None:
         values = []
@@ -152,7 +173,7 @@ class Words:
             length = self.args[parameter.bytes_from] if parameter.bytes_from else 8
             if parameter.bytes_from and self.args[parameter.name] >> 8 * length:
                 raise LanguageError(
-                    f"the value does not fit into {length} bytes",
+                    f"the value does not fit into {length} byte{'s' * (length > 1)}",
                     column=self._columns[parameter.name],
                     expected="a smaller value or a greater length",
                 )

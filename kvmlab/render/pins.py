@@ -1,8 +1,8 @@
 """The IOAPIC as a table of pins, narrow enough for two columns on a screen of 80.
 
-The vector is hexadecimal, the destination ``p`` or ``l`` (physical, logical) with its ID. The
-glyphs are A asserted, I IRR, M masked, R remote IRR, D send pending (82093AA, section 3.2.4); a dot
-where not. QEMU's wording of the same pins is ioapic.py.
+The vector is hexadecimal, the destination ``p`` or ``l`` (physical, logical) with its ID, ``at`` the
+level that asserts. The glyphs are A asserted, I IRR, M masked, R remote IRR, D send pending (82093AA,
+section 3.2.4); a dot where not. Last come the source IDs. QEMU's wording of the pins is ioapic.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kvmlab.snapshot import RedirectionEntry, Snapshot
 RESET = 0x10000
 """A redirection entry as reset leaves it: masked, and nothing else."""
 
-HEADER = "pin vec mode   dst trig  pol AIMRD src"
+HEADER = " # vec mode   dst trig  at AIMRD src"
 
 
 def pin_rows(snapshot: Snapshot) -> list[Row]:
@@ -31,12 +31,12 @@ def _pin(pin: int, entry: RedirectionEntry) -> Row:
     sources = "?" if entry.sources is None else ",".join(map(str, entry.sources))
     sending = Cell("D", "irq-pending") if entry.delivery_status else Cell(".", "muted")
     return line(
-        Cell(f"{pin:>3} ", plain),
+        Cell(f"{pin:>2} ", plain),
         Cell(f"{entry.vector:>3x} ", plain),
         Cell(f"{DELIVERY[entry.delivery_mode]:<6} ", plain),
         Cell(f"{dest:<3} ", plain),
         Cell(f"{entry.trigger:<5} ", plain),
-        Cell(f"{'lo' if entry.polarity else 'hi'}  ", plain),
+        Cell(f"{'lo' if entry.polarity else 'hi'} ", plain),
         *flags(entry),
         sending,
         Cell(f" {sources}", "irq-asserted" if entry.sources else ""),

@@ -89,18 +89,26 @@ class Theme:
         return self.variables.get(style, self.bases.get(base, ""))
 
 
-def find_theme(name: str) -> tuple[Theme, list[str]]:
+def find_theme(name: str, place: str = "") -> tuple[Theme, list[str]]:
     """Return a theme by its name or path, and what is wrong with it; a plain one if there is none.
 
-    A user's own themes, in the configuration folder, come before those that kvmlab ships.
+    A user's own themes, in the configuration folder, come before those that kvmlab ships. ``place``
+    is where the name stands (Settings.place).
     """
-    own = settings.config_dir() / "themes" / f"{name}.toml"
+    own = {path.stem: path for path in (settings.config_dir() / "themes").glob("*.toml")}
     try:
         if name.endswith(".toml"):
             return load_theme(Path(name))
-        return load_theme(own if own.is_file() else resources.find("themes", name))
-    except (resources.ResourceError, OSError) as error:
-        return Theme("plain"), [str(error)]
+        return load_theme(own[name] if name in own else resources.find("themes", name))
+    except resources.ResourceError as error:
+        return Theme("plain"), [f"{place}{error}{settings.closest(name, [*own, *_shipped()])}"]
+
+
+def _shipped() -> list[str]:
+    try:
+        return resources.names("themes")
+    except resources.ResourceError:
+        return []
 
 
 def load_theme(source: Traversable) -> tuple[Theme, list[str]]:
@@ -122,7 +130,8 @@ def parse_theme(text: str, file: str, name: str) -> tuple[Theme, list[str]]:
     for part, key, value in _entries(data):
         wrong = _wrong(part, key, value)
         if wrong:
-            problems.append(f"{file}:{settings.line_of(text, key)}: {key}: {wrong}")
+            table = part if part == "variables" else ""
+            problems.append(f"{file}:{settings.line_of(text, key, table)}: {key}: {wrong}")
         elif part in colours:
             colours[part][key] = value.lower()
     dark = data.get("dark", True)
@@ -138,20 +147,28 @@ def _entries(data: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
             yield ("bases" if key in BASES else "top"), key, value
 
 
-TOP: dict[str, type] = {"dark": bool, "meta": dict}
+TOP: dict[str, tuple[type, str]] = {
+    "dark": (bool, "a bool"),
+    "meta": (dict, "a table"),
+    "variables": (dict, "a table"),
+}
 
 
 def _wrong(part: str, key: str, value: object) -> str:
     """Say what is wrong with an entry, "" if nothing is."""
     if part == "top":
         if key not in TOP:
-            return f"no such key; there are {', '.join((*BASES, 'variables', *TOP))}"
-        return "" if isinstance(value, TOP[key]) else f"expected a {TOP[key].__name__}, found {value!r}"
+            known = (*BASES, *TOP)
+            return f"no such key; there are {', '.join(known)}{settings.closest(key, known)}"
+        kind, words = TOP[key]
+        return "" if isinstance(value, kind) else f"expected {words}, found {value!r}"
     if part == "variables" and key not in STYLES:
-        return f"no such style; there are {', '.join(STYLES)}"
+        return f"no such style; there are {', '.join(STYLES)}{settings.closest(key, STYLES)}"
     if isinstance(value, str) and (COLOUR.fullmatch(value) or value.lower() in TERMINAL_COLOURS):
         return ""
-    return f"expected a colour such as #6cb0f0, #6bf or ansi_blue, found {value!r}"
+    name = isinstance(value, str) and not value.startswith("#")
+    near = settings.closest(str(value), TERMINAL_COLOURS) if name else ""
+    return f"expected a colour such as #6cb0f0, #6bf or ansi_blue, found {value!r}{near}"
 
 
 def prompt_styles(theme: Theme) -> dict[str, str]:

@@ -62,7 +62,7 @@ class Prompt:
         self, make: Callable[[], Session], source: Input | None = None, out: Output | None = None
     ) -> None:
         settings, problems = load_settings()
-        theme, wrong = find_theme(settings.theme)
+        theme, wrong = find_theme(settings.theme, settings.place("theme"))
         self._make = make
         self._shell: Shell | None = None
         self._style = Style.from_dict(_classes(theme))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult, SystemCommand
@@ -18,17 +18,14 @@ from kvmlab.tui.arrange import LAYOUTS
 from kvmlab.tui.bars import Bar
 from kvmlab.tui.candidates import Candidates
 from kvmlab.tui.command_line import CommandLine
-from kvmlab.tui.grid import Grid
+from kvmlab.tui.frame import Frame
 from kvmlab.tui.keys import KEYS
-from kvmlab.tui.overview import Overview
-from kvmlab.tui.pane import Pane
 from kvmlab.tui.requests import Requests
 from kvmlab.tui.stage import gsi_of
-from kvmlab.tui.touched import touched
-from kvmlab.tui.widgets import SPECS, make_panes
 
-FRAMES = 20
-"""How often a second the screen looks whether the session has changed."""
+if TYPE_CHECKING:
+    from kvmlab.tui.overview import Overview
+    from kvmlab.tui.pane import Pane
 
 
 class KvmlabApp(Requests):
@@ -37,9 +34,21 @@ class KvmlabApp(Requests):
     TITLE = "kvmlab"
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *[Binding(a.keys, f"act('{a.name}')", a.label, priority=True) for a in ACTIONS if not a.pane],
-        *[Binding(key.keys, key.action, key.label, priority=True) for key in KEYS if not key.panes],
+        *[
+            Binding(a.keys, f"act('{a.name}')", a.label, priority=True, id=a.name)
+            for a in ACTIONS
+            if not a.pane
+        ],
+        *[
+            Binding(key.keys, key.action, key.label, priority=True, id=key.name)
+            for key in KEYS
+            if not key.panes
+        ],
     ]
+
+    def get_default_screen(self) -> Frame:
+        """Return the screen that carries the styles of cells."""
+        return Frame(id="_default")
 
     def compose(self) -> ComposeResult:
         """Yield the rows of the screen."""
@@ -56,24 +65,27 @@ class KvmlabApp(Requests):
 
     def on_mount(self) -> None:
         """Have the frame painted, and then everything in it."""
+        self.set_keymap(self.keymap)
         self.command_line.focus()
         self.arrange()
         self.call_after_refresh(self._begin)
 
     async def _begin(self) -> None:
         """Make the session and its panes, greet, run what was asked for, and begin to look."""
-        # The engine and the language take a third of the start: the frame stands before them.
+        # The engine, the language and the panes are half of the start: the frame stands before them.
         from kvmlab.tui.driver import Driver
+        from kvmlab.tui.widgets import make_panes
 
         self.driver = Driver(self._make(), self.log_pane.say, self._journal)
-        await self.screen_stack[0].query_one("#body").mount(*make_panes(self.driver.session))
+        self.panes = {pane.spec.name: pane for pane in make_panes(self.driver.session)}
+        await self.screen_stack[0].query_one("#body").mount(*self.panes.values())
         self.ready = True
         self.arrange()
         self._greet()
         for text in self._first:
             self.action_say(text)
         self.show()
-        self.set_interval(1 / FRAMES, self._tick)
+        self.set_interval(1 / self.settings.fps, self._tick)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let nothing but the end of the program be asked for before there is a session."""
@@ -109,8 +121,8 @@ class KvmlabApp(Requests):
     def _candidates(self, event: CommandLine.Candidates) -> None:
         self.screen_stack[0].query_one(Candidates).list(event.found, event.at)
 
-    @on(Pane.Chosen)
-    def _chose(self, event: Pane.Chosen) -> None:
+    def on_pane_chosen(self, event: Pane.Chosen) -> None:
+        """Follow the cursor of a pane: it chooses a pin, or points at what a tracepoint names."""
         if event.pane.spec.subject == "pin" and event.pane.key:
             self.gsi = gsi_of(self.driver.now, int(event.pane.key))
         if event.pane.spec.subject == "event":
@@ -121,19 +133,20 @@ class KvmlabApp(Requests):
 
     def _point(self, event: str) -> None:
         """Point in the other panes at what a tracepoint's line names."""
+        from kvmlab.tui.touched import touched
+
         found = touched(event, self.driver.now.snapshot)
         self.touched = found.items
-        grid = self.panes["lapic"]
-        if found.vector is not None and isinstance(grid, Grid):
-            grid.vector = found.vector
+        if found.vector is not None:
+            self.panes["lapic"].vector = found.vector
 
-    @on(Overview.GsiWanted)
-    def _gsi_wanted(self, event: Overview.GsiWanted) -> None:
+    def on_overview_gsi_wanted(self, event: Overview.GsiWanted) -> None:
+        """Choose another GSI."""
         self.gsi = event.gsi
         self.show()
 
-    @on(Overview.PaneWanted)
-    def _pane_wanted(self, event: Overview.PaneWanted) -> None:
+    def on_overview_pane_wanted(self, event: Overview.PaneWanted) -> None:
+        """Show another pane."""
         self.action_pane(event.pane)
 
     def on_descendant_focus(self) -> None:
@@ -162,8 +175,8 @@ class KvmlabApp(Requests):
         for key in KEYS:
             if key.action.isidentifier() and key.action not in {"quit", "command_palette"}:
                 yield SystemCommand(key.label, key.help, getattr(self, f"action_{key.action}"))
-        for spec in SPECS:
-            yield SystemCommand(spec.title, "shows the pane", lambda name=spec.name: self.action_pane(name))
+        for name, pane in self.panes.items():
+            yield SystemCommand(pane.spec.title, "shows the pane", lambda name=name: self.action_pane(name))
         for layout in LAYOUTS:
             yield SystemCommand(
                 f"Layout {layout.name}",

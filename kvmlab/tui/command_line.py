@@ -37,10 +37,10 @@ class CommandLine(Input):
     """One row of text; Enter runs it. What may follow is posted for the list above it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "recall(-1)", "earlier", show=False, priority=True),
-        Binding("down", "recall(1)", "later", show=False, priority=True),
-        Binding("tab", "complete", "complete", show=False, priority=True),
-        Binding("escape", "leave", "to the panes", show=False, priority=True),
+        Binding("up", "recall(-1)", "earlier", show=False, priority=True, id="recall-earlier"),
+        Binding("down", "recall(1)", "later", show=False, priority=True, id="recall-later"),
+        Binding("tab", "complete", "complete", show=False, priority=True, id="complete"),
+        Binding("escape", "leave", "to the panes", show=False, priority=True, id="leave"),
     ]
 
     class Candidates(Message):

@@ -6,16 +6,12 @@ from textual import events
 
 from kvmlab.render.lapic_grid import move_cursor, vector_at
 from kvmlab.tui.pane import Pane
-from kvmlab.tui.panes import PaneSpec, columns_for
+from kvmlab.tui.panes import columns_for
 from kvmlab.tui.placing import GUTTER
 
 
 class Grid(Pane):
     """A pane of vectors. ``vector`` is the one under the cursor, None before it was moved."""
-
-    def __init__(self, spec: PaneSpec) -> None:
-        super().__init__(spec)
-        self.vector: int | None = None
 
     @property
     def columns(self) -> int:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from kvmlab.render.cells import Cell, Row, layout, line, table
-from kvmlab.tui.actions import ACTIONS
-from kvmlab.tui.keys import KEYS, shown
+from kvmlab.tui.actions import ACTIONS, Action
+from kvmlab.tui.keys import KEYS, Key, shown
 from kvmlab.tui.lines import Drawn, Lines
-from kvmlab.tui.panes import PaneSpec
 from kvmlab.tui.placing import fit
+
+if TYPE_CHECKING:
+    from kvmlab.tui.panes import PaneSpec
 
 LANGUAGE = (
     "Everything is done by commands: a key, a click and a menu write one to the log and run it. Type "
@@ -33,8 +36,8 @@ START = (
 """The round trip of a level interrupt, for who has not yet seen one."""
 
 
-def help_rows(spec: PaneSpec | None) -> list[Row]:
-    """Return the help on a pane (None for the command line), and on every key."""
+def help_rows(spec: PaneSpec | None, keymap: Mapping[str, str]) -> list[Row]:
+    """Return the help on a pane (None for the command line), and on every key, by a keymap."""
     pane = spec.name if spec else ""
     own = [action for action in ACTIONS if action.pane == pane and pane]
     others = [action for action in ACTIONS if not action.pane]
@@ -44,16 +47,16 @@ def help_rows(spec: PaneSpec | None) -> list[Row]:
         )
     ]
     if own:
-        keys = [(Cell(shown(action.keys), "cue"), action.label, action.text) for action in own]
+        keys = [(_key(action, keymap), action.label, action.text) for action in own]
         rows += [line(""), *table(("key here", "does", "command"), keys)]
     rows += [
         line(""),
         *table(
             ("key anywhere", "does", "command"),
-            [(Cell(shown(a.keys), "cue"), a.label, a.text) for a in others],
+            [(_key(action, keymap), action.label, action.text) for action in others],
         ),
         line(""),
-        *table(("key", "on the screen"), [(Cell(shown(key.keys), "cue"), key.help) for key in KEYS]),
+        *table(("key", "on the screen"), [(_key(key, keymap), key.help) for key in KEYS]),
     ]
     first = [
         line(""),
@@ -62,18 +65,22 @@ def help_rows(spec: PaneSpec | None) -> list[Row]:
     return rows + first if not pane else [*rows, line(""), line(Cell(LANGUAGE, "muted"))]
 
 
+def _key(bound: Action | Key, keymap: Mapping[str, str]) -> Cell:
+    return Cell(shown(keymap.get(bound.name, bound.keys)), "cue")
+
+
 class Help(ModalScreen[None]):
     """The help on one pane; any of Escape, q and F1 closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,f1,enter", "dismiss", "close")]
 
-    def __init__(self, spec: PaneSpec | None) -> None:
+    def __init__(self, spec: PaneSpec | None, keymap: Mapping[str, str]) -> None:
         super().__init__()
-        self._spec = spec
+        self._rows = help_rows(spec, keymap)
 
     def compose(self) -> ComposeResult:
         """Yield the text."""
-        text = HelpText(self._spec)
+        text = HelpText(self._rows)
         text.border_title = "Help"
         text.border_subtitle = "Esc closes"
         yield text
@@ -82,9 +89,9 @@ class Help(ModalScreen[None]):
 class HelpText(Lines, can_focus=True):
     """The rows of help, folded to the width."""
 
-    def __init__(self, spec: PaneSpec | None) -> None:
+    def __init__(self, rows: list[Row]) -> None:
         super().__init__(id="help")
-        self._rows = help_rows(spec)
+        self._rows = rows
 
     def on_resize(self) -> None:
         """Fold the rows to the width."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from textual.keys import key_to_character
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,11 @@ class Key:
     label: str
     help: str
     panes: bool = False
+
+    @property
+    def name(self) -> str:
+        """The ID of its binding, as a keymap names it."""
+        return re.sub(r"act\('(.+)'\)", r"\1-in-panes", self.action).replace("_", "-")
 
 
 KEYS = (
@@ -51,6 +59,10 @@ SHOWN = {"left_square_bracket": "[", "right_square_bracket": "]", "colon": ":", 
 """Keys by the name that Textual gives them, and as they are written."""
 
 
-def shown(key: str) -> str:
-    """Return a key as a person reads it."""
-    return SHOWN.get(key, key.upper() if key[:1] == "f" and key[1:].isdigit() else key.replace("ctrl+", "^"))
+def shown(keys: str) -> str:
+    """Return the first of the keys of a binding as a person reads it."""
+    key = keys.partition(",")[0]
+    character = SHOWN.get(key) or key_to_character(key) or ""
+    if character.isprintable() and character.strip():
+        return character
+    return key.upper() if key[:1] == "f" and key[1:].isdigit() else key.replace("ctrl+", "^")

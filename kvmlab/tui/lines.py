@@ -1,12 +1,12 @@
 """A widget of lines: drawn by the line API, with cached strips, and text that can be selected.
 
 Only the lines that differ from those shown are drawn again. The styles of cells are component
-classes (``cell--irq-asserted``), so that a theme reaches every one of them.
+classes (``cell--irq-asserted``) of the frame, so that a theme reaches every one of them.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
@@ -16,7 +16,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from kvmlab.render.cells import Cell, Line
-from kvmlab.render.theme import STYLES
+from kvmlab.tui.frame import Frame
 
 
 class Drawn(NamedTuple):
@@ -29,7 +29,6 @@ class Drawn(NamedTuple):
 class Lines(ScrollView, can_focus=False):
     """Lines of cells. A tail, and the top, stay in sight; else the place looked at stays."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"cell--{style}" for style in STYLES} | {"lines--cursor"}
     ALLOW_SELECT = True
 
     def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
@@ -37,6 +36,12 @@ class Lines(ScrollView, can_focus=False):
         self._drawn: list[Drawn] = []
         self._strips: dict[int, Strip] = {}
         self._styles: dict[str, Style] = {}
+
+    @property
+    def _frame(self) -> Frame:
+        base = self.app.screen_stack[0]
+        assert isinstance(base, Frame)
+        return base
 
     @property
     def texts(self) -> list[str]:
@@ -106,7 +111,7 @@ class Lines(ScrollView, can_focus=False):
         segments = [Segment(text, self.style_of(style)) for text, style in cells]
         strip = Strip(segments).adjust_cell_length(width, self.rich_style)
         if bright is not None:
-            strip = self._restyle(strip, bright, self.get_component_rich_style("lines--cursor", partial=True))
+            strip = self._restyle(strip, bright, self._frame.cursor_style)
         if span is not None:
             style = self.screen.get_component_rich_style("screen--selection")
             strip = self._restyle(strip, span, style)
@@ -118,7 +123,7 @@ class Lines(ScrollView, can_focus=False):
         if style is None:
             style = self.rich_style
             if name:
-                style += self.get_component_rich_style(f"cell--{name}", partial=True)
+                style += self._frame.cell_style(name)
             self._styles[name] = style
         return style
 

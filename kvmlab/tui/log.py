@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
 
 from kvmlab.render.cells import Line, Row, layout
 from kvmlab.tui.lines import Drawn, Lines
@@ -14,6 +17,8 @@ KEPT = 2_000
 
 class Log(Lines, can_focus=True):
     """What was said, the newest line at the bottom."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,colon", "app.command", "command", show=False)]
 
     def __init__(self) -> None:
         super().__init__(id="log")

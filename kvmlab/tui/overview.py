@@ -39,9 +39,9 @@ class Overview(Pane):
     """The path pane: left and right ask for the GSI before and after, enter for the stage's own pane."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "jump(-1)", "GSI before"),
-        Binding("right,l", "jump(1)", "GSI after"),
-        Binding("enter", "open_stage", "open the stage"),
+        Binding("left,h", "jump(-1)", "GSI before", id="cursor-left"),
+        Binding("right,l", "jump(1)", "GSI after", id="cursor-right"),
+        Binding("enter", "open_stage", "open the stage", id="open-stage"),
     ]
 
     class GsiWanted(Message):

@@ -18,13 +18,16 @@ from kvmlab.tui.placing import Span, place
 
 
 class Pane(Lines, can_focus=True):
-    """A pane of the registry. ``key`` names the item under the cursor, "" where there is none."""
+    """A pane of the registry. ``key`` names the item under the cursor, "" where there is none.
+
+    ``vector`` is the one that is explained, where a pane has vectors.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("left,h", "jump(-1)", "other column", show=False),
-        Binding("right,l", "jump(1)", "other column", show=False),
+        Binding("up,k", "move(-1)", "up", show=False, id="cursor-up"),
+        Binding("down,j", "move(1)", "down", show=False, id="cursor-down"),
+        Binding("left,h", "jump(-1)", "other column", show=False, id="cursor-left"),
+        Binding("right,l", "jump(1)", "other column", show=False, id="cursor-right"),
     ]
 
     class Chosen(Message):
@@ -42,6 +45,7 @@ class Pane(Lines, can_focus=True):
         self._listed: list[tuple[View, list[Item]]] = []
         self._cursor = -1
         self._changed = False
+        self.vector: int | None = None
         self.border_title = spec.title
         self.display = False
         self._bind()
@@ -124,11 +128,12 @@ class Pane(Lines, can_focus=True):
 
     def _bind(self) -> None:
         """Take the keys of the pane's own actions, and those of the screen where no text is typed."""
-        keys = [(a.keys, f"act('{a.name}')", a.label) for a in ACTIONS if a.pane == self.spec.name]
-        keys += [(key.keys, key.action, key.label) for key in KEYS if key.panes]
-        keys += [(spec.key, f"pane('{spec.name}')", spec.title) for spec in SPECS if spec.key]
-        for key, action, label in keys:
-            self._bindings.bind(key, f"app.{action}", label, show=False)
+        keys = [(a.keys, f"act('{a.name}')", a.name) for a in ACTIONS if a.pane == self.spec.name]
+        keys += [(key.keys, key.action, key.name) for key in KEYS if key.panes]
+        keys += [(spec.key, f"pane('{spec.name}')", f"pane-{spec.name}") for spec in SPECS if spec.key]
+        made = Binding.make_bindings([Binding(key, f"app.{action}", id=name) for key, action, name in keys])
+        for binding in made:
+            self._bindings.key_to_bindings.setdefault(binding.key, []).append(binding)
 
     def on_resize(self) -> None:
         """Place the items anew."""

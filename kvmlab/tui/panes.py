@@ -151,9 +151,9 @@ SPECS = (
         "1",
         _of(pin_rows),
         "The 24 pins of the IOAPIC: vector (hexadecimal), delivery mode, destination (p physical, "
-        "l logical), trigger, polarity; A asserted, I IRR, M masked, R remote IRR, D send pending; then the "
-        "source IDs "
-        "that hold the line. The pin under the cursor chooses the GSI of the path and the timeline.",
+        "l logical), trigger, active at high or low; A asserted, I IRR, M masked, R remote IRR, D send "
+        "pending; then the source IDs that hold the line. The pin under the cursor chooses the GSI of the "
+        "path and the timeline.",
         subject="pin",
         lines=NUMBERED,
         flows=True,

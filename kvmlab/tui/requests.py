@@ -28,7 +28,7 @@ class Requests(Stage):
 
     def action_explain(self) -> None:
         """Explain the pane that has the focus."""
-        self.push_screen(Help(self.pane.spec if self.pane else None))
+        self.push_screen(Help(self.pane.spec if self.pane else None, self.keymap))
 
     def action_jump(self) -> None:
         """Show a letter on everything that can have the focus, and go to the one that is typed."""

@@ -12,25 +12,24 @@ from textual.events import Resize
 from textual.geometry import Size
 from textual.widgets import Static
 
-from kvmlab.tui.actions import Here, offered
+from kvmlab.settings import LAYOUTS, Settings
+from kvmlab.tui.actions import Action, Here, offered
 from kvmlab.tui.arrange import SMALLEST, Column, Layout, Slot, arrange, layout_for
 from kvmlab.tui.bars import Bar, key_parts, state_parts, tab_parts
 from kvmlab.tui.command_line import CommandLine
-from kvmlab.tui.grid import Grid
-from kvmlab.tui.keys import KEYS, shown
+from kvmlab.tui.keys import KEYS, Key, shown
 from kvmlab.tui.log import Log
-from kvmlab.tui.pane import Pane
-from kvmlab.tui.panes import View
 from kvmlab.tui.placing import GUTTER
 from kvmlab.tui.seen import Seen
 from kvmlab.tui.theme import ThemedApp
-from kvmlab.tui.widgets import SPECS
 
 if TYPE_CHECKING:
     from kvmlab.journal import Journal
     from kvmlab.past import HistoryFile
     from kvmlab.session import Session
     from kvmlab.tui.driver import Driver
+    from kvmlab.tui.pane import Pane
+    from kvmlab.tui.panes import View
 
 ROWS = ("#tabs", "#body", "#state", "#log", "#command-row", "#keys")
 """The rows of the screen from top to bottom; the candidates stand over them now and then."""
@@ -53,18 +52,22 @@ class Stage(ThemedApp):
         make: Callable[[], Session],
         past: HistoryFile,
         journal: Journal | None = None,
-        theme: str = "",
+        settings: Settings | None = None,
         first: Iterable[str] = (),
         repl: Callable[[Session], object] | None = None,
     ) -> None:
-        super().__init__(theme)
+        self.settings = settings or Settings()
+        super().__init__(self.settings.theme, self.settings.place("theme"))
+        self.keymap, clashes = _keymap(self.settings)
+        self.theme_problems += clashes
         self.log_pane = Log()
         self.ready = False
+        self.panes: dict[str, Pane] = {}
         self._make = make
         self.repl = repl
         self.chosen: list[str] = []
         self.whole = False
-        self.layout_name = ""
+        self.layout_name = LAYOUTS.get(self.settings.layout, self.settings.layout)
         self.gsi: int | None = None
         self.vcpu = 0
         self.wanted = ""
@@ -81,15 +84,10 @@ class Stage(ThemedApp):
         return self.screen_stack[0].query_one(CommandLine)
 
     @property
-    def panes(self) -> dict[str, Pane]:
-        """Every pane by its name."""
-        return {pane.spec.name: pane for pane in self.screen_stack[0].query(Pane)}
-
-    @property
     def pane(self) -> Pane | None:
         """The pane that has the focus."""
         focused = self.screen_stack[0].focused
-        return focused if isinstance(focused, Pane) else None
+        return self.panes.get(focused.id or "") if focused is not None else None
 
     def here(self) -> Here:
         """Return what the actions act on: the pane with the focus, and what is chosen in it."""
@@ -127,6 +125,9 @@ class Stage(ThemedApp):
                 x, y, wide, high = places[name]
                 pane.styles.offset = (x, y)
                 pane.styles.width, pane.styles.height = wide, high
+        if base.focused is None:
+            # What has the focus loses it when it is hidden.
+            self.command_line.focus()
         if self.ready:
             self.call_after_refresh(self.show)
 
@@ -141,9 +142,10 @@ class Stage(ThemedApp):
             self._bars()
 
     def _view(self, seen: Seen, pane: Pane) -> View:
-        vector = pane.vector if isinstance(pane, Grid) else None
+        from kvmlab.tui.panes import View
+
         width = max(0, pane.size.width - GUTTER)
-        return View(seen, self.gsi, self.vcpu, vector, self.wanted, width, self.touched)
+        return View(seen, self.gsi, self.vcpu, pane.vector, self.wanted, width, self.touched)
 
     def _bars(self) -> None:
         """Draw the three bars."""
@@ -151,18 +153,21 @@ class Stage(ThemedApp):
         base = self.screen_stack[0]
         displayed = {name for name, pane in panes.items() if pane.display}
         changed = {name for name, pane in panes.items() if pane.changed}
-        tabs = [(spec.name, spec.tab, spec.key) for spec in SPECS]
+        tabs = [(pane.spec.name, pane.spec.tab, pane.spec.key) for pane in panes.values()]
         base.query_one("#tabs", Bar).put(tab_parts(tabs, displayed, changed))
         base.query_one("#state", Bar).put(state_parts(self.driver.now))
-        actions = [(shown(a.keys), a.label, f"app.act('{a.name}')") for a in offered(self.here())]
+        actions = [(self._shown(a), a.label, f"app.act('{a.name}')") for a in offered(self.here())]
         keys = [
-            (shown(key.keys), key.label, f"app.{key.action}")
+            (self._shown(key), key.label, f"app.{key.action}")
             for key in KEYS
-            if not key.panes or self.pane is not None
+            if key.label and (self.pane is not None or not key.panes)
         ]
         first = [key for key in keys if key[1] == "help"]
         rest = [key for key in keys if key[1] != "help"]
         base.query_one("#keys", Bar).put(key_parts([*first, *actions, *rest], width))
+
+    def _shown(self, bound: Action | Key) -> str:
+        return shown(self.keymap.get(bound.name, bound.keys))
 
     def action_say(self, text: str) -> None:
         """Run command text, and show what came of it."""
@@ -171,6 +176,15 @@ class Stage(ThemedApp):
         self.show()
         if self.driver.over:
             self.exit()
+
+
+def _keymap(settings: Settings) -> tuple[dict[str, str], list[str]]:
+    """Return the keys that a user has put in place of others, and what is wrong with them."""
+    if not settings.keymap:
+        return {}, []
+    from kvmlab.tui.keymap import checked  # it knows every pane, which the first frame does not wait for
+
+    return checked(settings)
 
 
 def gsi_of(seen: Seen, pin: int) -> int:

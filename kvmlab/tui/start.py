@@ -28,13 +28,15 @@ def start(
     make: Callable[[], Session],
     file: str = "",
     theme: str = "",
+    layout: str = "",
     *,
     mouse: bool = True,
     repl: Callable[[Session], object] | None = None,
 ) -> int:
     """Show the screen over the session that ``make`` returns until it ends; return the exit status.
 
-    ``file`` is a script that is run first; ``repl`` opens the prompt on a session.
+    ``file`` is a script that is run first; ``theme`` and ``layout`` come before the settings'; ``repl``
+    opens the prompt on a session.
     """
     if not drawable():
         sys.stderr.write(HINT + "\n")
@@ -51,7 +53,7 @@ def start(
         journal = None
     past = HistoryFile(state_dir() / "history", settings.history_size)
     first = [f'source "{file}"'] if file else []
-    app = KvmlabApp(make, past, journal, theme or settings.theme, first, repl)
+    app = KvmlabApp(make, past, journal, settings.chosen(theme, layout), first, repl)
     app.theme_problems[:0] = problems
     try:
         app.run(mouse=mouse)

@@ -78,19 +78,20 @@ class ThemedApp(App[None]):
     """An app that has the theme files registered, and previews the one highlighted in the palette.
 
     ``theme_problems`` are the sentences on what was wrong in the files: the app shows them when
-    it can. A theme asked for that there is none of is one of them, and the default stands in.
+    it can. A theme asked for that there is none of is one of them, and the default stands in;
+    ``place`` is where it was asked for (Settings.place).
     """
 
     DEFAULT: ClassVar[str] = settings.Settings().theme
 
-    def __init__(self, theme: str = "") -> None:
+    def __init__(self, theme: str = "", place: str = "") -> None:
         # Under NO_COLOR Textual makes greys of colours, unless it takes them to be the terminal's own.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         themes, self.theme_problems = all_themes()
         for known in themes:
             self.register_theme(known)
         self._chosen = ""
-        self.theme = self._wanted(theme or self.DEFAULT)
+        self.theme = self._wanted(theme or self.DEFAULT, place)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return a colour for each style under a theme that comes with Textual."""
@@ -101,7 +102,7 @@ class ThemedApp(App[None]):
             if style not in READABLE
         }
 
-    def _wanted(self, name: str) -> str:
+    def _wanted(self, name: str, place: str) -> str:
         """Return the name of a registered theme: the one asked for, by name or path, or the default."""
         if name.endswith(".toml"):
             theme, wrong = load_theme(Path(name))
@@ -111,8 +112,9 @@ class ThemedApp(App[None]):
             return made.name
         if name in self.available_themes:
             return name
+        known = sorted(self.available_themes)
         self.theme_problems.append(
-            f"no theme is called '{name}'; there is {', '.join(sorted(self.available_themes))}"
+            f"{place}no theme is called '{name}'; there is {', '.join(known)}{settings.closest(name, known)}"
         )
         return self.DEFAULT if self.DEFAULT in self.available_themes else "ansi-dark"
 

@@ -80,7 +80,15 @@ def wrong_column(text: str) -> int:
         ("expect ioapic.11.re", ["remote_irr"]),
         ("expect ioapic.11.irr", ["irr"]),
         ("expect ioapic.11.irr ", ["==", "!=", "<", "<=", ">", ">=", "in"]),
-        ("expect ioapic.11.trigger ", ["==", "!="]),
+        ("expect ioapic.11.trigger ", ["==", "!=", "in"]),
+        ("expect lapic.0.irr ", ["==", "!="]),
+        ("expect ioapic.11.trigger in ", ["{"]),
+        ("expect ioapic.11.trigger in {", ["edge", "level"]),
+        ("expect ioapic.11.trigger not in {edge, ", ["level"]),
+        ("expect ioapic.11.trigger in {le", ["level"]),
+        ("expect last.ret in {", ["none"]),
+        ("expect last.ret in {1, ", []),
+        ("expect last.ret in ", ["{", "ioapic.", "lapic.", "sources."]),
         ("expect ioapic.11.trigger == e", ["edge", "eventfd.", "eoifd."]),
         ("expect ioapic.11.irr == 1 ", ["and", "or"]),
         ("expect lapic.0.irr == ", ["ioapic.", "lapic.", "sources."]),
@@ -123,6 +131,9 @@ def test_an_api_offers_its_own_words_only() -> None:
 def test_a_question_shows_placeholders_too() -> None:
     """What cannot be listed is told by its placeholder and what was expected."""
     assert what_may_follow("ioapic ", known()) == [("PIN", "the pin: a pin, 0 to 119")]
+    assert [text for text, _ in what_may_follow("expect last.ret in {", known())] == ["none", "N"]
+    assert [text for text, _ in what_may_follow("expect last.ret in {1, ", known())] == ["N"]
+    assert what_may_follow("expect last.ret in {none, ", known()) == []
     assert "N|NAME" in dict(what_may_follow("eoifd unmask key=", known()))
     assert [text for text, _ in what_may_follow("mmio ", known())] == ["read", "write"]
     assert all(description for _, description in what_may_follow("", known()))

@@ -59,6 +59,15 @@ def scope() -> Scope:
         ("ioapic.11.irr in {1, 2}", True),
         ("eventfd.nic-trigger.count == 3", True),
         ("irqfd.nic-trigger == shutting-down", True),
+        ("irqfd.nic-trigger in {active, shutting-down}", True),
+        ("irqfd.nic-trigger in {active,none}", False),
+        ("irqfd.nic-trigger not in {active}", True),
+        ("ioapic.11.trigger not in {edge, level}", False),
+        ("ioapic.11.trigger in {}", False),
+        ("last.ret in {none}", True),
+        ("last.ret in {0, 1}", False),
+        ("last.errno in {EBUSY, ENOENT}", False),
+        ("last.errno in {0}", True),
         ("key.nic-trigger == none", True),
         ("key.nic-trigger < 3", False),
         ("taken.0x41==2 and taken.65>1", True),
@@ -87,7 +96,13 @@ def test_an_expression_holds_as_its_words_say(text: str, held: bool, scope: Scop
     ("text", "column", "says"),
     [
         ("ioapic.11.ir == 1", 11, "did you mean 'irr'?"),
-        ("ioapci.11.irr == 1", 1, "there is no fact begins"),
+        ("ioapci.11.irr == 1", 1, "no fact begins with 'ioapci'; did you mean 'ioapic'?"),
+        ("timer.x == 1", 1, "no fact begins with 'timer'; expected eventfd,"),
+        ("foo == 1", 1, "no fact is called 'foo'; expected a fact; 'help facts' lists them"),
+        ("1 == report", 6, "no fact is called 'report'; did you mean 'reports'?"),
+        ("level == edge", 1, "no fact is called 'level'"),
+        ("foo in {1}", 1, "no fact is called 'foo'"),
+        ("ioapic == 1", 7, "'ioapic' is not whole; expected .PIN"),
         ("ioapic.24.irr == 1", 8, "24 is out of range"),
         ("ioapic.11 == 1", 10, "'ioapic.11' is not whole"),
         ("lapic.1.irr == {}", 7, "there is no vCPU 1"),
@@ -95,7 +110,24 @@ def test_an_expression_holds_as_its_words_say(text: str, held: bool, scope: Scop
         ("reports.leek == 0", 9, "did you mean 'leak'?"),
         ("trace.kvm_ack_irk == 0", 7, "did you mean 'kvm_ack_irq'?"),
         ("lapic.0.irr == 3", 16, "'3' is a number and 'lapic.0.irr' is a set"),
-        ("ioapic.11.irr == {1}", 18, "'{1}' is a set"),
+        ("lapic.0.irr == 0x41", 16, "'0x41' is a number"),
+        ("ioapic.11.irr == {1}", 18, "'{1}' is a set of numbers"),
+        ("ioapic.11.irr == {0x1,0b1}", 18, "'{0x1, 0b1}' is a set of numbers"),
+        (
+            "ioapic.11.trigger == {edge}",
+            22,
+            "is a set of words and 'ioapic.11.trigger' is a word; expected 'in'",
+        ),
+        ("lapic.0.irr == {edge}", 16, "'{edge}' is a set of words and 'lapic.0.irr' is a set of numbers"),
+        ("ioapic.11.trigger in {edge, levle}", 29, "is never 'levle'; did you mean 'level'?"),
+        ("last.errno not in {EBSY}", 20, "did you mean 'EBUSY'?"),
+        ("last.errno in {0, 2}", 19, "is a name or 0"),
+        ("last.errno in {EBUSY, 0}", 23, "'0' is a number and the set began with a word"),
+        ("last.ret in {0, none}", 17, "'none' is a word and the set began with a number"),
+        ("ioapic.11.irr in {edge}", 1, "'ioapic.11.irr' is no word"),
+        ("ioapic.11.trigger in {1}", 1, "'ioapic.11.trigger' is no number"),
+        ("ioapic.11.trigger in {last.ret}", 23, "expected an integer, a word or '}'"),
+        ("ioapic.11.trigger in {edge,}", 28, "expected a word"),
         ("ioapic.11.irr == edge", 18, "'edge' is a word"),
         ("ioapic.11.trigger == leval", 22, "did you mean 'level'?"),
         ("ioapic.11.trigger < level", 1, "has no order"),
@@ -147,6 +179,10 @@ def test_one_invisible_fact_leaves_the_verdict_open(scope: Scope) -> None:
         ("taken.0x41 == 1", "taken.0x41 is 2"),
         ("last.ret == 0", "last.ret is none"),
         ("last.taken == 0", "last.taken is 0x41"),
+        ("irqfd.nic-trigger in {active}", "irqfd.nic-trigger is shutting-down"),
+        ("1 == 2", "1 == 2 names no fact and never holds"),
+        ("not 0x1 in {0x1, 2}", "0x1 in {0x1, 2} names no fact and always holds"),
+        ("1 == 2 or reports == 1", "1 == 2 names no fact and never holds, reports is 0"),
     ],
 )  # fmt: skip
 def test_a_failure_names_the_facts_to_blame(text: str, blamed: str, scope: Scope) -> None:
@@ -163,3 +199,6 @@ def test_equal_expressions_ask_the_same(scope: Scope) -> None:
     assert first == parse_expression("taken.65  ==  0x1 and reports == 0", scope)
     assert hash(first) == hash(parse_expression("taken.65 == 1 and reports == 0", scope))
     assert first != parse_expression("taken.65 == 1 or reports == 0", scope)
+    words = parse_expression("last.errno in {EBUSY, ENOENT}", scope)
+    assert words == parse_expression("last.errno in {ENOENT,EBUSY,EBUSY}", scope)
+    assert words != parse_expression("last.errno in {ENOENT}", scope)

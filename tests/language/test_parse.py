@@ -43,6 +43,26 @@ def test_quotes_protect_separators_and_spaces(scope: Scope) -> None:
 
 
 @pytest.mark.parametrize(
+    ("quoted", "plain"),
+    [
+        ('"eventfd" new', "eventfd new"),
+        ('"mmio" "read" "0"', "mmio read 0"),
+        ('eventfd new "count=4"', "eventfd new count=4"),
+        ('eventfd "new" "count"=4', "eventfd new count=4"),
+        ('irqfd "trigger" gsi="11" "level"', "irqfd trigger gsi=11 level"),
+        ('handler 0x41 "vcpu=0" "eoi"', "handler 0x41 vcpu=0 eoi"),
+        ('"actor" late: eoi; "take"', "actor late: eoi; take"),
+        ('expect 0: "eoi"', "expect 0: eoi"),
+    ],
+)
+def test_quotes_change_no_meaning(quoted: str, plain: str) -> None:
+    """Verbs, flags and keys mean the same within quotes."""
+    scope = Scope()
+    parse_line("eventfd trigger", scope)
+    assert parse_line(quoted, scope.copy()) == parse_line(plain, scope.copy())
+
+
+@pytest.mark.parametrize(
     ("text", "verb", "args"),
     [
         ("eventfd new", "eventfd", {"name": "new", "count": 0, "semaphore": False, "blocking": False}),
@@ -121,6 +141,8 @@ def test_a_name_may_be_a_word_of_its_command(scope: Scope) -> None:
     parse_line("eventfd level", scope)
     assert one("irqfd level gsi=1 level", scope).args["level"] is True
     assert one("irqfd level gsi=1", scope).args["level"] is False
+    parse_line("eventfd gsi", scope)
+    assert one("irqfd gsi gsi=1", scope).args["name"] == "gsi"
 
 
 def test_an_actor_takes_the_rest_of_the_line(scope: Scope) -> None:

@@ -155,6 +155,16 @@ def test_help_on_aliases_and_first_words() -> None:
     assert set(ALIASES) | set(TOPICS) | set(VERBS) <= set(topic_words())
 
 
+def test_what_help_shows_of_expressions_is_an_expression() -> None:
+    """The comparisons that the topic quotes parse, sets of words and of one word among them."""
+    scope = known()
+    scope.add("eventfd", "a")
+    text = " ".join(help_topic("expressions"))
+    for shown in ("irqfd.a in {active, shutting-down}", "last.errno not in {EBUSY}", "0x41 in lapic.0.irr"):
+        assert shown in text
+        assert parse_line(f"expect {shown}", scope)
+
+
 def test_an_unknown_topic_is_wrong_text() -> None:
     """The nearest topic is named."""
     with pytest.raises(LanguageError, match="there is no help on 'swiches'") as caught:

@@ -67,9 +67,11 @@ def test_text_of_a_shipped_theme_can_be_read(name: str, style: str) -> None:
         ("primary = 7", "t.toml:1: primary: expected a colour such as"),
         ('dark = true\n[variables]\nirq-asserted = "#12345"', "t.toml:3: irq-asserted: expected a colour"),
         ('[variables]\nirq-lost = "#fff"', "t.toml:2: irq-lost: no such style"),
+        ('[variables]\nwarning = "#fff"\nheadr = "#fff"', "t.toml:3: headr: no such style"),
+        ('warning = "#fff"\n[variables]\nwarning = "#ff"', "t.toml:3: warning: expected a colour"),
         ('\nprimry = "#fff"', "t.toml:2: primry: no such key"),
         ('dark = "yes"', "t.toml:1: dark: expected a bool"),
-        ("variables = 3", "t.toml:1: variables: no such key"),
+        ("variables = 3", "t.toml:1: variables: expected a table"),
         ("primary = ", "t.toml:1: not TOML: Invalid value"),
         ('primary = "#fff', "t.toml:1: not TOML"),
     ],
@@ -80,6 +82,20 @@ def test_what_is_wrong_is_reported_by_file_line_and_key(text: str, problem: str)
     assert len(problems) == 1
     assert problems[0].startswith(problem)
     assert set(prompt_styles(theme)) == set(STYLES)
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ('primry = "#fff"', "primary"),
+        ('[variables]\nirq-lost = "#fff"', "irq-asserted"),
+        ('error = "ansi_rot"', "ansi_red"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_nearest_right_one(text: str, near: str) -> None:
+    """Keys, styles and names of colours alike."""
+    (problem,) = parse_theme(text, "t.toml", "t")[1]
+    assert problem.endswith(f"; the nearest is '{near}'")
 
 
 def test_the_rest_of_a_broken_theme_holds() -> None:
@@ -108,9 +124,10 @@ def test_every_colour_is_one_that_both_libraries_read(colour: str) -> None:
 
 def test_an_unknown_theme_is_reported_and_replaced() -> None:
     """A name that no file has costs the colours, nothing else."""
-    theme, problems = find_theme("no-such")
+    theme, problems = find_theme("mona", "s.toml:1: theme: ")
     assert theme.colour("error") == ""
-    assert problems == [f"no theme is called 'no-such'; there is {', '.join(SHIPPED)}"]
+    there = f"there is {', '.join(SHIPPED)}; the nearest is 'mono'"
+    assert problems == [f"s.toml:1: theme: no theme is called 'mona'; {there}"]
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe", b"\0" * (2 << 20)])

@@ -159,12 +159,12 @@ def test_a_lost_journal_is_offered_by_its_path(state: Path) -> None:
 def test_wrong_settings_are_said_and_the_prompt_stands(tmp_path: Path) -> None:
     """A broken configuration costs its keys."""
     (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "config.toml").write_text('theme = "none"\ncolour = 1\n')
+    (tmp_path / "config" / "settings.toml").write_text('theme = "none"\ncolour = 1\n')
     with prompt() as (made, keyboard):
         keyboard.send_text("eventfd a\r" + END)
         made.run()
-    assert made.shown[0].endswith("config.toml:2: colour: no such setting; there are theme, history_size")
-    assert made.shown[1].startswith("no theme is called 'none'")
+    assert "settings.toml:2: colour: no such setting; there are theme, history_size, " in made.shown[0]
+    assert "settings.toml:1: theme: no theme is called 'none'; there is amber, " in made.shown[1]
     assert made.shown[-1] == "→ 0"
 
 

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 
 from kvmlab.cli import make_session
 from kvmlab.past import HistoryFile
+from kvmlab.settings import Settings
 from kvmlab.tui.app import KvmlabApp
 
 LEVEL = (
@@ -26,11 +27,16 @@ Act = Callable[[KvmlabApp, Pilot[None]], Awaitable[None]]
 
 
 def on_screen(
-    act: Act, *, size: tuple[int, int] = (80, 24), said: tuple[str, ...] = (), folder: Path | None = None
+    act: Act,
+    *,
+    size: tuple[int, int] = (80, 24),
+    said: tuple[str, ...] = (),
+    folder: Path | None = None,
+    settings: Settings | None = None,
 ) -> KvmlabApp:
     """Run an app with commands said first, do something with it, and return it."""
     past = HistoryFile((folder or Path("/nonexistent")) / "history", 100 if folder else 0)
-    app = KvmlabApp(make_session, past, first=said)
+    app = KvmlabApp(make_session, past, settings=settings, first=said)
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:

@@ -287,6 +287,7 @@ def test_a_screen_that_is_too_small_says_what_it_needs() -> None:
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
         assert shown(app) == {"path"}
+        assert app.focused is app.command_line
 
     on_screen(act, size=(59, 16))
 
@@ -405,3 +406,22 @@ def test_another_theme_keeps_the_screen() -> None:
             assert text_of(app) == before
 
     on_screen(act, said=LEVEL)
+
+
+def test_escape_goes_between_the_command_line_and_the_panes() -> None:
+    """It clears what is typed first, then leaves; in a pane and in the log it comes back."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        app.command_line.write("ta")
+        await pilot.press("escape")
+        assert app.command_line.value == ""
+        assert app.focused is app.command_line
+        await pilot.press("escape")
+        assert app.pane is not None
+        await pilot.press("escape")
+        assert app.focused is app.command_line
+        app.log_pane.focus()
+        await pilot.press("escape")
+        assert app.focused is app.command_line
+
+    on_screen(act)

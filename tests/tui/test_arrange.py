@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kvmlab import settings
 from kvmlab.tui.arrange import ALL, LAYOUTS, SMALLEST, Layout, arrange, layout_for, shares
 from kvmlab.tui.widgets import SPECS
 
@@ -29,6 +30,13 @@ def test_a_layout_can_be_asked_for_where_it_fits() -> None:
     """The narrow layout on a large screen is granted, the full one on a small screen is not."""
     assert getattr(layout_for(200, 60, "narrow"), "name", "") == "narrow"
     assert getattr(layout_for(80, 24, "full"), "name", "") == "narrow"
+
+
+def test_the_settings_name_every_layout_by_its_size_and_its_name() -> None:
+    """What can be asked for is what there is."""
+    assert set(settings.LAYOUTS.values()) == {"", *[layout.name for layout in LAYOUTS]}
+    sized = {size: SIZES[tuple(map(int, size.split("x")))] for size in settings.LAYOUTS if "x" in size}  # type: ignore[index]
+    assert {"auto": "", **sized} == settings.LAYOUTS
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)

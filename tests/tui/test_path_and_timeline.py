@@ -14,6 +14,7 @@ from kvmlab.render.overview import overview_rows
 from kvmlab.render.stages import STAGES
 from kvmlab.scripts import parse_text, run
 from kvmlab.session import Session
+from kvmlab.tui.frame import Frame
 from kvmlab.tui.overview import SHOWN_BY, STAGE_LINE, Overview
 from kvmlab.tui.pane import Pane
 from kvmlab.tui.panes import PaneSpec, View
@@ -51,6 +52,10 @@ class Host(ThemedApp):
         super().__init__()
         self.shown = pane
         self.asked: list[object] = []
+
+    def get_default_screen(self) -> Frame:
+        """Return the screen that carries the styles of cells."""
+        return Frame()
 
     def compose(self) -> ComposeResult:
         """Yield the pane."""

@@ -88,6 +88,32 @@ def test_the_mouse_is_left_to_the_terminal_where_asked_for(arguments: tuple[str,
     assert ("\x1b[?1000h" in seen) is taken
 
 
+def test_settings_are_read_and_what_is_wrong_in_them_is_told(state: Path) -> None:
+    """The file of the configuration folder; the command line comes before it."""
+    config = state.parent / "config"
+    config.mkdir()
+    (config / "settings.toml").write_text('theme = "mona"\nfpz = 30\n[keymap]\nquit = "f11"\n')
+    child = terminal("tui", "--theme", "mono", "--layout", "80x24")
+    child.expect("IRR")
+    child.expect("fpz")
+    seen = str(child.before)
+    child.send("\x1b[23~")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert "mona" not in seen
+
+
+def test_a_layout_that_there_is_none_of_is_answered_with_those_that_there_are() -> None:
+    """A wrong command line is a sentence and exit status 2."""
+    done = subprocess.run(
+        [*RUN, "tui", "--layout", "tall"], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "'tall'" in done.stderr
+    assert "200x60" in done.stderr
+
+
 def test_a_killed_session_is_offered_again(state: Path) -> None:
     """What was said before kill -9 is in the journal, and the next start says how to bring it back."""
     child = terminal("tui")

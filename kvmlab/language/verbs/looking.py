@@ -58,6 +58,7 @@ EXPECTATIONS = (
         " 'help facts' explain expressions.",
         (
             "expect ioapic.11.remote_irr == 1 and lapic.0.irr == {0x41}",
+            "expect irqfd.trigger in {active, shutting-down}",
             "expect 0x41: take",
             "expect ENOENT: eoifd unmask key=99 level",
         ),

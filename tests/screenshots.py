@@ -1,0 +1,90 @@
+"""The pictures in README.md: the app itself, at each size, after the session that README.md shows.
+
+    python -m tests.screenshots [FOLDER]
+
+writes 80x24.svg, 120x40.svg and 200x60.svg into FOLDER, by default docs/screens. Textual's export
+names a font on the network and cuts every line by a path of its own; both are left out here, which
+makes the files a third as large and the same wherever they are shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+from kvmlab.cli import make_session
+from kvmlab.journal import Journal
+from kvmlab.past import HistoryFile
+from kvmlab.tui.app import KvmlabApp
+
+CHECKOUT = Path(__file__).parent.parent
+SCREENS = CHECKOUT / "docs" / "screens"
+PROMPT = "kvm> "
+
+SIZES = {(80, 24): "path", (120, 40): "timeline", (200, 60): "path"}
+"""Size of the screen → the pane chosen on it."""
+
+LEFT_OUT = (
+    r"<!--.*?-->",
+    r"@font-face \{.*?\}",
+    r'<clipPath id="[\w-]+-line-\d+">.*?</clipPath>',
+    r' clip-path="url\(#[\w-]+-line-\d+\)"',
+    r' shape-rendering="crispEdges"',
+    r"terminal-\d+-",
+    r"(?<=\d)\.\d{3,}",
+    r"(?m)^\s+",
+)
+"""What a picture does without."""
+
+
+def readme_commands() -> list[str]:
+    """Return what is typed in the session on the first screen of README.md."""
+    lines = (CHECKOUT / "README.md").read_text("utf-8").splitlines()
+    return [line.removeprefix(PROMPT) for line in lines if line.startswith(PROMPT)]
+
+
+async def picture(size: tuple[int, int], pane: str, folder: Path) -> str:
+    """Return the screen of a size as SVG after the session of README.md, with a pane chosen."""
+    past, journal = HistoryFile(folder / "history", 0), Journal(folder / "journal")
+    app = KvmlabApp(make_session, past, journal, first=readme_commands())
+    async with app.run_test(size=size) as pilot:
+        while not app.ready:
+            await pilot.pause()
+        app.action_pane(pane)
+        app.command_line.cursor_blink = False
+        app.action_command()
+        await pilot.pause()
+        await pilot.pause()
+        drawn = app.export_screenshot(title="kvmlab", simplify=True)
+        ground = app.screen.styles.background.hex.lower()
+    journal.close()
+    return small(drawn, ground)
+
+
+def small(svg: str, ground: str) -> str:
+    """Return a picture without what it does not need, on one ground instead of one for each cell."""
+    for pattern in LEFT_OUT:
+        svg = re.sub(pattern, "", svg, flags=re.DOTALL)
+    svg = re.sub(rf'<rect fill="{ground}"[^>]*/>', "", svg)
+    return svg.replace('<rect fill="#292929"', f'<rect fill="{ground}"', 1)
+
+
+def main(folder: Path) -> None:
+    """Write the pictures into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for size, pane in SIZES.items():
+        with TemporaryDirectory() as state:
+            own = {"KVMLAB_CONFIG_DIR": state, "TEXTUAL_ANIMATIONS": "none", "NO_COLOR": ""}
+            with patch.dict(os.environ, own):
+                del os.environ["NO_COLOR"]
+                svg = asyncio.run(picture(size, pane, Path(state)))
+        (folder / f"{size[0]}x{size[1]}.svg").write_text(svg, "utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else SCREENS)
