@@ -15,7 +15,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
-from kvmlab.settings import CHOICES
+from kvmlab.layouts import LAYOUT_NAMES
 
 if TYPE_CHECKING:
     from kvmlab.session import Session
@@ -101,8 +101,8 @@ def parser() -> argparse.ArgumentParser:
     tui = _program(programs, "tui", _tui, "the screen, which is also what kvmlab alone starts")
     tui.add_argument("file", nargs="?", default="", metavar="FILE", help="a script to run first")
     tui.add_argument("--theme", default="", metavar="FILE|NAME", help="a theme file, or a theme by its name")
-    text = f"in place of the one for the size: {', '.join(CHOICES['layout'])}"
-    tui.add_argument("--layout", default="", choices=CHOICES["layout"], metavar="LAYOUT", help=text)
+    text = f"in place of the one for the size: {', '.join(LAYOUT_NAMES)}"
+    tui.add_argument("--layout", default="", choices=LAYOUT_NAMES, metavar="LAYOUT", help=text)
     tui.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     _machine_options(tui)
     repl = _program(programs, "repl", _repl, "the prompt; reads commands from a pipe when stdin is none")

@@ -48,6 +48,8 @@ class Session:
         self.scope = Scope(options.kernel, options.api)
         self.tally = Tally()
         self.version = 0
+        self.busy = False
+        """True while a unit runs in slices: the machine can be looked at, and not moved."""
         self.last: Last = NO_RESULT
         self._broken: list[str] = []
         self.texts: list[str] = []
@@ -71,11 +73,15 @@ class Session:
             self.backend.rewind(self.backend.commit())
             self._broken.clear()
             raise
+        self.note(command, result)
+        return result
+
+    def note(self, command: Command, result: Result) -> None:
+        """Remember what was said, for `save`, and count the claim it was."""
         if command.verb not in UNSAID:
             self.texts.append(command.text)
         if result.held is not None:
             self.tally.count(result.held)
-        return result
 
     def unit(self, command: Command, act: Callable[[], Answer]) -> Result:
         """Perform one unit of history: act, commit, remember, and check the properties.

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from kvmlab.layouts import LAYOUT_NAMES
+
 FILE = "settings.toml"
 
 LARGEST = 1 << 20
@@ -55,10 +57,7 @@ KEYS = ("theme", "history_size", "fps", "layout", "keymap")
 RANGES = {"history_size": range(1_000_001), "fps": range(4, 61)}
 """The values that a number may have."""
 
-LAYOUTS = {"auto": "", "80x24": "narrow", "120x40": "wide", "200x60": "full"}
-"""The layouts by the size of screen that each is made for, as the screen names them."""
-
-CHOICES = {"layout": (*LAYOUTS, *filter(None, LAYOUTS.values()))}
+CHOICES = {"layout": LAYOUT_NAMES}
 """The values that a text may have, where there are few."""
 
 

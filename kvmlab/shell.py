@@ -46,7 +46,7 @@ class Shell:
         self._number = 0
         self._journal = journal
         self._typed = typed
-        if journal is not None:
+        if journal is not None and journal.head:
             journal.head = f"machine kernel={session.scope.kernel} api={session.scope.api}"
 
     def run_line(self, text: str) -> bool:
@@ -85,10 +85,14 @@ class Shell:
                 self._show([line(Cell("only the newest units of it could be taken back", "warning"))])
             raise
 
-    def _recorded(self, command: Command) -> Result:
+    def record(self, command: Command) -> None:
+        """Write a command to the journal, before it runs."""
         if self._journal is not None:
             for said in self._said(command):
                 self._journal.add(said.text)
+
+    def _recorded(self, command: Command) -> Result:
+        self.record(command)
         return execute(self.session, command)
 
     def _said(self, command: Command) -> list[Command]:

@@ -13,6 +13,7 @@ from kvmlab.backends.backend import NONE, Answer, Args
 from kvmlab.history import Unit
 from kvmlab.language.command import Command
 from kvmlab.language.ioctls import IOCTLS
+from kvmlab.language.parse import parse_line
 from kvmlab.result import Handler, Property, Result
 
 if TYPE_CHECKING:
@@ -95,14 +96,24 @@ def _run(session: Session, command: Command) -> Result:
     return session.unit(command, lambda: session.backend.run(command.args.get("count")))
 
 
-def storm(session: Session, command: Command) -> Generator[int, None, Result]:
-    """Run a storm as one unit, cycle by cycle: its result is what the generator returns."""
-    done = 0
-    for done in session.backend.storm(command.args["count"]):
-        yield done
-    short = done < command.args["count"]
-    answer = Answer(done, "", "no vCPU took the next interrupt" if short else "")
-    return session.unit(command, lambda: answer)
+def storm(session: Session, command: Command) -> Generator[int, bool | None, Result]:
+    """Run a storm as one unit, cycle by cycle: its result is what the generator returns.
+
+    It yields how many cycles are done, and ends early when it is sent True: then the unit says
+    how many there were, so that it can be said again.
+    """
+    done, why = 0, ""
+    session.busy = True
+    try:
+        for done in session.backend.storm(command.args["count"]):
+            if (yield done):
+                command, why = parse_line(f"storm {done}", session.scope)[0], "stopped"
+                break
+        else:
+            why = "" if done == command.args["count"] else "no vCPU took the next interrupt"
+    finally:
+        session.busy = False
+    return session.unit(command, lambda: Answer(done, "", why))
 
 
 def _storm(session: Session, command: Command) -> Result:

@@ -45,9 +45,14 @@ OTHER_LINES = 4
 WELCOME = "'help' lists the commands, ? what may follow; Tab completes, Ctrl+D ends"
 
 
-def run_prompt(make: Callable[[], Session], source: Input | None = None, out: Output | None = None) -> int:
+def run_prompt(
+    make: Callable[[], Session],
+    source: Input | None = None,
+    out: Output | None = None,
+    journal: Journal | None = None,
+) -> int:
     """Run the session that ``make`` returns at the prompt until it ends; return the exit status 0."""
-    prompt = Prompt(make, source, out)
+    prompt = Prompt(make, source, out, journal)
     try:
         prompt.run()
     finally:
@@ -56,10 +61,14 @@ def run_prompt(make: Callable[[], Session], source: Input | None = None, out: Ou
 
 
 class Prompt:
-    """One session at the prompt."""
+    """One session at the prompt. A ``journal`` that is given stays open at the end; else it has its own."""
 
     def __init__(
-        self, make: Callable[[], Session], source: Input | None = None, out: Output | None = None
+        self,
+        make: Callable[[], Session],
+        source: Input | None = None,
+        out: Output | None = None,
+        journal: Journal | None = None,
     ) -> None:
         settings, problems = load_settings()
         theme, wrong = find_theme(settings.theme, settings.place("theme"))
@@ -80,7 +89,8 @@ class Prompt:
             output=out,
         )
         self._greet([*problems, *wrong])
-        self._journal = self._open_journal()
+        self._own = None if journal else self._open_journal()
+        self._journal = journal or self._own
 
     def run(self) -> None:
         """Read and run lines until the session ends."""
@@ -89,9 +99,9 @@ class Prompt:
             pass
 
     def close(self) -> None:
-        """End the session's journal."""
-        if self._journal is not None:
-            self._journal.close()
+        """End the journal that was begun here."""
+        if self._own is not None:
+            self._own.close()
 
     def _turn(self) -> bool:
         """Read and run one line; False when the session ends."""

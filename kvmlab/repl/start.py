@@ -8,11 +8,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kvmlab.journal import Journal
     from kvmlab.session import Session
 
 
-def start(session: Session | Callable[[], Session], plain: bool = False) -> int:
+def start(
+    session: Session | Callable[[], Session], plain: bool = False, journal: Journal | None = None
+) -> int:
     """Run a session until it ends; return the exit status. ``plain`` asks for line mode.
+
+    A session that already has a ``journal`` goes on in it at the full prompt.
 
     Given what makes a session, the full prompt stands before it is called: what that imports is
     loaded while the user reads.
@@ -25,4 +30,4 @@ def start(session: Session | Callable[[], Session], plain: bool = False) -> int:
         return run_plain(make())
     from kvmlab.repl.prompt import run_prompt  # prompt_toolkit takes 100 ms
 
-    return run_prompt(make)
+    return run_prompt(make, journal=journal)

@@ -19,13 +19,17 @@ from kvmlab.tui.bars import Bar
 from kvmlab.tui.candidates import Candidates
 from kvmlab.tui.command_line import CommandLine
 from kvmlab.tui.frame import Frame
-from kvmlab.tui.keys import KEYS
+from kvmlab.tui.keys import EXPLAIN, KEYS
 from kvmlab.tui.requests import Requests
 from kvmlab.tui.stage import gsi_of
 
 if TYPE_CHECKING:
     from kvmlab.tui.overview import Overview
     from kvmlab.tui.pane import Pane
+
+
+REST = 0.008
+"""Seconds between two slices of a storm: the screen's share, which bounds what a storm costs."""
 
 
 class KvmlabApp(Requests):
@@ -59,7 +63,9 @@ class KvmlabApp(Requests):
         yield Candidates()
         with Horizontal(id="command-row"):
             yield Label("> ", id="prompt")
-            yield CommandLine(lambda: self.driver.session.scope if self.ready else None, self._past)
+            yield CommandLine(
+                lambda: self.driver.session.scope if self.ready else None, self._past, self.keymap
+            )
         yield Bar("keys")
         yield Static(id="small")
 
@@ -86,10 +92,25 @@ class KvmlabApp(Requests):
             self.action_say(text)
         self.show()
         self.set_interval(1 / self.settings.fps, self._tick)
+        self._storm = self.set_interval(REST, self._blow, pause=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let nothing but the end of the program be asked for before there is a session."""
+        if action in {"pause", "stop"}:
+            return self.ready and self.driver.storm is not None
         return self.ready or action == "quit"
+
+    def _blow(self) -> None:
+        self.driver.blow()
+        if self.driver.storm is None:
+            self._storm.pause()
+            self.show()
+
+    def action_say(self, text: str) -> None:
+        """Run command text, and show what came of it; a storm begins to blow."""
+        super().action_say(text)
+        if self.driver.storm is not None:
+            self._storm.resume()
 
     def _tick(self) -> None:
         if self.driver.look():
@@ -103,9 +124,8 @@ class KvmlabApp(Requests):
             text = f'source "{self._journal.lost[-1]}"'
             rows.append(line(Cell("The last session did not end by itself. This brings it back:", "muted")))
             rows.append(line("  ", Cell(text, "word-verb")))
-        rows.append(
-            line(Cell("kvmlab", "header"), ": F1 helps and shows a first round; 'help' lists the commands")
-        )
+        helps = f": {self._shown(EXPLAIN)} helps and shows a first round; 'help' lists the commands"
+        rows.append(line(Cell("kvmlab", "header"), helps))
         self.log_pane.say(rows)
 
     # -- what the widgets ask for -------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,6 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input
+
+from kvmlab.tui.keys import EXPLAIN, shown
 
 if TYPE_CHECKING:
     from kvmlab.language.complete import Completion
@@ -58,9 +60,13 @@ class CommandLine(Input):
             super().__init__()
             self.text = text
 
-    def __init__(self, scope: Callable[[], Scope | None], past: HistoryFile) -> None:
+    def __init__(
+        self, scope: Callable[[], Scope | None], past: HistoryFile, keymap: Mapping[str, str]
+    ) -> None:
+        complete = shown(keymap.get("complete", "tab")).capitalize()
+        explain = shown(keymap.get(EXPLAIN.name, EXPLAIN.keys))
         super().__init__(
-            placeholder="a command; ? lists what may follow, Tab completes, F1 explains",
+            placeholder=f"a command; ? lists what may follow, {complete} completes, {explain} explains",
             id="command",
             compact=True,
             select_on_focus=False,
@@ -164,6 +170,15 @@ class CommandLine(Input):
             self.post_message(self.Candidates(follow))
             return
         await super()._on_key(event)
+        await self._edit(event)
+
+    async def _edit(self, event: events.Key) -> None:
+        """Run an editing key here and now: by way of the app it would come after what was typed behind it."""
+        for binding in self._bindings.key_to_bindings.get(event.key, ()):
+            if not binding.id:
+                event.stop()
+                await self.run_action(binding.action)
+                return
 
     def watch_value(self, value: str) -> None:
         """Close the list when the line is changed by anything but itself."""

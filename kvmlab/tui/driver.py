@@ -8,12 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from kvmlab.backends.backend import Refused
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.expressions import parse_expression
+from kvmlab.language.parse import parse_line
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.lexer import lex
+from kvmlab.render.result import result_rows
+from kvmlab.result import Result
 from kvmlab.shell import Shell
 from kvmlab.tui.seen import Seen, see
+from kvmlab.tui.storm import Storm
 
 if TYPE_CHECKING:
     from kvmlab.journal import Journal
@@ -35,6 +40,7 @@ class Driver:
         self.shell = Shell(session, self._say, journal)
         self.said: list[str] = []
         self.over = False
+        self.storm: Storm | None = None
         self.before: Seen | None = None
         self.now = see(session)
         self._show = show
@@ -42,10 +48,52 @@ class Driver:
         self._version = session.version
 
     def run(self, text: str) -> None:
-        """Run one line of commands, and say it and what came of it."""
+        """Run one line of commands, and say it and what came of it. A storm only begins here."""
+        if self.storm is not None:
+            self._show([line(Cell("a storm is under way: F11 pauses it, ^t stops it", "warning"))])
+            return
         self.before = self.now
-        self._run(text)
+        if not self._begin_storm(text):
+            self._run(text)
         self._tell()
+
+    def _begin_storm(self, text: str) -> bool:
+        """Begin the storm that a line asks for; False where it asks for anything else."""
+        if not text.lstrip().startswith("storm"):
+            return False
+        try:
+            commands = parse_line(text, self.session.scope)
+        except LanguageError:
+            return False
+        if [command.verb for command in commands] != ["storm"]:
+            return False
+        self._say([line(Cell("> ", "prompt"), *said_cells(text))])
+        self.said.append(text)
+        self.storm = Storm(self.session, commands[0])
+        return True
+
+    def blow(self) -> None:
+        """Run a slice of the storm; say what came of it when it is over."""
+        if self.storm is not None:
+            try:
+                self._storm_ended(self.storm.slice())
+            except Refused as refused:
+                self._storm_ended(Result(self.storm.command, why=str(refused)))
+
+    def stop_storm(self) -> None:
+        """End the storm where it is."""
+        if self.storm is not None and self.storm.done:
+            self._storm_ended(self.storm.stop())
+        self.storm = None
+
+    def _storm_ended(self, result: Result | None) -> None:
+        if result is not None:
+            self.storm = None
+            self.session.version += 1
+            self.session.note(result.command, result)
+            self.shell.record(result.command)
+            self._say(result_rows(result, events=False))
+            self._tell()
 
     def _run(self, text: str) -> None:
         self._say([line(Cell("> ", "prompt"), *said_cells(text))])

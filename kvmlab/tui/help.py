@@ -24,6 +24,10 @@ LANGUAGE = (
     "the commands."
 )
 
+OTHER_KEYS = (
+    '[keymap] in settings.toml gives what is done other keys by its ID (eoi = "ctrl+r"). The IDs are '
+)
+
 START = (
     ("eventfd trigger; eventfd unmask", "two eventfds"),
     ("ioapic 11 vector=0x41 level unmasked", "the guest programs pin 11"),
@@ -38,6 +42,8 @@ START = (
 
 def help_rows(spec: PaneSpec | None, keymap: Mapping[str, str]) -> list[Row]:
     """Return the help on a pane (None for the command line), and on every key, by a keymap."""
+    from kvmlab.tui.keymap import BOUND  # 5 ms that the first frame does not wait for
+
     pane = spec.name if spec else ""
     own = [action for action in ACTIONS if action.pane == pane and pane]
     others = [action for action in ACTIONS if not action.pane]
@@ -57,6 +63,8 @@ def help_rows(spec: PaneSpec | None, keymap: Mapping[str, str]) -> list[Row]:
         ),
         line(""),
         *table(("key", "on the screen"), [(_key(key, keymap), key.help) for key in KEYS]),
+        line(""),
+        line(Cell("Other keys", "header"), ": ", OTHER_KEYS, Cell(", ".join(BOUND), "cue")),
     ]
     first = [
         line(""),

@@ -27,13 +27,18 @@ class Key:
         return re.sub(r"act\('(.+)'\)", r"\1-in-panes", self.action).replace("_", "-")
 
 
+EXPLAIN = Key("f1", "explain", "help", "explains the pane that has the focus, and lists every key")
+"""The key that is named wherever somebody begins."""
+
 KEYS = (
-    Key("f1", "explain", "help", "explains the pane that has the focus, and lists every key"),
+    EXPLAIN,
     Key("f2", "jump", "jump", "shows a letter on every pane: type it to go there"),
     Key("f3", "maximise", "whole", "gives the pane all the room, or takes it back"),
     Key("f4", "until", "until", "runs, or steps, until an expression holds"),
     Key("ctrl+p", "command_palette", "menu", "lists every action, pane, layout and theme by name"),
     Key("f10", "save", "save", "saves the session as a script"),
+    Key("f11", "pause", "pause", "pauses a storm, and lets it go on"),
+    Key("ctrl+t", "stop", "stop", "ends a storm where it is"),
     Key("f12", "prompt", "REPL", "goes to the prompt of kvmlab repl on this session, and back"),
     Key("ctrl+z", "suspend_process", "suspend", "leaves kvmlab for the shell; fg comes back"),
     Key("ctrl+q", "quit", "quit", "ends kvmlab"),

@@ -93,6 +93,17 @@ class Requests(Stage):
             Ask("Go to unit or mark"), lambda text: self.action_say(f"goto {text}") if text else None
         )
 
+    def action_pause(self) -> None:
+        """Pause the storm, or let it go on."""
+        if self.driver.storm is not None:
+            self.driver.storm.paused = not self.driver.storm.paused
+            self._bars()
+
+    def action_stop(self) -> None:
+        """End the storm where it is."""
+        self.driver.stop_storm()
+        self.show()
+
     def action_save(self) -> None:
         """Ask for a file, and save the session as a script."""
         self.push_screen(Ask("Save the session as", "session.kvm"), self._saved)

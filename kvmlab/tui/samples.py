@@ -37,12 +37,14 @@ class Samples:
         numbers = range(max(history.first, last - self.most + 1), last + 1)
         units = {number: self._unit(session, number) for number in numbers}
         self._kept = {n: kept for n, kept in self._kept.items() if n in units and kept[0] is units[n]}
-        missing = [number for number in numbers if number not in self._kept]
+        # A unit that runs in slices is not ended: nobody may walk away from it.
+        missing = [] if session.busy else [number for number in numbers if number not in self._kept]
         if missing:
             self._walk(session, missing, units)
         return [
             Sample(number, unit.text if unit else UNKNOWN if number else "machine", self._kept[number][1])
             for number, unit in units.items()
+            if number in self._kept
         ]
 
     def _walk(self, session: Session, missing: list[int], units: dict[int, Unit | None]) -> None:

@@ -12,7 +12,8 @@ from textual.events import Resize
 from textual.geometry import Size
 from textual.widgets import Static
 
-from kvmlab.settings import LAYOUTS, Settings
+from kvmlab.layouts import LAYOUTS
+from kvmlab.settings import Settings
 from kvmlab.tui.actions import Action, Here, offered
 from kvmlab.tui.arrange import SMALLEST, Column, Layout, Slot, arrange, layout_for
 from kvmlab.tui.bars import Bar, key_parts, state_parts, tab_parts
@@ -155,16 +156,20 @@ class Stage(ThemedApp):
         changed = {name for name, pane in panes.items() if pane.changed}
         tabs = [(pane.spec.name, pane.spec.tab, pane.spec.key) for pane in panes.values()]
         base.query_one("#tabs", Bar).put(tab_parts(tabs, displayed, changed))
-        base.query_one("#state", Bar).put(state_parts(self.driver.now))
+        base.query_one("#state", Bar).put(state_parts(self.driver.now, self.driver.storm))
         actions = [(self._shown(a), a.label, f"app.act('{a.name}')") for a in offered(self.here())]
         keys = [
             (self._shown(key), key.label, f"app.{key.action}")
             for key in KEYS
-            if key.label and (self.pane is not None or not key.panes)
+            if key.label and (self.pane is not None or not key.panes) and self._works(key)
         ]
         first = [key for key in keys if key[1] == "help"]
         rest = [key for key in keys if key[1] != "help"]
         base.query_one("#keys", Bar).put(key_parts([*first, *actions, *rest], width))
+
+    def _works(self, key: Key) -> bool:
+        """Tell whether a key does anything now."""
+        return self.check_action(key.action, ()) is not False
 
     def _shown(self, bound: Action | Key) -> str:
         return shown(self.keymap.get(bound.name, bound.keys))

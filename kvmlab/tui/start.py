@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from kvmlab.journal import Journal
     from kvmlab.session import Session
 
 USAGE = 2
@@ -17,6 +19,13 @@ HINT = (
     "kvmlab draws on a terminal, and this is none that it can draw on.\n"
     "Use 'kvmlab run FILE' for scripts, or 'kvmlab repl --plain' for one line at a time."
 )
+
+
+class Repl(Protocol):
+    """What opens the prompt on a session, and records it in the session's journal if there is one."""
+
+    def __call__(self, session: Session, *, journal: Journal | None) -> object:
+        """Return when the prompt ends."""
 
 
 def drawable() -> bool:
@@ -31,7 +40,7 @@ def start(
     layout: str = "",
     *,
     mouse: bool = True,
-    repl: Callable[[Session], object] | None = None,
+    repl: Repl | None = None,
 ) -> int:
     """Show the screen over the session that ``make`` returns until it ends; return the exit status.
 
@@ -53,7 +62,8 @@ def start(
         journal = None
     past = HistoryFile(state_dir() / "history", settings.history_size)
     first = [f'source "{file}"'] if file else []
-    app = KvmlabApp(make, past, journal, settings.chosen(theme, layout), first, repl)
+    prompt = partial(repl, journal=journal) if repl is not None else None
+    app = KvmlabApp(make, past, journal, settings.chosen(theme, layout), first, prompt)
     app.theme_problems[:0] = problems
     try:
         app.run(mouse=mouse)

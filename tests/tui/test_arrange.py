@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kvmlab import settings
+from kvmlab import layouts
 from kvmlab.tui.arrange import ALL, LAYOUTS, SMALLEST, Layout, arrange, layout_for, shares
 from kvmlab.tui.widgets import SPECS
 
@@ -34,9 +34,9 @@ def test_a_layout_can_be_asked_for_where_it_fits() -> None:
 
 def test_the_settings_name_every_layout_by_its_size_and_its_name() -> None:
     """What can be asked for is what there is."""
-    assert set(settings.LAYOUTS.values()) == {"", *[layout.name for layout in LAYOUTS]}
-    sized = {size: SIZES[tuple(map(int, size.split("x")))] for size in settings.LAYOUTS if "x" in size}  # type: ignore[index]
-    assert {"auto": "", **sized} == settings.LAYOUTS
+    assert set(layouts.LAYOUTS.values()) == {"", *[layout.name for layout in LAYOUTS]}
+    sized = {size: SIZES[tuple(map(int, size.split("x")))] for size in layouts.LAYOUTS if "x" in size}  # type: ignore[index]
+    assert {"auto": "", **sized} == layouts.LAYOUTS
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)

@@ -1,48 +1,112 @@
-"""Every pane at every size as a grid of text, compared with what stands in goldens/.
+"""Every pane at every size as a grid of text, and the main screens in one theme with their styles.
 
-With KVMLAB_GOLDENS=write the files are written anew; then read the difference before it is kept.
+They are compared with what stands in goldens/. With KVMLAB_GOLDENS=write the files are written anew;
+then read the difference before it is kept.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
+from string import ascii_letters, digits
 
 import pytest
+from rich.style import Style
 from textual.pilot import Pilot
 
+from kvmlab.settings import Settings
 from kvmlab.tui.app import KvmlabApp
 from kvmlab.tui.widgets import SPECS
 from tests.tui.stand import LEVEL, on_screen, text_of
 
 GOLDENS = Path(__file__).parent / "goldens"
 
+SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
+"""Name of each size → columns and lines."""
+
 SCREENS = {
-    **{f"{spec.name}-80x24": ((80, 24), spec.name) for spec in SPECS},
-    "start-80x24": ((80, 24), ""),
-    "start-120x40": ((120, 40), ""),
-    "start-200x60": ((200, 60), ""),
-    "timeline-120x40": ((120, 40), "timeline"),
-    "lapic-120x40": ((120, 40), "lapic"),
+    f"{pane or 'start'}-{size}": (SIZES[size], pane)
+    for size in SIZES
+    for pane in ("", *[spec.name for spec in SPECS])
 }
 """Name of the file → size of the screen and the pane chosen."""
+
+STYLED = {
+    **{f"start-{size}": (SIZES[size], "", "") for size in SIZES},
+    "ioapic-80x24": (SIZES["80x24"], "ioapic", ""),
+    "lapic-80x24": (SIZES["80x24"], "lapic", ""),
+    "history-80x24": (SIZES["80x24"], "history", ""),
+    "timeline-120x40": (SIZES["120x40"], "timeline", ""),
+    "trace-120x40": (SIZES["120x40"], "trace", ""),
+    "help-80x24": (SIZES["80x24"], "", "f1"),
+}
+"""Name of the file → size of the screen, the pane chosen, and the key pressed then."""
+
+LETTERS = ascii_letters + digits
 
 
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_screen_is_as_it_was(name: str) -> None:
     """A level interrupt has been accepted and not yet taken."""
     size, pane = SCREENS[name]
-    grids: list[str] = []
+    compare(f"{name}.txt", seen(size, pane, "", lambda app: "\n".join(text_of(app)) + "\n"))
+
+
+@pytest.mark.parametrize("name", STYLED)
+def test_a_screen_is_styled_as_it_was(name: str) -> None:
+    """The same, in the default theme: under each line of text a letter for the style of each cell."""
+    compare(f"styles-{name}.txt", seen(*STYLED[name], styles_of))
+
+
+def test_no_golden_is_left_over() -> None:
+    """Every file is compared by one of the tests."""
+    wanted = {f"{name}.txt" for name in SCREENS} | {f"styles-{name}.txt" for name in STYLED}
+    assert {file.name for file in GOLDENS.iterdir()} == wanted
+
+
+def seen(size: tuple[int, int], pane: str, key: str, look: Callable[[KvmlabApp], str]) -> str:
+    """Return what ``look`` makes of the screen of a size with a pane chosen and a key pressed."""
+    found: list[str] = []
 
     async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
         app.command_line.cursor_blink = False
         if pane:
             app.action_pane(pane)
+        if key:
+            await pilot.press(key)
         await pilot.pause()
-        grids.append("\n".join(text_of(app)) + "\n")
+        found.append(look(app))
 
-    on_screen(act, size=size, said=LEVEL)
-    file = GOLDENS / f"{name}.txt"
+    on_screen(act, size=size, said=LEVEL, settings=Settings(theme="kvmlab-dark"))
+    return found[0]
+
+
+def styles_of(app: KvmlabApp) -> str:
+    """Return the lines of the screen, each with the letters of its styles, and what the letters mean."""
+    letters: dict[str, str] = {}
+    lines: list[str] = []
+    for strip in app.screen._compositor.render_strips():
+        lines.append("".join([segment.text for segment in strip]).rstrip())
+        cells = [(described(segment.style), segment.cell_length) for segment in strip]
+        marks = [
+            letters.setdefault(style, LETTERS[len(letters)]) * sum(length for _style, length in run)
+            for style, run in groupby(cells, key=lambda cell: cell[0])
+        ]
+        lines.append("".join(marks))
+    legend = [f"{letter} {style}" for style, letter in letters.items()]
+    return "\n".join([*lines, "", *legend]) + "\n"
+
+
+def described(style: Style | None) -> str:
+    """Return a style without what a click on it does."""
+    return str(style.without_color + Style(color=style.color, bgcolor=style.bgcolor)) if style else "none"
+
+
+def compare(name: str, text: str) -> None:
+    """Hold a text against a golden file, or write the file where that is asked for."""
+    file = GOLDENS / name
     if os.environ.get("KVMLAB_GOLDENS") == "write":
-        file.write_text(grids[0], "utf-8")
-    assert grids[0] == file.read_text("utf-8")
+        file.write_text(text, "utf-8")
+    assert text == file.read_text("utf-8")

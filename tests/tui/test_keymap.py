@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.timer import Timer
 
 from kvmlab.settings import Settings, parse_settings
 from kvmlab.tui.app import KvmlabApp
@@ -84,13 +87,25 @@ def test_no_binding_of_the_screen_types_or_edits() -> None:
     assert normal("a,?") == ("a", "question_mark")
 
 
+def test_the_readmes_settings_are_right() -> None:
+    """Whoever copies them is told nothing."""
+    readme = (Path(__file__).parent.parent.parent / "README.md").read_text("utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    settings, problems = parse_settings(example, "README.md")
+    assert problems + checked(settings)[1] == []
+    assert {*settings.places} >= {"theme", "layout", "fps", "history_size"}
+    assert settings == Settings(keymap=settings.keymap)
+
+
 def test_a_binding_works_by_its_new_key_alone() -> None:
     """On the whole screen, in a pane and in the command line; bar and help show the new keys."""
 
     async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        assert "^n completes, F2 explains" in text_of(app)[-2]
+        assert any("F2 helps" in text for text in app.log_pane.texts)
         await pilot.press("f5")
         assert app.driver.now.position == len(LEVEL)
-        await pilot.press("f11")
+        await pilot.press("ctrl+r")
         assert app.driver.now.position == len(LEVEL) + 1
         app.command_line.write("mar")
         await pilot.press("ctrl+n")
@@ -107,9 +122,9 @@ def test_a_binding_works_by_its_new_key_alone() -> None:
         assert app.driver.now.position == len(LEVEL) + 2
         await pilot.press("f2")
         await pilot.pause()
-        assert any(re.search(r"\bF11 +take", text) for text in text_of(app))
+        assert any(re.search(r"\^r +take", text) for text in text_of(app))
 
-    lines = ('take = "f11"', 'mask = "!"', 'complete = "ctrl+n"', 'explain = "f2"', 'jump = "f1"')
+    lines = ('take = "ctrl+r"', 'mask = "!"', 'complete = "ctrl+n"', 'explain = "f2"', 'jump = "f1"')
     app = on_screen(act, said=LEVEL, settings=read(*lines))
     assert app.theme_problems == []
 
@@ -126,14 +141,20 @@ def test_the_layout_of_the_settings_is_the_one_used(layout: str, panes: int) -> 
 
 def test_the_screen_looks_as_often_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
     """The interval of its timer is that of the frames."""
-    intervals: list[float] = []
-    monkeypatch.setattr(KvmlabApp, "set_interval", lambda _app, seconds, _call: intervals.append(seconds))
+    intervals: dict[str, float] = {}
+    begin = KvmlabApp.set_interval
+
+    def set_interval(app: KvmlabApp, seconds: float, call: Callable[[], None], **more: bool) -> Timer:
+        intervals[call.__name__] = seconds
+        return begin(app, seconds, call, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(KvmlabApp, "set_interval", set_interval)
 
     async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
         await pilot.pause()
 
     on_screen(act, settings=Settings(fps=50))
-    assert intervals == [1 / 50]
+    assert intervals["_tick"] == 1 / 50
 
 
 def test_the_screen_starts_whatever_the_settings_say_and_tells_it() -> None:
