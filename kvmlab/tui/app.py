@@ -88,11 +88,11 @@ class KvmlabApp(Requests):
         self.ready = True
         self.arrange()
         self._greet()
+        self._storm = self.set_interval(REST, self._blow, pause=True)
         for text in self._first:
             self.action_say(text)
         self.show()
         self.set_interval(1 / self.settings.fps, self._tick)
-        self._storm = self.set_interval(REST, self._blow, pause=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let nothing but the end of the program be asked for before there is a session."""
@@ -101,6 +101,8 @@ class KvmlabApp(Requests):
         return self.ready or action == "quit"
 
     def _blow(self) -> None:
+        if not self.is_running:  # the panes go before the timers do
+            return
         self.driver.blow()
         if self.driver.storm is None:
             self._storm.pause()
@@ -113,7 +115,7 @@ class KvmlabApp(Requests):
             self._storm.resume()
 
     def _tick(self) -> None:
-        if self.driver.look():
+        if self.is_running and self.driver.look():
             self.show()
 
     def _greet(self) -> None:
@@ -194,7 +196,7 @@ class KvmlabApp(Requests):
             yield SystemCommand(action.label, text, lambda name=action.name: self.action_act(name))
         for key in KEYS:
             if key.action.isidentifier() and key.action not in {"quit", "command_palette"}:
-                yield SystemCommand(key.label, key.help, getattr(self, f"action_{key.action}"))
+                yield SystemCommand(key.title or key.label, key.help, getattr(self, f"action_{key.action}"))
         for name, pane in self.panes.items():
             yield SystemCommand(pane.spec.title, "shows the pane", lambda name=name: self.action_pane(name))
         for layout in LAYOUTS:

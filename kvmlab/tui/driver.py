@@ -49,13 +49,18 @@ class Driver:
 
     def run(self, text: str) -> None:
         """Run one line of commands, and say it and what came of it. A storm only begins here."""
-        if self.storm is not None:
-            self._show([line(Cell("a storm is under way: F11 pauses it, ^t stops it", "warning"))])
+        if self.stormy():
             return
         self.before = self.now
         if not self._begin_storm(text):
             self._run(text)
         self._tell()
+
+    def stormy(self) -> bool:
+        """Tell whether a storm is under way, and say so if it is: nothing else may move the machine."""
+        if self.storm is not None:
+            self._show([line(Cell("a storm is under way: F11 pauses it, ^t stops it", "warning"))])
+        return self.storm is not None
 
     def _begin_storm(self, text: str) -> bool:
         """Begin the storm that a line asks for; False where it asks for anything else."""
@@ -122,6 +127,8 @@ class Driver:
 
         It ends, too, when the command changes nothing any more. Wrong text is said as such.
         """
+        if self.stormy():
+            return False
         try:
             expression = parse_expression(text, self.session.scope)
         except LanguageError as error:

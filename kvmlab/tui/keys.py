@@ -12,7 +12,8 @@ from textual.keys import key_to_character
 class Key:
     """Keys, the app's action, the word in the bar ("" to leave it out), a sentence.
 
-    ``panes`` is True for a key that works only where no text is typed.
+    ``panes`` is True for a key that works only where no text is typed; ``title`` is its name in the
+    menu where that is not the word in the bar.
     """
 
     keys: str
@@ -20,6 +21,7 @@ class Key:
     label: str
     help: str
     panes: bool = False
+    title: str = ""
 
     @property
     def name(self) -> str:
@@ -36,7 +38,7 @@ KEYS = (
     Key("f3", "maximise", "whole", "gives the pane all the room, or takes it back"),
     Key("f4", "until", "until", "runs, or steps, until an expression holds"),
     Key("ctrl+p", "command_palette", "menu", "lists every action, pane, layout and theme by name"),
-    Key("f10", "save", "save", "saves the session as a script"),
+    Key("f10", "save", "save", "saves the session as a script", title="Save session as script"),
     Key("f11", "pause", "pause", "pauses a storm, and lets it go on"),
     Key("ctrl+t", "stop", "stop", "ends a storm where it is"),
     Key("f12", "prompt", "REPL", "goes to the prompt of kvmlab repl on this session, and back"),
@@ -46,8 +48,9 @@ KEYS = (
         "c",
         "copy_command",
         "copy",
-        "copies the commands of this session since the machine was made",
+        "copies the command of the chosen unit, or the last one",
         panes=True,
+        title="Copy as command",
     ),
     Key("y", "copy_pane", "copy pane", "copies the text of the pane", panes=True),
     Key("colon", "command", "command", "goes to the command line", panes=True),

@@ -113,10 +113,14 @@ class Requests(Stage):
             self.action_say(f'save "{path}"')
 
     def action_copy_command(self) -> None:
-        """Copy the commands of the session."""
-        texts = self.driver.session.texts
-        self.copy_to_clipboard("\n".join(texts) + "\n")
-        self.log_pane.say([line(Cell(f"copied {len(texts)} commands", "muted"))])
+        """Copy the command of the unit under the cursor, where there is none the last command."""
+        units = {str(number): text for number, text in self.driver.now.units}
+        last = self.driver.session.texts[-1:]
+        text = units.get(self.here().values.get("unit", ""), *last or [""])
+        if text:
+            self.copy_to_clipboard(f"{text}\n")
+        said = f"copied: {text}" if text else "there is no command to copy yet"
+        self.log_pane.say([line(Cell(said, "muted"))])
 
     def action_copy_pane(self) -> None:
         """Copy the text of the pane."""
@@ -126,7 +130,7 @@ class Requests(Stage):
 
     def action_prompt(self) -> None:
         """Leave the screen for the prompt on the same session, until that ends."""
-        if self.repl is None:
+        if self.repl is None or self.driver.stormy():
             return
         try:
             with self.suspend():

@@ -266,14 +266,20 @@ def test_until_runs_what_was_undone_to_the_place() -> None:
     on_screen(act, said=LEVEL)
 
 
-def test_a_session_is_saved_and_copied_as_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """F10 writes a script that can be run, c copies the same commands."""
+def test_a_session_is_saved_and_one_command_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F10 writes a script that can be run; c copies the last command, in the history the chosen one."""
     monkeypatch.chdir(tmp_path)
 
     async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
         await pilot.press("f10", "enter")
         await pilot.press("escape", "c")
-        assert app.clipboard.splitlines() == list(LEVEL)
+        assert app.clipboard == f"{LEVEL[-1]}\n"
+        app.action_pane("history")
+        app.panes["history"].choose("2")
+        await pilot.press("c")
+        assert app.clipboard == f"{LEVEL[1]}\n"
 
     on_screen(act, said=LEVEL)
     assert (tmp_path / "session.kvm").read_text().splitlines()[1:] == list(LEVEL)
@@ -390,7 +396,9 @@ def test_the_palette_lists_what_works_here() -> None:
         listed = {(command.title, command.help) for command in app.get_system_commands(app.screen)}
         assert ("assert", "irq-line gsi=11 level=1") in listed
         assert {spec.title for spec in SPECS} <= {title for title, _help in listed}
-        assert "Layout narrow" in {title for title, _help in listed}
+        assert {"Layout narrow", "Copy as command", "Save session as script"} <= {
+            title for title, _ in listed
+        }
 
     on_screen(act, said=LEVEL)
 

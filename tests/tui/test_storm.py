@@ -53,6 +53,8 @@ def test_a_storm_under_way_can_be_looked_at_and_not_disturbed() -> None:
     driver.run("write trigger")
     assert "F11" in plain_lines(rows)[-1]
     assert driver.session.snapshot() == before
+    assert not driver.run_until("eventfd.trigger.count == 9", "write trigger")
+    assert driver.session.snapshot() == before
     driver.look()
     assert driver.now.snapshot == before
 
@@ -133,3 +135,18 @@ def test_the_keys_of_a_storm() -> None:
         assert any(each.name == "after" for each in app.driver.session.snapshot().eventfds)
 
     on_screen(act, said=LEVEL[:-1], size=(120, 40))
+
+
+def test_a_storm_of_the_first_commands_blows_and_may_be_left() -> None:
+    """It begins before the screen is looked at, and the program ends in its middle without a word."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        assert app.driver.storm is not None
+        app.driver.blow()
+        app.repl = lambda _session: None
+        await pilot.press("f12")
+        await pilot.pause()
+        assert any("under way" in text for text in text_of(app))
+
+    app = on_screen(act, said=(*LEVEL[:-1], ENDLESS), size=(120, 40))
+    assert app.driver.storm is not None
