@@ -63,9 +63,10 @@ class Pane(Lines, can_focus=True):
     def show(self, before: View | None, now: View) -> None:
         """List a moment, with what differs from the one before marked."""
         key, count = self.key, len(self.items)
-        old = self._list(before) if before else None
+        old, new = self._list(before) if before else None, self._list(now)
+        self._listed = [(view, listed) for view, listed in ((before, old), (now, new)) if view and listed]
         mark = marked_tail if self.spec.subject == "event" else marked
-        items = mark(old, self._list(now))
+        items = mark(old, new)
         self._changed = any(item.mark for item in items)
         keys = {key for pane, key in now.touched if pane == self.spec.name}
         self.items = pointed(items, keys) if keys else items
@@ -76,13 +77,11 @@ class Pane(Lines, can_focus=True):
             self.scroll_end(animate=False, force=True)
 
     def _list(self, view: View) -> list[Item]:
-        """Return the items of a moment; those of the last two are kept, one being the other's past."""
+        """Return the items of a moment, those of the two shown last as they were listed then."""
         for known, items in self._listed:
             if known.seen is view.seen and known.chosen == view.chosen:
                 return items
-        items = items_of(self.spec.rows(view), self.spec.lines)
-        self._listed = [*self._listed[-1:], (view, items)]
-        return items
+        return items_of(self.spec.rows(view), self.spec.lines)
 
     def place(self) -> None:
         """Put the items on lines, for the size that the pane has now."""

@@ -135,9 +135,14 @@ class Stage(ThemedApp):
     # -- what is shown ------------------------------------------------------------------------
 
     def show(self) -> None:
-        """Draw what is seen now, marked where the last command changed it."""
+        """Draw what is seen now, marked where the last command changed it.
+
+        While a storm is under way the hidden panes wait for its end: their lists cost as much as the rest.
+        """
         with self.batch_update():
             for pane in self.panes.values():
+                if self.driver.storm is not None and not pane.display:
+                    continue
                 before = self.driver.before
                 pane.show(self._view(before, pane) if before else None, self._view(self.driver.now, pane))
             self._bars()

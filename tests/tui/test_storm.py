@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 from textual.pilot import Pilot
@@ -41,6 +42,7 @@ def test_a_storm_ends_as_one_unit_that_returns_its_cycles() -> None:
     assert driver.session.history.position == len(LEVEL)
     assert "3" in plain_lines(rows)[-1]
     assert not driver.session.busy
+    assert gc.isenabled()
 
 
 def test_a_storm_under_way_can_be_looked_at_and_not_disturbed() -> None:
@@ -48,6 +50,7 @@ def test_a_storm_under_way_can_be_looked_at_and_not_disturbed() -> None:
     driver, rows = stormy()
     assert driver.storm is not None
     assert driver.session.busy
+    assert not gc.isenabled(), "a collection of so much stops the screen"
     done, before = driver.storm.done, driver.session.snapshot()
     assert done
     driver.run("write trigger")
