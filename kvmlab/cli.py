@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from kvmlab.layouts import LAYOUT_NAMES
 
@@ -81,12 +81,19 @@ def _open_streams() -> None:
 
 def _cut_off(error: OSError) -> int:
     """Say why the output ends here, as on a full disk; return the exit status."""
-    # Python writes what is buffered once more at its end; it has to go somewhere.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.__stdout__.fileno() if sys.__stdout__ else nowhere)
+    _flush(sys.stdout)
     with suppress(OSError):
-        print(f"kvmlab: {error.strerror or error}", file=sys.stderr, flush=True)
+        print(f"kvmlab: {error.strerror or error}", file=sys.stderr)
+    _flush(sys.stderr)
     return USAGE
+
+
+def _flush(stream: TextIO) -> None:
+    """Write what is buffered where it has room, and nowhere else: Python tries again at its end."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def parser() -> argparse.ArgumentParser:

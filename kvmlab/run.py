@@ -69,6 +69,7 @@ def play(session: Session, commands: list[Command], name: str, *, as_json: bool,
             print(as_object(result) if as_json else transcript(result, trace))
             if result.held is False:
                 failures.append(result)
+    sys.stdout.flush()  # the transcript stands before what is said of it
     for result in failures:
         at = result.command
         where = f"{at.file or name or '-c'}:{at.line}:{at.column}"

@@ -121,12 +121,15 @@ def test_commands_inside_commands_inside_commands_are_wrong_text(nested: str, tm
 
 @pytest.mark.parametrize("stream", ["<&-", ">&-", "2>&-", ">/dev/full", "2>/dev/full", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("words", ["run -c sti", "repl", "help --all", "run nothing.kvm"])
-def test_closed_and_full_streams_are_no_traceback(words: str, stream: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_closed_and_full_streams_are_no_traceback(
+    words: str, stream: str, unbuffered: str, tmp_path: Path
+) -> None:
     """The exit status is the verdict, or 2 where the output has no room."""
     command = f"{sys.executable} -m kvmlab {words} {stream}"
     done = subprocess.run(
         ["/bin/sh", "-c", command],
-        env={**os.environ, "KVMLAB_STATE_DIR": str(tmp_path)},
+        env={**os.environ, "KVMLAB_STATE_DIR": str(tmp_path), "PYTHONUNBUFFERED": unbuffered},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
