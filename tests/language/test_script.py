@@ -7,22 +7,7 @@ import pytest
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.scope import Scope
 from kvmlab.language.script import parse_script
-
-ROUND_TRIP = """\
-# Level irqfd, eoifd v7: the whole round trip
-machine
-eventfd trigger
-eventfd unmask
-ioapic 11 vector=0x41 level unmasked
-irqfd trigger gsi=11 level
-eoifd unmask key=trigger level
-write trigger
-expect ioapic.11.remote_irr == 1 and lapic.0.irr == {0x41}
-expect 0x41: take
-eoi
-expect eventfd.unmask.count == 1 and ioapic.11.irr == 0
-expect ENOENT: eoifd unmask key=99 level
-"""
+from tests.round_trip import ROUND_TRIP
 
 
 def no_file(path: str, by: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ access to them sets off in other chips is in lapic_io.py. Left out: PV EOI and k
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from kvmlab.engine.chips.lapic_registers import (
     APIC_DEST_SELF,
@@ -67,7 +68,7 @@ class Lapic(LapicRegisters):
         ``delivery_mode`` is bits 10:8 in place; ``trig_mode`` is non-zero for level.
         """
         if delivery_mode > APIC_DM_LOWEST:
-            other = _OTHER_MODES.get(delivery_mode)
+            other = self._OTHER_MODES.get(delivery_mode)
             return other(self, vector, level, trig_mode) if other else 0
         self.changed()
         if delivery_mode:
@@ -154,10 +155,9 @@ class Lapic(LapicRegisters):
         self._update_ppr()
         return vector, not self.spiv & APIC_SPIV_DIRECTED_EOI, self.tmr >> vector & 1
 
-
-_OTHER_MODES: dict[int, Callable[[Lapic, int, int, int], int]] = {
-    APIC_DM_NMI: Lapic._accept_nmi,  # noqa: SLF001 - the table belongs to the class
-    APIC_DM_INIT: Lapic._accept_init,  # noqa: SLF001
-    APIC_DM_STARTUP: Lapic._accept_startup,  # noqa: SLF001
-}
-"""Delivery modes other than fixed and lowest priority; the rest (SMI, Res3, ExtINT) do nothing."""
+    _OTHER_MODES: ClassVar[dict[int, Callable[[Lapic, int, int, int], int]]] = {
+        APIC_DM_NMI: _accept_nmi,
+        APIC_DM_INIT: _accept_init,
+        APIC_DM_STARTUP: _accept_startup,
+    }
+    """Delivery modes other than fixed and lowest priority; the rest (SMI, Res3, ExtINT) do nothing."""

@@ -8,7 +8,7 @@ are there, and the current count reads 0), TPR access reporting and the virtual-
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.tracepoint import Trace
@@ -225,7 +225,7 @@ class LapicRegisters(Object):
             return self._store(stored, value)
         if APIC_LVTT <= reg <= APIC_LVTERR:
             return self._write_lvt(reg - APIC_LVTT >> 4, value)
-        write = _WRITERS.get(reg)
+        write = self._WRITERS.get(reg)
         return write(self, value) if write else 1
 
     def _store(self, register: _Stored, value: int) -> int:
@@ -272,12 +272,11 @@ class LapicRegisters(Object):
     def _write_self_ipi(self, value: int) -> int:
         return self.reg_write(APIC_ICR, APIC_DEST_SELF | value & 0xFF) if self.x2apic_mode() else 1
 
-
-_WRITERS: dict[int, Callable[[LapicRegisters, int], int]] = {
-    APIC_TASKPRI: LapicRegisters._write_tpr,  # noqa: SLF001 - the table belongs to the class
-    APIC_SPIV: LapicRegisters._write_spiv,  # noqa: SLF001
-    APIC_ICR: LapicRegisters._write_icr,  # noqa: SLF001
-    APIC_ICR2: LapicRegisters._write_icr2,  # noqa: SLF001
-    APIC_ESR: LapicRegisters._write_esr,  # noqa: SLF001
-    APIC_SELF_IPI: LapicRegisters._write_self_ipi,  # noqa: SLF001
-}
+    _WRITERS: ClassVar[dict[int, Callable[[LapicRegisters, int], int]]] = {
+        APIC_TASKPRI: _write_tpr,
+        APIC_SPIV: _write_spiv,
+        APIC_ICR: _write_icr,
+        APIC_ICR2: _write_icr2,
+        APIC_ESR: _write_esr,
+        APIC_SELF_IPI: _write_self_ipi,
+    }
