@@ -5,6 +5,8 @@ It knows the widgets but not the keys; requests.py and app.py build on it.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -101,8 +103,19 @@ class Stage(ThemedApp):
         return Here(pane.spec.name if pane else "", values, self.driver.now)
 
     def on_resize(self, event: Resize) -> None:
-        """Arrange anew; the app itself learns its size only after this."""
+        """Arrange anew; the app itself learns its size only after this.
+
+        Where sizes come fast, one signal's handler is interrupted by the next one's, and the older
+        size arrives last: then the one that the terminal has now follows.
+        """
         self.arrange(event.size)
+        now = self.terminal_size()
+        if now not in {None, event.size}:
+            self.post_message(Resize(now, now))
+
+    def terminal_size(self) -> Size | None:
+        """Return the size that the terminal has now; None where there is no terminal."""
+        return None if self.is_headless else Size(*os.get_terminal_size(sys.stdin.fileno()))
 
     def arrange(self, size: Size | None = None) -> None:
         """Give every pane that is shown its place on a screen of a size, by default the one it has."""

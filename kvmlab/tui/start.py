@@ -33,6 +33,14 @@ def drawable() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
+def _mend_environment() -> None:
+    """Take out what Textual would read otherwise than a user means it."""
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)  # Exported, they would come before the terminal's own size, and stay.
+    if not os.environ.get("NO_COLOR"):
+        os.environ.pop("NO_COLOR", None)  # Empty it counts as unset (no-color.org).
+
+
 def start(
     make: Callable[[], Session],
     file: str = "",
@@ -55,6 +63,7 @@ def start(
     from kvmlab.settings import load_settings, state_dir
     from kvmlab.tui.app import KvmlabApp  # Textual takes 150 ms
 
+    _mend_environment()
     settings, problems = load_settings()
     try:
         journal = Journal(state_dir() / "journal")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.events import Resize
+from textual.geometry import Size
 from textual.pilot import Pilot
 
 from kvmlab.tui.actions import ACTIONS, NAMED
@@ -296,6 +298,20 @@ def test_a_screen_that_is_too_small_says_what_it_needs() -> None:
         assert app.focused is app.command_line
 
     on_screen(act, size=(59, 16))
+
+
+def test_a_size_that_arrives_late_gives_way_to_the_terminals_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signals overtake each other: the size that is told last need not be the last one."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        await pilot.resize_terminal(120, 40)
+        monkeypatch.setattr(app, "terminal_size", lambda: Size(120, 40))
+        app.post_message(Resize(Size(59, 16), Size(59, 16)))
+        await pilot.pause(0.1)
+        assert app.size == (120, 40)
+        assert not app.screen.query_one("#small").display
+
+    on_screen(act)
 
 
 def test_only_rows_that_changed_are_drawn() -> None:

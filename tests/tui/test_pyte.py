@@ -46,9 +46,7 @@ class Terminal:
 
     def __init__(self, size: tuple[int, int], **more: str) -> None:
         columns, lines = size
-        # A size in the environment would come before the terminal's own.
-        kept = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
-        environment = {**kept, "TERM": "xterm-256color", "COLORTERM": "truecolor", **more}
+        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **more}
         command = [sys.executable, "-m", "kvmlab", "tui"]
         self.child: Any = pexpect.spawn(
             command[0], command[1:], cwd=str(CHECKOUT), env=environment, dimensions=(lines, columns)
@@ -153,7 +151,7 @@ def test_help_shows_the_first_round_on_a_screen_of_80x24() -> None:
 
 def test_a_storm_of_resizes_ends_with_the_screen_of_the_last_size() -> None:
     """Sizes come faster than they are drawn, too small ones among them; text that is typed is kept."""
-    with terminal() as shown:
+    with terminal(COLUMNS="200", LINES="60") as shown:
         shown.say("eventfd survivor")
         shown.shows("1/1")
         shown.child.send("~~~")
@@ -173,7 +171,7 @@ def test_a_storm_of_resizes_ends_with_the_screen_of_the_last_size() -> None:
 def test_no_color_is_without_colour_and_tells_the_same() -> None:
     """With NO_COLOR every cell is grey; without it some is not; the text is the same."""
     texts = []
-    for opened, coloured in ((terminal(), True), (terminal(NO_COLOR="1"), False)):
+    for opened, coloured in ((terminal(NO_COLOR=""), True), (terminal(NO_COLOR="1"), False)):
         with opened as shown:
             for text in ROUND[:-2]:
                 shown.say(text)
