@@ -158,7 +158,8 @@ def _program(
 
 
 def _machine_options(made: argparse.ArgumentParser) -> None:
-    from kvmlab.engine.profile import APIS, KERNELS
+    from kvmlab.engine.kernels import KERNELS
+    from kvmlab.engine.profile import APIS
 
     for option, names in (("kernel", KERNELS), ("api", APIS)):
         text = f"where `machine` names none: {', '.join(names)}"

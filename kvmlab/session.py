@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kvmlab.backends.backend import NONE, Answer, Args, Backend, Refused
 from kvmlab.backends.model import Model
-from kvmlab.engine.profile import DEFAULT_APIS, KERNELS, Profile
+from kvmlab.engine.profile import DEFAULT_APIS, DEFAULT_KERNEL, Profile
 from kvmlab.facts import lookup
 from kvmlab.history import History, Last, Unit
 from kvmlab.language.command import Command
@@ -135,7 +135,7 @@ class Session:
         self.last = NO_RESULT
 
     def _profile(self, args: Args) -> Profile:
-        kernel = args.get("kernel") or self.options.kernel or KERNELS[0]
+        kernel = args.get("kernel") or self.options.kernel or DEFAULT_KERNEL
         return Profile(
             kernel=kernel,
             api=args.get("api") or self.options.api or DEFAULT_APIS[kernel],

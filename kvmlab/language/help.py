@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator
 
-from kvmlab.engine.profile import APIS, SWITCHES
+from kvmlab.engine.profile import APIS
+from kvmlab.engine.switches import SWITCHES
 from kvmlab.language.commands import ALIASES, COMMANDS, VERBS, parameters_of
 from kvmlab.language.facts import FACTS
 from kvmlab.language.ioctls import apis_with

@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from kvmlab.engine.profile import APIS, KERNELS, MAX_VCPUS, SWITCHES
+from kvmlab.engine.kernels import KERNELS
+from kvmlab.engine.profile import APIS, MAX_VCPUS
+from kvmlab.engine.switches import SWITCHES
 from kvmlab.language.errors import LanguageError, clip, nearest
 from kvmlab.language.scope import Scope
 from kvmlab.language.spec import Value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from kvmlab.engine.profile import READY_APIS, READY_KERNELS, SWITCHES
+from kvmlab.engine.profile import READY_APIS, READY_KERNELS
+from kvmlab.engine.switches import SWITCHES
 from kvmlab.language.command import Command
 from kvmlab.language.errors import LanguageError
 

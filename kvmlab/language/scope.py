@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kvmlab.engine.profile import DEFAULT_APIS, KERNELS
+from kvmlab.engine.profile import DEFAULT_APIS, DEFAULT_KERNEL
 
 NAMED = ("eventfd", "device", "actor", "mark")
 """Kinds of things that text gives names to."""
@@ -30,7 +30,7 @@ class Scope:
         self._journal: list[tuple[str, str]] = []
         self._before: tuple[dict[str, dict[str, str]], str, str, int] | None = None
         self.vcpus = 1
-        self.kernel = kernel or KERNELS[0]
+        self.kernel = kernel or DEFAULT_KERNEL
         self.api = api or DEFAULT_APIS[self.kernel]
 
     def names(self, kind: str) -> Mapping[str, str]:
@@ -64,7 +64,7 @@ class Scope:
         self._journal.clear()
         self._names = {kind: {} for kind in NAMED}
         self.vcpus = vcpus
-        self.kernel = kernel or self._options[0] or KERNELS[0]
+        self.kernel = kernel or self._options[0] or DEFAULT_KERNEL
         self.api = api or self._options[1] or DEFAULT_APIS[self.kernel]
 
     def begin(self) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kvmlab.engine.profile import APIS, SWITCHES
+from kvmlab.engine.profile import APIS
+from kvmlab.engine.switches import SWITCHES
 from kvmlab.language.commands import ALIASES, COMMANDS, VERBS, grammar_of
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.facts import FACTS
