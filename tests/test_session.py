@@ -121,7 +121,6 @@ def test_what_is_not_here_yet_says_so(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "machine kernel=linux-6.x",
         "machine api=resample",
         "machine backend=kvm",
         "machine with=source-filter",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, overload
 
 from kvmlab.backends.backend import NONE, Answer, Args, Refused, Watch
 from kvmlab.engine.abi import KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC, Errno, Fault
-from kvmlab.engine.chips.ioapic import MASK
+from kvmlab.engine.chips.ioapic_registers import MASK
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
 from kvmlab.engine.kernel.continuation import Call, Context, Place
 from kvmlab.engine.kernel.memory import Change
@@ -136,10 +136,10 @@ VERBS: dict[str, Verb] = {
 class Worded(Sequence[str]):
     """Tracepoints worded as the kernel words them, each when it is read."""
 
-    __slots__ = ("_events",)
+    __slots__ = ("_events", "_kernel")
 
-    def __init__(self, events: tuple[Event, ...]) -> None:
-        self._events = events
+    def __init__(self, events: tuple[Event, ...], kernel: str) -> None:
+        self._events, self._kernel = events, kernel
 
     def __len__(self) -> int:
         return len(self._events)
@@ -150,8 +150,8 @@ class Worded(Sequence[str]):
     def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: int | slice) -> str | list[str]:
         if isinstance(index, slice):
-            return [format_event(event) for event in self._events[index]]
-        return format_event(self._events[index])
+            return [format_event(event, self._kernel) for event in self._events[index]]
+        return format_event(self._events[index], self._kernel)
 
 
 class Model:
@@ -309,11 +309,12 @@ class Model:
 
     def events(self, unit: Unit) -> Worded:
         """See :meth:`Backend.events`."""
-        return Worded(unit.events.kept)
+        return Worded(unit.events.kept, self.profile.kernel)
 
     def trace(self, count: int | None) -> list[str]:
         """See :meth:`Backend.trace`."""
-        return [format_event(event) for event in self.machine.trace.last(count)]
+        kernel = self.profile.kernel
+        return [format_event(event, kernel) for event in self.machine.trace.last(count)]
 
     # -- history ------------------------------------------------------------------------------
 

@@ -105,10 +105,10 @@ class _View:
     def ioapic(self) -> IoapicSnapshot:
         chip = self.machine.ioapic
         pins = tuple(
-            RedirectionEntry(value, chip.irr >> pin & 1, bits(chip.irq_states[pin]))
+            RedirectionEntry(value, chip.shown_irr >> pin & 1, bits(chip.irq_states[pin]))
             for pin, value in enumerate(chip.redirtbl)
         )
-        return IoapicSnapshot(chip.id, chip.ioregsel, chip.irr, pins)
+        return IoapicSnapshot(chip.id, chip.ioregsel, chip.shown_irr, pins)
 
     def lapics(self) -> tuple[LapicSnapshot, ...]:
         return tuple(

@@ -40,7 +40,13 @@ class Rules:
     extint_on_every_vcpu: bool
     """LVT0 is ExtINT at reset on every vCPU; 6.x has it on the boot CPU only."""
     counts_merged: bool
-    """A vector that is in IRR already is a delivery like any other; 3.6 says 0."""
+    """Merged vectors and every SIPI count as deliveries, a de-asserting level message as none."""
+    checks_apic_base: bool
+    """MSR 0x1b refuses reserved bits and mode changes that are none (kvm_apic_set_base)."""
+    x2apic_icr_whole: bool
+    """ICR is one 64-bit register in x2APIC mode; upper halves and reserved bits must be 0."""
+    init_restarts_bsp: bool
+    """An INIT resets the boot CPU, and it goes on without a SIPI."""
     disabled_apic_delivers: bool
     """What is pending in a software-disabled LAPIC is still taken."""
     apic_map: bool
@@ -50,6 +56,8 @@ class Rules:
     """The 8259 is asked before the LAPIC when an interrupt is injected."""
     poll_bit: int
     """What a poll that finds a request adds to the number of the input."""
+    pio_value_traced: bool
+    """kvm_pio has the value, and comes after a read; 3.6 traces before it, without."""
     # -- routing: virt/kvm/irqchip.c
     most_routes: int
     """A routing table has at most so many entries."""
@@ -58,7 +66,7 @@ class Rules:
     empty_table: bool
     """An empty routing table is accepted; 3.6 says -ENOMEM."""
     pic_route_pins: int
-    """How many pins a route may name on one 8259."""
+    """How many pins a route may name on one 8259; 3.6 looks only at the sum with the slave's 8."""
     routing_needs_irqchip: bool
     """KVM_SET_GSI_ROUTING without an in-kernel irqchip is -EINVAL."""
     msi_flags: int
@@ -96,14 +104,18 @@ KERNELS: dict[str, Rules] = {
         directed_eoi=True,
         extint_on_every_vcpu=True,
         counts_merged=False,
+        checks_apic_base=False,
+        x2apic_icr_whole=False,
+        init_restarts_bsp=False,
         disabled_apic_delivers=False,
         apic_map=False,
         pic_first=False,
         poll_bit=0,
+        pio_value_traced=False,
         most_routes=1023,
         gsi_limit=1024,
         empty_table=False,
-        pic_route_pins=16,
+        pic_route_pins=1 << 32,
         routing_needs_irqchip=False,
         msi_flags=0,
         irqfd_needs_irqchip=False,
@@ -128,10 +140,14 @@ KERNELS: dict[str, Rules] = {
         directed_eoi=False,
         extint_on_every_vcpu=False,
         counts_merged=True,
+        checks_apic_base=True,
+        x2apic_icr_whole=True,
+        init_restarts_bsp=True,
         disabled_apic_delivers=True,
         apic_map=True,
         pic_first=True,
         poll_bit=0x80,
+        pio_value_traced=True,
         most_routes=4096,
         gsi_limit=4096,
         empty_table=True,

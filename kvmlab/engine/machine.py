@@ -10,17 +10,21 @@ from __future__ import annotations
 from typing import Any
 
 from kvmlab.engine.abi import EFD_NONBLOCK
+from kvmlab.engine.chips.apic_map import MappedApics
 from kvmlab.engine.chips.apics import APICS, Apics
 from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
+from kvmlab.engine.chips.ioapic_scan import IOAPIC_SCAN, IoapicScan
 from kvmlab.engine.chips.irq_source import IRQ_SOURCES, IRQSOURCES, IrqSourceList, IrqSources
 from kvmlab.engine.chips.lapic import Lapic
 from kvmlab.engine.chips.pic import PIC, Pic
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route, RoutingTable
 from kvmlab.engine.chips.routing import ROUTING, Routing
+from kvmlab.engine.chips.rtc import RTC_STATUS, RtcStatus
 from kvmlab.engine.fds.files import FDS, Fds
 from kvmlab.engine.fds.io_bus import BUSES, IoBus
 from kvmlab.engine.fds.ioeventfd import IOEVENTFDS, Ioeventfds
 from kvmlab.engine.fds.irqfd import IRQFDS, Irqfds
+from kvmlab.engine.kernel.clock import CLOCK, Clock
 from kvmlab.engine.kernel.contexts import CONTEXTS, Contexts
 from kvmlab.engine.kernel.continuation import Call, Place
 from kvmlab.engine.kernel.locks import LOCKS, Lockdep, Locks
@@ -88,7 +92,11 @@ class Machine:
         place(IRQSOURCES, IrqSourceList())
         place(ROUTING, Routing(self.trace))
         self.lapics: list[Lapic] = []
-        self.apics = place(APICS, Apics(self.lapics, self.trace))
+        made = MappedApics if profile.rules.apic_map else Apics
+        self.apics = place(APICS, made(self.lapics, self.trace))
+        self.scan = place(IOAPIC_SCAN, IoapicScan(profile.vcpus))
+        place(RTC_STATUS, RtcStatus())
+        self.clock = place(CLOCK, Clock())
         self.vm = place(VM, Vm(fds))
 
     def _build_world(self) -> None:
@@ -102,13 +110,16 @@ class Machine:
 
     def _create_irqchip(self) -> None:
         """KVM_CREATE_IRQCHIP and the vCPUs' LAPICs; the default routing table."""
-        place, count = self.memory.place, self.profile.vcpus
-        for number in range(count):
-            self.lapics.append(place(lapic(number), Lapic(number, self.profile.x2apic, self.trace)))
-        self.ioapic = place(IOAPIC, Ioapic(self.apics, self.trace))
-        self.pic = place(PIC, Pic(self.apics, self.trace))
-        for bus, addr, length, chip in CHIP_RANGES:
-            self.buses[bus].insert_dev(addr, length, chip)
+        place, profile, rules = self.memory.place, self.profile, self.profile.rules
+        for number in range(profile.vcpus):
+            chip = Lapic(number, profile.x2apic, rules, self.scan, self.trace)
+            self.lapics.append(place(lapic(number), chip))
+        self.ioapic = place(IOAPIC, Ioapic(self.apics, rules, self.trace))
+        self.pic = place(PIC, Pic(self.apics, rules, self.trace))
+        if rules.handled_vectors_per_vcpu:
+            self.scan.request_all()
+        for bus, addr, length, name in CHIP_RANGES:
+            self.buses[bus].insert_dev(addr, length, name)
         routing = self.memory.objects[ROUTING]
         assert isinstance(routing, Routing)
         routing.publish(self.memory.alloc("routes", RoutingTable(DEFAULT_ROUTING)))
@@ -149,11 +160,20 @@ class Machine:
         if contexts.manual:
             return contexts.start(context, call)
         result = contexts.call(context, call)
+        if self.scan.requests:
+            self._enter_guests()
         if result is Place.STOPPED and context == contexts.prompt:
             contexts.new_prompt()
         if len(self.trace.ring) > 2 * KEPT:
             self.trace.trim()
         return result
+
+    def _enter_guests(self) -> None:
+        """Have every vCPU that is asked to, and stands in no call, enter the guest."""
+        for number in range(self.profile.vcpus):
+            context = self.contexts.get(vcpu(number))
+            if self.scan.requests >> number & 1 and context.at is None and not context.stopped:
+                self.contexts.call(context.name, ("vcpu_enter_guest", (number,)))
 
     def run(self, limit: int | None = None) -> int:
         """Let everything go on until nothing can, or ``limit`` interrupts were taken; count them."""
@@ -167,6 +187,7 @@ class Machine:
                 if taken < bound and self._run_vcpu(number):
                     moved = True
                     taken += 1
+            moved = moved or self.clock.advance()
         self.contexts.run_workers()
         return taken
 
@@ -189,7 +210,8 @@ class Machine:
         """Return the vector a vCPU would take next (IF aside), or -1. Nothing is acknowledged."""
         chip = self.lapics[number]
         vector = chip.has_interrupt()
-        if vector == -1 and chip.accept_pic_intr() and self.pic.output:
+        extint = chip.accept_pic_intr() and self.pic.output
+        if extint and (vector == -1 or self.profile.rules.pic_first):
             return self.pic.next_vector()
         return vector
 
@@ -235,7 +257,7 @@ class Machine:
 
     # -- VM ioctls ---------------------------------------------------------------------------
 
-    def irqfd(self, fd: int, gsi: int, flags: int = 0) -> int:
+    def irqfd(self, fd: int, gsi: int, flags: int = 0, resamplefd: int = 0) -> int:
         """KVM_IRQFD: 0 or, with KVM_IRQFD_FLAG_LEVEL, the key."""
         return self._status("user", "vm_ioctl", "kvm_irqfd", fd, gsi, flags)
 

@@ -9,7 +9,7 @@ from kvmlab.engine.kernels import KERNELS, Rules
 APIS = ("eoi-eventfd-2011", "level-eoi-2012", "eoifd-v4", "eoifd-v5", "eoifd-v7", "resample")
 """Designs of the EOI interface, oldest first."""
 
-READY_KERNELS, READY_APIS = ("linux-3.6",), ("eoifd-v7",)
+READY_KERNELS, READY_APIS = ("linux-3.6", "linux-6.x"), ("eoifd-v7",)
 """Those that can be run."""
 
 DEFAULT_KERNEL = "linux-3.6"

@@ -1,6 +1,6 @@
 """The wording of the tracepoints: one formatter an event, its parameters the event's fields.
 
-Formats follow include/trace/events/kvm.h and arch/x86/kvm/trace.h of Linux 3.6. The fields are
+Formats follow include/trace/events/kvm.h and arch/x86/kvm/trace.h of Linux 3.6 and 6.x. The fields are
 those the kernel stores in the ring, as integers; recording them is in tracepoint.py.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kvmlab.engine.profile import DEFAULT_KERNEL
 from kvmlab.engine.tracepoint import Event
 
 DELIVER_MODES = ("Fixed", "LowPrio", "SMI", "Res3", "NMI", "INIT", "SIPI", "ExtINT")
@@ -121,7 +122,7 @@ def _kvm_mmio(kind: int, length: int, gpa: int, val: int) -> str:
     return f"mmio {MMIO_TYPES[kind]} len {length} gpa {gpa:#x} val {val:#x}"
 
 
-def _kvm_pio(rw: int, port: int, size: int, count: int) -> str:
+def _kvm_pio(rw: int, port: int, size: int, count: int, _val: int) -> str:
     return f"pio_{_access(rw)} at {port:#x} size {size} count {count}"
 
 
@@ -147,6 +148,49 @@ FORMATS_3_6: dict[str, Callable[..., str]] = {
 """By event name: a function of the event's fields, in the order the tracepoint stores them."""
 
 
-def format_event(event: Event) -> str:
-    """Return an event as ``name: text``; KeyError for an event that the kernel does not have."""
-    return f"{event[0]}: {FORMATS_3_6[event[0]](*event[1:])}"
+def _kvm_ioapic_set_irq_6_x(e: int, pin: int, coalesced: int) -> str:
+    return f"pin {pin} {_entry(e)}{_coalesced(coalesced)}"
+
+
+def _entry(e: int) -> str:
+    masked = "|masked" if e & 1 << 16 else ""
+    return f"dst {e >> 56:x} vec {e & 0xFF} ({_message(e, e & 1 << 11, e & 1 << 15)}{masked})"
+
+
+def _kvm_apic_accept_irq_6_x(apicid: int, dm: int, tm: int, vec: int, _coalesced: int) -> str:
+    return f"apicid {apicid:x} vec {vec} ({DELIVER_MODES[dm >> 8 & 7]}|{_trigger(tm)})"
+
+
+def _kvm_msi_set_irq_6_x(address: int, data: int) -> str:
+    hint = "|rh" if address & 1 << 3 else ""
+    message = _message(data, address & 1 << 2, data & 1 << 15)
+    return f"dst {address >> 12 & 0xFF:x} vec {data & 0xFF} ({message}{hint})"
+
+
+def _kvm_inj_virq_6_x(vector: int) -> str:
+    return f"IRQ {vector:#x}"
+
+
+def _kvm_pio_6_x(rw: int, port: int, size: int, count: int, val: int) -> str:
+    # The format ends with a blank and "(...)" for what a string instruction repeats.
+    return f"{_kvm_pio(rw, port, size, count, val)} val {val:#x} "
+
+
+FORMATS: dict[str, dict[str, Callable[..., str]]] = {
+    "linux-3.6": FORMATS_3_6,
+    "linux-6.x": {
+        **FORMATS_3_6,
+        "kvm_ioapic_set_irq": _kvm_ioapic_set_irq_6_x,
+        "kvm_ioapic_delayed_eoi_inj": _entry,
+        "kvm_apic_accept_irq": _kvm_apic_accept_irq_6_x,
+        "kvm_msi_set_irq": _kvm_msi_set_irq_6_x,
+        "kvm_inj_virq": _kvm_inj_virq_6_x,
+        "kvm_pio": _kvm_pio_6_x,
+    },
+}
+"""The formats of each kernel."""
+
+
+def format_event(event: Event, kernel: str = DEFAULT_KERNEL) -> str:
+    """Return an event as a kernel words it, ``name: text``; KeyError for one that it does not have."""
+    return f"{event[0]}: {FORMATS[kernel][event[0]](*event[1:])}"

@@ -111,13 +111,14 @@ def replay(recording: Recording, result: Result) -> None:
     """Replay one trace up to its first divergence and add to a result what was compared."""
     result.traces += 1
     subject = Subject(recording)
+    operations = OPERATIONS[recording.kernel]
     recorded: dict[str, Any] = {}
     for number, step in enumerate(recording.steps):
         result.steps += 1
         subject.machine.trace.commit()
-        ret = OPERATIONS[step.op](subject, *step.args)
+        ret = operations[step.op](subject, *step.args)
         recorded.update(step.obs)
-        seen = observe(subject.machine)
+        seen = observe(subject)
         pairs = [
             ("ret", step.ret, ret),
             *[(name, value, seen.get(name, MISSING)) for name, value in recorded.items()],
@@ -125,7 +126,8 @@ def replay(recording: Recording, result: Result) -> None:
         pairs += subject.acknowledged(step)
         if recording.text is not None:
             events = [event for event in subject.machine.trace.commit().kept if event[0] in TEXT_EVENTS]
-            pairs += _text_pairs(recording.text[number], [format_event(event) for event in events])
+            texts = [format_event(event, recording.kernel) for event in events]
+            pairs += _text_pairs(recording.text[number], texts)
         differing = [pair for pair in pairs if pair[1] != pair[2]]
         result.fields += len(pairs)
         result.fields_agreed += len(pairs) - len(differing)

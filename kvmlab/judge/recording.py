@@ -18,34 +18,62 @@ from kvmlab.engine.abi import BITS_PER_LONG
 from kvmlab.engine.chips.route_table import Route
 from kvmlab.engine.profile import MAX_VCPUS
 
-KERNELS = {"3.6": "linux-3.6"}
-"""The engine's kernel for a trace's ``kernel``."""
+KERNELS = {"3": "linux-3.6", "6": "linux-6.x"}
+"""The engine's kernel by the first number of a trace's ``kernel``."""
 
 IRQCHIPS = {"pic_master": 0, "pic_slave": 1, "ioapic": 2}
 
 _U8, _U16, _U32, _U64 = ((0, (1 << bits) - 1) for bits in (8, 16, 32, 64))
 _VCPU = (0, MAX_VCPUS - 1)
 _SOURCE = (0, BITS_PER_LONG - 1)
+_FD = "fd"
+"""The name of an eventfd, the number -1 for a descriptor that is none, or null for no eventfd."""
 
-FIELDS: dict[str, dict[str, tuple[int, int]]] = {
+Kind = tuple[int, int] | str
+"""What a field is: a number with its least and its greatest value, or _FD."""
+
+_CHIPS: dict[str, dict[str, Kind]] = {
     "mmio_write": {"vcpu": _VCPU, "addr": _U64, "value": _U32},
     "mmio_read": {"vcpu": _VCPU, "addr": _U64},
     "pio_write": {"port": _U16, "value": _U8},
     "pio_read": {"port": _U16},
-    "source_new": {},
-    "source_free": {"source": (-(1 << 31), (1 << 31) - 1)},
     "set_irq": {"source": _SOURCE, "gsi": _U32, "level": (0, 1)},
     "msi": {"addr": _U64, "data": _U32, "flags": _U32},
     "set_routing": {},
-    "ack_listen": {"gsi": _U32},
-    "ack_deassert": {"gsi": _U32, "source": _SOURCE},
-    "ack_unlisten": {"gsi": _U32},
     "take": {"vcpu": _VCPU},
     "eoi": {"vcpu": _VCPU},
 }
-"""By operation: its fields, each with its least and its greatest value."""
 
-_DEFAULTS = {"flags": 0}
+FIELDS: dict[str, dict[str, dict[str, Kind]]] = {
+    "linux-3.6": {
+        **_CHIPS,
+        "source_new": {},
+        "source_free": {"source": (-(1 << 31), (1 << 31) - 1)},
+        "ack_listen": {"gsi": _U32},
+        "ack_deassert": {"gsi": _U32, "source": _SOURCE},
+        "ack_unlisten": {"gsi": _U32},
+    },
+    "linux-6.x": {
+        **_CHIPS,
+        "take_pic": {"vcpu": _VCPU},
+        "eventfd": {"name": _FD, "count": _U64, "semaphore": (0, 1)},
+        "dup": {"fd": _FD, "as": _FD},
+        "irqfd": {"fd": _FD, "gsi": _U32, "resample": _FD, "flags": (-1, (1 << 32) - 1)},
+        "irqfd_deassign": {"fd": _FD, "gsi": _U32, "flags": (-1, (1 << 32) - 1)},
+        "write": {"fd": _FD, "value": _U64},
+        "read": {"fd": _FD},
+        "close": {"fd": _FD},
+    },
+}
+"""By kernel and operation: its fields and what they are."""
+
+_DEFAULTS: dict[str, dict[str, int]] = {
+    "msi": {"flags": 0},
+    "eventfd": {"semaphore": 0},
+    "irqfd": {"flags": -1},
+    "irqfd_deassign": {"flags": -1},
+}
+"""What stands for a field that is left out; -1 for flags that follow from the others."""
 
 LONGEST_LINE = 16 << 20
 """A trace has fewer characters than that."""
@@ -147,36 +175,38 @@ def _texts(step: Any) -> tuple[str, ...]:
 
 def _recording(trace: dict[str, Any], texts: dict[str, tuple[tuple[str, ...], ...]]) -> Recording:
     name, kernel = _need(trace, "name", str), _need(trace, "kernel", str)
-    if kernel not in KERNELS:
-        known = ", ".join(KERNELS)
-        raise _Wrong(f'"kernel" is {kernel!r}; only recordings of {known} can be replayed')
+    model = KERNELS.get(kernel.partition(".")[0])
+    if model is None:
+        raise _Wrong(f'"kernel" is {kernel!r}; only recordings of 3.6 and 6.x can be replayed')
     vcpus = _number(_need(trace, "vcpus"), "vcpus", (1, MAX_VCPUS))
-    steps = tuple([_step(number, step, vcpus) for number, step in enumerate(_need(trace, "steps", list))])
+    fields = FIELDS[model]
+    steps = tuple(
+        [_step(number, step, vcpus, fields) for number, step in enumerate(_need(trace, "steps", list))]
+    )
     text = texts.get(name)
     if text is not None and len(text) != len(steps):
         raise _Wrong(f"{len(steps)} steps, but the trace text has {len(text)}")
     x2apic, pit = bool(trace.get("x2apic_cpuid", False)), bool(trace.get("pit", False))
-    return Recording(name, KERNELS[kernel], vcpus, pit, x2apic, steps, text)
+    return Recording(name, model, vcpus, pit, x2apic, steps, text)
 
 
-def _step(number: int, step: Any, vcpus: int) -> Step:
+def _step(number: int, step: Any, vcpus: int, fields: dict[str, dict[str, Kind]]) -> Step:
     try:
-        return _checked_step(step, vcpus)
+        return _checked_step(step, vcpus, fields)
     except _Wrong as wrong:
         raise _Wrong(f"step {number}: {wrong}") from None
 
 
-def _checked_step(step: Any, vcpus: int) -> Step:
+def _checked_step(step: Any, vcpus: int, known: dict[str, dict[str, Kind]]) -> Step:
     if not isinstance(step, dict):
         raise _Wrong("not an object")
     op = _need(step, "op", dict)
     name = _need(op, "op", str)
-    if name not in FIELDS:
+    if name not in known:
         raise _Wrong(f"unknown operation {name!r}")
-    args: tuple[Any, ...] = tuple(
-        [_number(op.get(key, _DEFAULTS.get(key)), key, limits) for key, limits in FIELDS[name].items()]
-    )
-    if "vcpu" in FIELDS[name] and args[0] >= vcpus:
+    given = {**_DEFAULTS.get(name, {}), **op}
+    args: tuple[Any, ...] = tuple([_argument(given.get(key), key, kind) for key, kind in known[name].items()])
+    if "vcpu" in known[name] and args[0] >= vcpus:
         raise _Wrong(f'"vcpu" is {args[0]}, but there are {vcpus}')
     if name == "set_routing":
         args = (tuple([_route(entry) for entry in _need(op, "entries", list)]),)
@@ -184,6 +214,14 @@ def _checked_step(step: Any, vcpus: int) -> Step:
     acks = tuple(_need(obs, "acks", list)) if "acks" in obs else None
     obs.pop("acks", None)
     return Step(name, args, _value(_need(step, "ret")), dict(_flat(obs)), acks)
+
+
+def _argument(value: Any, field: str, kind: Kind) -> Any:
+    if not isinstance(kind, str):
+        return _number(int(value) if isinstance(value, bool) else value, field, kind)
+    if value in (None, -1) or isinstance(value, str):
+        return value
+    raise _Wrong(f'"{field}" must be the name of an eventfd, -1 or null, not {value!r}')
 
 
 def _route(entry: Any) -> Route:

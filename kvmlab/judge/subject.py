@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kvmlab.engine.abi import ENOENT
+from kvmlab.engine.abi import (
+    EFD_NONBLOCK,
+    EFD_SEMAPHORE,
+    ENOENT,
+    KVM_IRQFD_FLAG_DEASSIGN,
+    KVM_IRQFD_FLAG_RESAMPLE,
+)
+from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
+from kvmlab.engine.chips.ioapic_scan import IOAPIC_SCAN, IoapicScan
 from kvmlab.engine.chips.irq_source import IRQ_SOURCES, IrqSources
+from kvmlab.engine.chips.lapic import Lapic
 from kvmlab.engine.chips.pic_chip import Registers
 from kvmlab.engine.chips.routing import ROUTING, Routing, kvm_set_irq
+from kvmlab.engine.chips.rtc import RTC_STATUS, RtcStatus
+from kvmlab.engine.fds.files import FDS
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import Path, path
 from kvmlab.engine.machine import Machine
-from kvmlab.engine.profile import Profile
+from kvmlab.engine.profile import DEFAULT_APIS, Profile
 from kvmlab.judge.recording import Recording, Step
 
 
@@ -44,6 +55,22 @@ def conform_irq_acked(profile: Profile, listener: str) -> Path[None]:
         yield from kvm_set_irq(profile, irq_source_id, gsi, 0)
 
 
+@path
+def conform_take(profile: Profile, vcpu: int) -> Path[int]:
+    """Acknowledge as the recorder of a running kernel does, by KVM_SET_LAPIC: a vector, or -1.
+
+    That has every vCPU scan the IOAPIC, and the RTC's books are made anew for this one.
+    """
+    lapic = f"lapic{vcpu}"
+    vector: int = yield (Lapic.get_interrupt, lapic)
+    if vector >= 0:
+        yield (IoapicScan.request_all, IOAPIC_SCAN)
+        rtc_vector, pending = yield (Ioapic.rtc_state, IOAPIC, vcpu)
+        if rtc_vector >= 0:
+            yield (RtcStatus.restore, RTC_STATUS, vcpu, rtc_vector, pending)
+    return vector
+
+
 class Subject:
     """A fresh machine for one recording, and the acknowledgements its listeners heard."""
 
@@ -51,6 +78,7 @@ class Subject:
         self.machine = Machine(
             Profile(
                 kernel=recording.kernel,
+                api=DEFAULT_APIS[recording.kernel],
                 vcpus=recording.vcpus,
                 pit=recording.pit,
                 x2apic=recording.x2apic,
@@ -58,6 +86,7 @@ class Subject:
             )
         )
         self.heard: list[int] = []
+        self.fds: dict[str, int | None] = {}
         self.hears = bool(recording.steps) and recording.steps[0].acks is not None
 
     def acknowledged(self, step: Step) -> list[tuple[str, Any, Any]]:
@@ -82,29 +111,81 @@ class Subject:
                 return 0
         return -ENOENT
 
+    def fd(self, name: str | int | None) -> int:
+        """Return the descriptor of a name; -1 for none."""
+        number = self.fds.get(name) if isinstance(name, str) else None
+        return -1 if number is None else number
+
+    def eventfd(self, name: str, count: int, semaphore: int) -> int:
+        """Create an eventfd under a name."""
+        flags = EFD_NONBLOCK | (EFD_SEMAPHORE if semaphore else 0)
+        self.fds[name] = self.machine.eventfd(count, flags)
+        return 0
+
+    def dup(self, fd: str, name: str) -> int:
+        """Give an eventfd another descriptor, under another name."""
+        self.fds[name] = self.machine.dup(self.fd(fd))
+        return 0
+
+    def close(self, name: str) -> int:
+        """Close a descriptor; its name is free again."""
+        fd = self.fd(name)
+        if fd >= 0:
+            self.fds[name] = None
+        return self.machine.close(fd)
+
+    def irqfd(self, fd: str, gsi: int, resample: str | None, flags: int) -> int:
+        """KVM_IRQFD; without flags of its own, RESAMPLE goes with a resample eventfd."""
+        if flags < 0:
+            flags = 0 if resample is None else KVM_IRQFD_FLAG_RESAMPLE
+        return self.machine.irqfd(self.fd(fd), gsi, flags, self.fd(resample) & 0xFFFFFFFF)
+
+    def irqfd_deassign(self, fd: str, gsi: int, flags: int) -> int:
+        """KVM_IRQFD with DEASSIGN, or with flags of its own."""
+        return self.machine.irqfd(self.fd(fd), gsi, KVM_IRQFD_FLAG_DEASSIGN if flags < 0 else flags)
+
     def free_source(self, irq_source_id: int) -> int:
         """Give a source id back, which returns nothing."""
         self.machine.kvm_free_irq_source_id(irq_source_id)
         return 0
 
 
-OPERATIONS: dict[str, Callable[..., Any]] = {
+_CHIPS: dict[str, Callable[..., Any]] = {
     "mmio_write": lambda subject, *args: subject.machine.mmio_write(*args),
     "mmio_read": lambda subject, *args: subject.machine.mmio_read(*args),
     "pio_write": lambda subject, *args: subject.machine.pio_write(*args),
     "pio_read": lambda subject, *args: subject.machine.pio_read(*args),
-    "source_new": lambda subject: subject.machine.kvm_request_irq_source_id(),
-    "source_free": Subject.free_source,
-    "set_irq": lambda subject, *args: subject.machine.kvm_set_irq(*args),
     "msi": lambda subject, *args: subject.machine.signal_msi(*args),
     "set_routing": lambda subject, entries: subject.machine.set_gsi_routing(entries, 0),
-    "ack_listen": Subject.listen,
-    "ack_deassert": Subject.listen,
-    "ack_unlisten": Subject.unlisten,
-    "take": lambda subject, vcpu: subject.machine.get_interrupt(vcpu),
     "eoi": lambda subject, vcpu: subject.machine.eoi(vcpu),
 }
-"""By operation: what is called with the subject and the arguments of the step."""
+
+OPERATIONS: dict[str, dict[str, Callable[..., Any]]] = {
+    "linux-3.6": {
+        **_CHIPS,
+        "source_new": lambda subject: subject.machine.kvm_request_irq_source_id(),
+        "source_free": Subject.free_source,
+        "set_irq": lambda subject, *args: subject.machine.kvm_set_irq(*args),
+        "ack_listen": Subject.listen,
+        "ack_deassert": Subject.listen,
+        "ack_unlisten": Subject.unlisten,
+        "take": lambda subject, vcpu: subject.machine.get_interrupt(vcpu),
+    },
+    "linux-6.x": {
+        **_CHIPS,
+        "set_irq": lambda subject, _source, gsi, level: subject.machine.irq_line(gsi, level),
+        "take": lambda subject, vcpu: subject.machine.call("user", "conform_take", vcpu),
+        "take_pic": lambda subject, vcpu: subject.machine.call(f"vcpu{vcpu}", "kvm_cpu_get_extint", vcpu),
+        "eventfd": Subject.eventfd,
+        "dup": Subject.dup,
+        "irqfd": Subject.irqfd,
+        "irqfd_deassign": Subject.irqfd_deassign,
+        "write": lambda subject, fd, value: subject.machine.write(subject.fd(fd), value),
+        "read": lambda subject, fd: subject.machine.read(subject.fd(fd)),
+        "close": Subject.close,
+    },
+}
+"""By kernel and operation: what is called with the subject and the arguments of the step."""
 
 
 # -- what is seen of a machine, under the names of a recording -------------------------------------
@@ -116,13 +197,14 @@ _LAPIC_FIELDS = {
 }
 
 
-def observe(machine: Machine) -> dict[str, Any]:
-    """Return the state of a machine's chips and sources as a recording's dotted fields."""
+def observe(subject: Subject) -> dict[str, Any]:
+    """Return the state of a machine's chips, sources and eventfds as a recording's dotted fields."""
+    machine = subject.machine
     ioapic, pic = machine.ioapic, machine.pic
     seen: dict[str, Any] = {
         "ioapic.regsel": ioapic.ioregsel,
         "ioapic.id": ioapic.id,
-        "ioapic.irr": ioapic.irr,
+        "ioapic.irr": ioapic.shown_irr,
         "pic.master.output": pic.output,
     }
     for pin, entry in enumerate(ioapic.redirtbl):
@@ -140,7 +222,17 @@ def observe(machine: Machine) -> dict[str, Any]:
     sources = machine.memory.objects[IRQ_SOURCES]
     assert isinstance(sources, IrqSources)
     seen["sources"] = _bits(sources.bitmap)
+    for name, fd in subject.fds.items():
+        seen[f"eventfds.{name}"] = None if fd is None else _count(machine, fd)
     return seen
+
+
+def _count(machine: Machine, fd: int) -> int:
+    """Return the counter behind a descriptor, without consuming it."""
+    objects = machine.memory.objects
+    ctx = objects[objects[FDS].load("open")[fd]].ctx
+    count: int = objects[ctx].count
+    return count
 
 
 def _bits(value: int) -> list[int]:

@@ -109,6 +109,34 @@ SCENARIOS: dict[str, Scenario] = {
             "actor cpu: mmio write 0xfe000000 1; pio write 0x70 7; mmio read 0xfe000000; pio read 0x70",
         ),
     ),
+    "6.x: an entry moves while its interrupt is in service": Scenario(
+        (
+            "machine kernel=linux-6.x api=eoifd-v7 vcpus=2",
+            "eventfd trigger; eventfd unmask",
+            "ioapic 11 vector=0x41 level unmasked",
+            "irqfd trigger gsi=11 level; eoifd unmask key=trigger level",
+            "ioapic 12 vector=0x42 level masked; line 12 1",
+            "write trigger",
+            "take",
+        ),
+        (
+            "actor a: ioapic 11 dest=1 vcpu=1; ioapic 11 masked vcpu=1; ioapic 12 unmasked vcpu=1",
+            "eoi",
+            "actor b: line 11 1; line 8 1; close unmask",
+        ),
+    ),
+    "6.x: messages between x2APICs, and a storm's end": Scenario(
+        (
+            "machine kernel=linux-6.x api=eoifd-v7 vcpus=2 x2apic",
+            "msr write 0x1b 0xfee00d00; msr write 0x1b 0xfee00c00 vcpu=1",
+            "ioapic 11 vector=0x41 level unmasked",
+        ),
+        (
+            "actor a: msr write 0x830 0x100000051; msr read 0x830; msr write 0x83f 0x52; take vcpu=0",
+            "line 11 1",
+            ("events", ("kvm_ioapic_eoi_inject_work", ("ioapic",))),
+        ),
+    ),
     "routes change under a reader": Scenario(
         (
             *LEVEL_PAIR,

@@ -290,7 +290,7 @@ def test_deassign_of_an_eoifd() -> None:
 
 def test_the_walk_of_an_eoi_with_an_eoifd() -> None:
     """Sections 4.5 and 9.1: ioapic.lock is dropped for the notifier, which de-asserts, then signals."""
-    assert sequence(IN_SERVICE, "vcpu0", "apic_set_eoi", "lapic0") == lines("""
+    assert sequence(IN_SERVICE, "vcpu0", "apic_set_eoi", "lapic0", 0) == lines("""
         lapic0.end_interrupt()
         ioapic.handles_vector(65)
         spin_lock(ioapic.lock)

@@ -123,7 +123,7 @@ def test_first_divergence_of_each_trace_is_told_and_the_rest_goes_on(tmp_path: P
         ("[]", ":1: not a JSON object"),
         ("{}", ':1: "name" is missing'),
         (json.dumps({**TRACE, "name": 7}), '"name" must be of type str'),
-        (json.dumps({**TRACE, "kernel": "2.4"}), "only recordings of 3.6 can be replayed"),
+        (json.dumps({**TRACE, "kernel": "2.4"}), "only recordings of 3.6 and 6.x can be replayed"),
         (json.dumps({**TRACE, "vcpus": 0}), '"vcpus" must be a number from 1 to 8, not 0'),
         (json.dumps({**TRACE, "steps": [7]}), "step 0: not an object"),
         (json.dumps({**TRACE, "steps": [{"op": {"op": "jump"}}]}), "step 0: unknown operation 'jump'"),

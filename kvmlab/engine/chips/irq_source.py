@@ -8,7 +8,7 @@ The bitmap is one unsigned long, so there are 64 ids; 0 is userspace's. The obje
 from __future__ import annotations
 
 from kvmlab.engine.abi import BITS_PER_LONG, EFAULT, ENOENT, KVM_USERSPACE_IRQ_SOURCE_ID, Errno
-from kvmlab.engine.chips.ioapic import kvm_ioapic_clear_all
+from kvmlab.engine.chips.ioapic_io import kvm_ioapic_clear_all
 from kvmlab.engine.chips.pic import kvm_pic_clear_all
 from kvmlab.engine.kernel.lists import Counted, List
 from kvmlab.engine.kernel.locks import mutex_lock, mutex_unlock

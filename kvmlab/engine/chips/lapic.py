@@ -1,6 +1,6 @@
 """One vCPU's local APIC: what it accepts, what it gives to the vCPU, and how that ends.
 
-Follows arch/x86/kvm/lapic.c of Linux 3.6; the registers are in lapic_registers.py, and what an
+Follows arch/x86/kvm/lapic.c of Linux 3.6 and 6.x; the registers are in lapic_registers.py, and what an
 access to them sets off in other chips is in lapic_io.py. Left out: PV EOI and kicks.
 """
 
@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from kvmlab.engine.chips.destination import (
+    APIC_DEST_NOSHORT,
+    match_3_6,
+    match_6_x,
+    shorthand_match,
+)
 from kvmlab.engine.chips.lapic_registers import (
-    APIC_DEST_SELF,
-    APIC_DFR_FLAT,
     APIC_LVT_MASKED,
     APIC_MODE_EXTINT,
     APIC_SPIV_APIC_ENABLED,
@@ -23,9 +27,8 @@ from kvmlab.engine.chips.lapic_registers import (
     LapicRegisters,
 )
 
-APIC_DM_LOWEST, APIC_DM_NMI, APIC_DM_INIT, APIC_DM_STARTUP = 0x100, 0x400, 0x500, 0x600
-APIC_DEST_NOSHORT, APIC_DEST_ALLINC = 0x00000, 0x80000
-APIC_DFR_CLUSTER = 0x0FFFFFFF
+APIC_DM_FIXED, APIC_DM_LOWEST = 0x000, 0x100
+APIC_DM_NMI, APIC_DM_INIT, APIC_DM_STARTUP, APIC_DM_EXTINT = 0x400, 0x500, 0x600, 0x700
 
 
 def lapic_handle(vcpu_id: int) -> str:
@@ -39,40 +42,30 @@ class Lapic(LapicRegisters):
     __slots__ = ()
 
     def match_dest(self, source: Lapic | None, shorthand: int, dest: int, dest_mode: int) -> bool:
-        """Tell whether a message is for this APIC (kvm_apic_match_dest).
-
-        ``dest_mode`` 0 is physical. A physical destination is cut to 16 bits, a logical one to 8.
-        """
+        """Tell whether a message is for this APIC (kvm_apic_match_dest); ``dest_mode`` 0 is physical."""
         if shorthand == APIC_DEST_NOSHORT:
-            if dest_mode:
-                return self._match_logical(dest & 0xFF)
-            dest &= 0xFFFF
-            return dest in (0xFF, self.id >> 24)
-        if shorthand == APIC_DEST_SELF:
-            return self is source
-        return shorthand == APIC_DEST_ALLINC or self is not source
-
-    def _match_logical(self, mda: int) -> bool:
-        if self.x2apic_mode():
-            return bool(self.ldr & mda)
-        logical_id = self.ldr >> 24
-        if self.dfr == APIC_DFR_FLAT:
-            return bool(logical_id & mda)
-        if self.dfr == APIC_DFR_CLUSTER:
-            return logical_id >> 4 == mda >> 4 and bool(logical_id & mda & 0xF)
-        return False
+            match = match_6_x if self.rules.apic_map else match_3_6
+            return match(self, source is not None, dest, dest_mode)
+        return shorthand_match(self, source, shorthand)
 
     def accept_irq(self, delivery_mode: int, vector: int, level: int, trig_mode: int) -> int:
         """Take a message (__apic_accept_irq): 1, or 0 for one that was merged or dropped.
 
         ``delivery_mode`` is bits 10:8 in place; ``trig_mode`` is non-zero for level.
         """
+        merges = not self.rules.counts_merged
+        if not merges:
+            self.emit(("kvm_apic_accept_irq", self.vcpu_id, delivery_mode, trig_mode, vector, 0))
         if delivery_mode > APIC_DM_LOWEST:
             other = self._OTHER_MODES.get(delivery_mode)
-            return other(self, vector, level, trig_mode) if other else 0
+            if other is None:
+                return 0 if merges or delivery_mode == APIC_DM_EXTINT else 1
+            return other(self, vector, level, trig_mode)
         self.changed()
         if delivery_mode:
             self.arb_prio += 1
+        if not merges and trig_mode and not level:
+            return 0
         if not (self.spiv & APIC_SPIV_APIC_ENABLED and self.base & MSR_IA32_APICBASE_ENABLE):
             return 0
         bit = 1 << vector
@@ -82,6 +75,8 @@ class Lapic(LapicRegisters):
             self.tmr &= ~bit
         coalesced = 1 if self.irr & bit else 0
         self.irr |= bit
+        if not merges:
+            return 1
         # The tracepoint's field has eight bits, so the 0x8000 of an MSI or IPI is lost in it.
         self.emit(("kvm_apic_accept_irq", self.vcpu_id, delivery_mode, trig_mode & 0xFF, vector, coalesced))
         return 1 - coalesced
@@ -95,12 +90,14 @@ class Lapic(LapicRegisters):
         if trig_mode and not level:
             return 0
         self.changed()
-        self.mp_state = INIT_RECEIVED
+        # The boot CPU of 6.x needs no SIPI: it is reset, and goes on (kvm_apic_accept_events).
+        goes_on = self.rules.init_restarts_bsp and self.vcpu_id == 0
+        self.mp_state = SIPI_RECEIVED if goes_on else INIT_RECEIVED
         return 1
 
     def _accept_startup(self, vector: int, _level: int, _trig_mode: int) -> int:
         if self.mp_state != INIT_RECEIVED:
-            return 0
+            return 1 if self.rules.counts_merged else 0
         self.changed()
         self.sipi_vector, self.mp_state = vector, SIPI_RECEIVED
         return 1
@@ -115,7 +112,8 @@ class Lapic(LapicRegisters):
 
     def has_interrupt(self) -> int:
         """Return the vector that is deliverable, or -1 (kvm_apic_has_interrupt)."""
-        if not (self.spiv & APIC_SPIV_APIC_ENABLED and self.base & MSR_IA32_APICBASE_ENABLE):
+        delivers = self.spiv & APIC_SPIV_APIC_ENABLED or self.rules.disabled_apic_delivers
+        if not (delivers and self.base & MSR_IA32_APICBASE_ENABLE):
             return -1
         vector = self.irr.bit_length() - 1
         return vector if vector >= 0 and vector & 0xF0 > self.ppr else -1
@@ -133,6 +131,10 @@ class Lapic(LapicRegisters):
         self.ppr = vector & 0xF0
         self.irr &= ~bit
         return vector
+
+    def pending_eoi(self, vector: int) -> bool:
+        """Tell whether a vector waits or is in service (kvm_apic_pending_eoi)."""
+        return bool((self.irr | self.isr) >> vector & 1)
 
     def accept_pic_intr(self) -> bool:
         """Tell whether this vCPU takes the 8259's interrupts (kvm_apic_accept_pic_intr)."""
@@ -160,4 +162,7 @@ class Lapic(LapicRegisters):
         APIC_DM_INIT: _accept_init,
         APIC_DM_STARTUP: _accept_startup,
     }
-    """Delivery modes other than fixed and lowest priority; the rest (SMI, Res3, ExtINT) do nothing."""
+    """Delivery modes other than fixed and lowest priority.
+
+The rest do nothing here; SMI and Res3 (a kick for paravirtual locks) count as delivered in 6.x.
+"""

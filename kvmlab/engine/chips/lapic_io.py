@@ -1,6 +1,6 @@
 """What a guest's access to its local APIC sets off: EOI to the IOAPIC, IPIs, and the way in.
 
-Follows arch/x86/kvm/lapic.c of Linux 3.6: apic_reg_write and its callers, by MMIO or by MSR.
+Follows arch/x86/kvm/lapic.c of Linux 3.6 and 6.x: apic_reg_write and its callers, by MMIO or by MSR.
 A vCPU reaches only its own local APIC this way, so one access to its registers is one op.
 """
 
@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kvmlab.engine.chips.apics import APICS, Apics
-from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic, kvm_ioapic_update_eoi
+from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
+from kvmlab.engine.chips.ioapic_io import kvm_ioapic_update_eoi
+from kvmlab.engine.chips.ioapic_scan import IOAPIC_SCAN, IoapicScan
 from kvmlab.engine.chips.lapic import Lapic
-from kvmlab.engine.chips.lapic_registers import APIC_EOI, APIC_ICR, APIC_ICR2
+from kvmlab.engine.chips.lapic_registers import APIC_DEST_SELF, APIC_EOI, APIC_ICR, APIC_ICR2, APIC_SELF_IPI
 from kvmlab.engine.kernel.path import Path, path
 from kvmlab.engine.profile import Profile
 
@@ -20,24 +22,36 @@ _MSR_ICR = APIC_BASE_MSR + (APIC_ICR >> 4)
 
 
 @path
-def apic_set_eoi(profile: Profile, lapic: str) -> Path[int]:
+def apic_set_eoi(profile: Profile, lapic: str, _value: int) -> Path[int]:
     """End the highest interrupt in service, in the IOAPIC too; return its vector, or -1."""
     vector, broadcast, trigger_mode = yield (Lapic.end_interrupt, lapic)
-    if broadcast and (yield (Ioapic.handles_vector, IOAPIC, vector)):
-        yield from kvm_ioapic_update_eoi(profile, vector, trigger_mode)
+    if profile.rules.handled_vectors_per_vcpu:
+        told = yield (IoapicScan.intercepts, IOAPIC_SCAN, lapic, vector)
+    else:
+        told = broadcast and (yield (Ioapic.handles_vector, IOAPIC, vector))
+    if told:
+        yield from kvm_ioapic_update_eoi(profile, lapic, vector, trigger_mode)
     return int(vector)
 
 
 @path
-def apic_send_ipi(profile: Profile, lapic: str) -> Path[int]:
+def apic_send_ipi(profile: Profile, lapic: str, _value: int) -> Path[int]:
     """Send the message that ICR holds: see :meth:`Apics.send_ipi`."""
     ret: int = yield (Apics.send_ipi, APICS, lapic)
     return ret
 
 
-_EFFECTS: dict[int, Callable[[Profile, str], Path[int]]] = {
+@path
+def apic_send_self_ipi(profile: Profile, lapic: str, value: int) -> Path[int]:
+    """Send a vCPU a fixed interrupt of its own; 6.x leaves ICR alone for it."""
+    ret: int = yield (Apics.send_message, APICS, lapic, APIC_DEST_SELF | value & 0xFF, 0)
+    return ret
+
+
+_EFFECTS: dict[int, Callable[[Profile, str, int], Path[int]]] = {
     APIC_EOI: apic_set_eoi,
     APIC_ICR: apic_send_ipi,
+    APIC_SELF_IPI: apic_send_self_ipi,
 }
 """What a register does outside its own chip."""
 
@@ -49,7 +63,7 @@ def apic_reg_write(profile: Profile, lapic: str, reg: int, value: int) -> Path[i
     effect = _EFFECTS.get(result)
     if effect is None:
         return result
-    yield from effect(profile, lapic)
+    yield from effect(profile, lapic, value)
     return 0
 
 
@@ -59,7 +73,7 @@ def apic_mmio_write(profile: Profile, lapic: str, addr: int, length: int, value:
     result = yield (Lapic.mmio_write, lapic, addr, length, value)
     effect = _EFFECTS.get(result)
     if effect:
-        yield from effect(profile, lapic)
+        yield from effect(profile, lapic, value)
     return result is not None
 
 
@@ -75,10 +89,25 @@ def kvm_x2apic_msr_write(profile: Profile, lapic: str, msr: int, value: int) -> 
     """Write MSR 0x800-0xbff: 0, or 1 for #GP (not in x2APIC mode, or a refused register)."""
     if not profile.has("irqchip") or not (yield (Lapic.x2apic_mode, lapic)):
         return 1
-    if msr == _MSR_ICR:
+    if profile.rules.x2apic_icr_whole:
+        if msr == _MSR_ICR:
+            return (yield from kvm_x2apic_icr_write(profile, lapic, value))
+        if value >> 32:
+            return 1
+    elif msr == _MSR_ICR:
         # The destination goes in before the command that uses it.
         yield from apic_reg_write(profile, lapic, APIC_ICR2, value >> 32)
     return (yield from apic_reg_write(profile, lapic, msr - APIC_BASE_MSR << 4, value & 0xFFFFFFFF))
+
+
+@path
+def kvm_x2apic_icr_write(profile: Profile, lapic: str, value: int) -> Path[int]:
+    """Write the 64-bit ICR of 6.x: 0, or 1 for reserved bits. The tracepoint comes after the IPI."""
+    if (yield (Lapic.write_x2apic_icr, lapic, value)):
+        return 1
+    yield (Apics.send_ipi, APICS, lapic)
+    yield (Lapic.trace_icr, lapic, value)
+    return 0
 
 
 @path
@@ -86,6 +115,9 @@ def kvm_x2apic_msr_read(profile: Profile, lapic: str, msr: int) -> Path[int | No
     """Read MSR 0x800-0xbff; None for #GP (not in x2APIC mode, or a refused register)."""
     if not profile.has("irqchip") or not (yield (Lapic.x2apic_mode, lapic)):
         return None
+    if profile.rules.x2apic_icr_whole and msr == _MSR_ICR:
+        icr: int = yield (Lapic.read_x2apic_icr, lapic)
+        return icr
     low: int | None = yield (Lapic.reg_read, lapic, msr - APIC_BASE_MSR << 4)
     if msr != _MSR_ICR or low is None:
         return low

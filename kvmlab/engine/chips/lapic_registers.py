@@ -1,6 +1,6 @@
 """The register page of one local APIC: what is kept, what a read gives, what a write does.
 
-Follows the register half of arch/x86/kvm/lapic.c of Linux 3.6. A 256-bit bitmap (IRR, ISR, TMR)
+Follows the register half of arch/x86/kvm/lapic.c of Linux 3.6 and 6.x. A 256-bit bitmap (IRR, ISR, TMR)
 is one int, bit n for vector n. Left out: the timer, as the machine has no clock (its registers
 are there, and the current count reads 0), TPR access reporting and the virtual-APIC page.
 """
@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
+from kvmlab.engine.chips.ioapic_scan import IoapicScan
 from kvmlab.engine.kernel.object import Object
+from kvmlab.engine.kernels import Rules
 from kvmlab.engine.tracepoint import Trace
 
 APIC_DEFAULT_PHYS_BASE = 0xFEE00000
@@ -35,6 +37,8 @@ RUNNABLE, UNINITIALIZED, INIT_RECEIVED, SIPI_RECEIVED = 0, 1, 2, 4
 """Values of mp_state (KVM_MP_STATE_*)."""
 
 _VERSION = 0x14 | 5 << 16
+_ICR_BUSY = 1 << 12
+_X2APIC_ICR_RESERVED = 0xFFF << 20 | 0x3 << 16 | 1 << 13
 
 _READABLE = 0x43FF_01FF_FFFF_E70C
 """One bit for each sixteen bytes of the page: clear where a read is refused (rmask)."""
@@ -107,11 +111,14 @@ class LapicRegisters(Object):
         "sipi_vector",
         "highest_isr_cache",
     )
-    __slots__ = (*FIELDS, "emit", "vcpu_id", "x2apic_cpuid")
+    __slots__ = (*FIELDS, "emit", "rules", "scan", "vcpu_id", "x2apic_cpuid")
 
-    def __init__(self, vcpu_id: int, x2apic_cpuid: bool, trace: Trace) -> None:
+    def __init__(
+        self, vcpu_id: int, x2apic_cpuid: bool, rules: Rules, scan: IoapicScan, trace: Trace
+    ) -> None:
         super().__init__()
         self.vcpu_id, self.x2apic_cpuid, self.emit = vcpu_id, x2apic_cpuid, trace.emit
+        self.rules, self.scan = rules, scan
         self.mp_state = UNINITIALIZED if vcpu_id else RUNNABLE
         self.nmi = self.sipi_vector = 0
         self.reset()
@@ -120,9 +127,11 @@ class LapicRegisters(Object):
         """Bring every register to its reset value (kvm_lapic_reset; the base: vmx_vcpu_reset)."""
         self.changed()
         self.id = self.vcpu_id << 24
-        self.lvr = _VERSION | (APIC_LVR_DIRECTED_EOI if self.x2apic_cpuid else 0)
+        directed_eoi = self.x2apic_cpuid and self.rules.directed_eoi
+        self.lvr = _VERSION | (APIC_LVR_DIRECTED_EOI if directed_eoi else 0)
         masked = APIC_LVT_MASKED
-        self.lvt: tuple[int, ...] = (masked, masked, masked, APIC_MODE_EXTINT, masked, masked)
+        lvt0 = APIC_MODE_EXTINT if self.vcpu_id == 0 or self.rules.extint_on_every_vcpu else masked
+        self.lvt: tuple[int, ...] = (masked, masked, masked, lvt0, masked, masked)
         self.dfr, self.spiv = APIC_DFR_FLAT, 0xFF
         self.tpr = self.ppr = self.ldr = self.esr = self.icr = self.icr2 = self.tdcr = self.tmict = 0
         self.irr = self.isr = self.tmr = 0
@@ -148,13 +157,33 @@ class LapicRegisters(Object):
         """Tell whether the vCPU runs: it is neither uninitialised nor waiting for its SIPI."""
         return self.mp_state == RUNNABLE
 
-    def set_base(self, value: int) -> None:
-        """Write MSR 0x1b (kvm_lapic_set_base), unchecked; x2APIC mode derives LDR from the ID."""
+    def set_base(self, value: int) -> int:
+        """Write MSR 0x1b (kvm_lapic_set_base): 0, or 1 for what 6.x refuses.
+
+        x2APIC mode derives LDR from the ID, which 6.x makes the vCPU's again.
+        """
+        if self.rules.checks_apic_base and self._refuses_base(value):
+            return 1
         self.changed()
+        if (self.base ^ value) & (MSR_IA32_APICBASE_ENABLE | X2APIC_ENABLE):
+            self.map_changed()
+            if self.rules.checks_apic_base:
+                self.id = self.vcpu_id << 24
         self.base = value & ~MSR_IA32_APICBASE_BSP if self.vcpu_id else value
         if self.x2apic_mode():
             apic_id = self.id >> 24
             self.ldr = (apic_id & ~0xF) << 16 | 1 << (apic_id & 0xF)
+        return 0
+
+    def _refuses_base(self, value: int) -> bool:
+        """Tell whether 6.x refuses a base: reserved bits, or a mode that cannot be entered from here."""
+        reserved = 0x2FF | (0 if self.x2apic_cpuid else X2APIC_ENABLE)
+        enabled, x2apic = value & MSR_IA32_APICBASE_ENABLE, value & X2APIC_ENABLE
+        if value & reserved or (x2apic and not enabled):
+            return True
+        if self.x2apic_mode():
+            return bool(enabled and not x2apic)
+        return bool(x2apic and not self.hw_enabled())
 
     def find_highest_isr(self) -> int:
         """Return the highest vector in service, or -1 (apic_find_highest_isr)."""
@@ -233,7 +262,14 @@ class LapicRegisters(Object):
             return 1
         self.changed()
         setattr(self, register.field, value & register.keep | register.ones)
+        if register.xapic_only:
+            self.map_changed()
         return 0
+
+    def map_changed(self) -> None:
+        """The map of APIC ids is another one now: 6.x has every vCPU scan the IOAPIC again."""
+        if self.rules.apic_map:
+            self.scan.request_all()
 
     def _write_lvt(self, index: int, value: int) -> int:
         self.changed()
@@ -251,6 +287,8 @@ class LapicRegisters(Object):
     def _write_spiv(self, value: int) -> int:
         self.changed()
         directed = APIC_SPIV_DIRECTED_EOI if self.lvr & APIC_LVR_DIRECTED_EOI else 0
+        if (self.spiv ^ value) & APIC_SPIV_APIC_ENABLED:
+            self.map_changed()
         self.spiv = value & (0x3FF | directed)
         if not value & APIC_SPIV_APIC_ENABLED:
             self.lvt = tuple([entry | APIC_LVT_MASKED for entry in self.lvt])
@@ -258,7 +296,7 @@ class LapicRegisters(Object):
 
     def _write_icr(self, value: int) -> int:
         self.changed()
-        self.icr = value & ~(1 << 12)
+        self.icr = value & ~_ICR_BUSY
         return APIC_ICR
 
     def _write_icr2(self, value: int) -> int:
@@ -270,7 +308,29 @@ class LapicRegisters(Object):
         return 1 if self.x2apic_mode() and value else 0
 
     def _write_self_ipi(self, value: int) -> int:
-        return self.reg_write(APIC_ICR, APIC_DEST_SELF | value & 0xFF) if self.x2apic_mode() else 1
+        if not self.x2apic_mode() or (self.rules.x2apic_icr_whole and value > 0xFF):
+            return 1
+        if self.rules.x2apic_icr_whole:
+            return APIC_SELF_IPI
+        return self.reg_write(APIC_ICR, APIC_DEST_SELF | value & 0xFF)
+
+    def write_x2apic_icr(self, value: int) -> int:
+        """Write the 64-bit ICR (kvm_x2apic_icr_write): 0, or 1 for reserved bits; the IPI goes first."""
+        if value & _X2APIC_ICR_RESERVED:
+            return 1
+        self.changed()
+        self.icr, self.icr2 = value & 0xFFFFFFFF & ~_ICR_BUSY, value >> 32
+        return 0
+
+    def read_x2apic_icr(self) -> int:
+        """Read the 64-bit ICR."""
+        value = self.icr2 << 32 | self.icr
+        self.emit(("kvm_apic", 0, APIC_ICR, value))
+        return value
+
+    def trace_icr(self, value: int) -> None:
+        """Record the tracepoint of a 64-bit ICR write, once its IPI has gone."""
+        self.emit(("kvm_apic", 1, APIC_ICR, value & ~_ICR_BUSY))
 
     _WRITERS: ClassVar[dict[int, Callable[[LapicRegisters, int], int]]] = {
         APIC_TASKPRI: _write_tpr,

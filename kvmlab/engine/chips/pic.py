@@ -1,6 +1,6 @@
 """The pair of 8259 interrupt controllers, master and slave, with their edge/level registers.
 
-Follows arch/x86/kvm/i8259.c of Linux 3.6 (data sheet: Intel 8259A). Inputs are numbered 0..15,
+Follows arch/x86/kvm/i8259.c of Linux 3.6 and 6.x (data sheet: Intel 8259A). Inputs are numbered 0..15,
 8 and up on the slave. The priorities and registers of one chip are in pic_chip.py. Left out:
 kicks of vCPUs, and accesses that are not one byte wide, which the chips ignore.
 """
@@ -12,6 +12,7 @@ from kvmlab.engine.chips.pic_chip import CASCADE, NOTHING, Command, PicChip, Reg
 from kvmlab.engine.kernel.locks import spin_lock, spin_unlock
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import PATHS, Path, path, touches
+from kvmlab.engine.kernels import Rules
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.tracepoint import Trace
 
@@ -31,12 +32,12 @@ class Pic(Object):
     ``chips`` is (master, slave); ``output`` is the INT line of the pair.
     """
 
-    __slots__ = ("_states", "apics", "chips", "emit", "output")
+    __slots__ = ("_states", "apics", "chips", "emit", "output", "rules")
     FIELDS = ("master", "slave", "output", "irq_states")
 
-    def __init__(self, apics: Apics, trace: Trace) -> None:
+    def __init__(self, apics: Apics, rules: Rules, trace: Trace) -> None:
         super().__init__()
-        self.apics, self.emit = apics, trace.emit
+        self.apics, self.rules, self.emit = apics, rules, trace.emit
         self.chips = (PicChip(is_master=True), PicChip(is_master=False))
         self.output = 0
         self.irq_states = (0,) * PIC_NUM_PINS
@@ -185,12 +186,12 @@ class Pic(Object):
             self.chips[0].isr &= ~(1 << CASCADE)
             self.chips[0].irr &= ~(1 << CASCADE)
         chip.irr &= ~(1 << line)
-        return line, number << 3 | line, True
+        return line | self.rules.poll_bit, number << 3 | line, True
 
     def end_poll(self, port: int, value: int) -> None:
         """Leave poll mode; a poll of the master that found the cascade leaves the output alone."""
         self.changed()
-        if port >> 7 or value != CASCADE:
+        if port >> 7 or value & 0x7F != CASCADE:
             self.update_irq()
         self.chips[port >> 7].poll = 0
 

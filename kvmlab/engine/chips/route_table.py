@@ -1,7 +1,7 @@
 """A GSI routing table as a value: its entries, the checks of KVM_SET_GSI_ROUTING, the two maps.
 
 Follows setup_routing_entry and kvm_set_irq_routing in virt/kvm/irq_comm.c, and the ioctl in
-virt/kvm/kvm_main.c, of Linux 3.6.
+virt/kvm/kvm_main.c, of Linux 3.6; where 6.x differs, virt/kvm/irqchip.c.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from kvmlab.engine.abi import (
     KVM_IRQCHIP_IOAPIC,
     KVM_IRQCHIP_PIC_MASTER,
     KVM_IRQCHIP_PIC_SLAVE,
-    KVM_MAX_IRQ_ROUTES,
     Errno,
 )
-from kvmlab.engine.chips.ioapic import IOAPIC_NUM_PINS
+from kvmlab.engine.chips.ioapic_registers import IOAPIC_NUM_PINS
 from kvmlab.engine.chips.pic import PIC_NUM_PINS
 from kvmlab.engine.kernel.object import Object, Value
+from kvmlab.engine.kernels import Rules
 
 
 class Route(NamedTuple):
@@ -48,7 +48,7 @@ _CHIPS = {
 }
 """By chip: what is added to an entry's pin, and the limit that the sum must stay below.
 
-Both 8259s have the limit 16, so that 3.6 accepts pins 8 to 15 on the master.
+Both 8259s have the limit 16, so that 3.6 accepts pins 8 to 15 on the master; 6.x does not.
 """
 
 
@@ -108,29 +108,29 @@ class RoutingTable(Object):
         return entry.address_lo, entry.address_hi, entry.data
 
 
-def check_routing(entries: tuple[Route, ...], flags: int) -> Errno | None:
+def check_routing(entries: tuple[Route, ...], flags: int, rules: Rules) -> Errno | None:
     """Return why KVM_SET_GSI_ROUTING refuses a table, in the kernel's order; None if it does not."""
-    if len(entries) >= KVM_MAX_IRQ_ROUTES:
-        return Errno(EINVAL, f"a table has less than {KVM_MAX_IRQ_ROUTES} entries, not {len(entries)}")
+    if len(entries) > rules.most_routes:
+        return Errno(EINVAL, f"a table has at most {rules.most_routes} entries, not {len(entries)}")
     if flags:
         return Errno(EINVAL, f"the table's flags must be 0, not {flags:#x}")
-    if not entries:
+    if not entries and not rules.empty_table:
         return Errno(ENOMEM, "the table is empty, and vmalloc(0) returns NULL")
     for entry in entries:
-        if entry.gsi >= KVM_MAX_IRQ_ROUTES:
-            return Errno(EINVAL, f"GSI {entry.gsi} is not below {KVM_MAX_IRQ_ROUTES}")
+        if entry.gsi >= rules.gsi_limit:
+            return Errno(EINVAL, f"GSI {entry.gsi} is not below {rules.gsi_limit}")
     accepted: dict[int, list[Route]] = {}
     for entry in entries:
         others = accepted.setdefault(entry.gsi, [])
-        refusal = _check_entry(entry, others)
+        refusal = _check_entry(entry, others, rules)
         if refusal:
             return Errno(EINVAL, f"GSI {entry.gsi}: {refusal}")
         others.append(entry)
     return None
 
 
-def _check_entry(entry: Route, others: list[Route]) -> str:
-    if entry.flags:
+def _check_entry(entry: Route, others: list[Route], rules: Rules) -> str:
+    if entry.flags & ~(rules.msi_flags if entry.type == KVM_IRQ_ROUTING_MSI else 0):
         return f"an entry's flags must be 0, not {entry.flags:#x}"
     types = {entry.type, *[other.type for other in others]}
     if others and KVM_IRQ_ROUTING_MSI in types:
@@ -143,6 +143,7 @@ def _check_entry(entry: Route, others: list[Route]) -> str:
         return f"the entry type {entry.type} is neither 1 (irqchip) nor 2 (MSI)"
     if entry.irqchip not in _CHIPS:
         return f"irqchip {entry.irqchip} is neither 0 nor 1 (8259) nor 2 (IOAPIC)"
-    if _kernel_pin(entry) >= _CHIPS[entry.irqchip][1]:
+    too_high = entry.irqchip != KVM_IRQCHIP_IOAPIC and entry.pin >= rules.pic_route_pins
+    if too_high or _kernel_pin(entry) >= _CHIPS[entry.irqchip][1]:
         return f"irqchip {entry.irqchip} has no pin {entry.pin}"
     return ""

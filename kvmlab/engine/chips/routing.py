@@ -1,8 +1,8 @@
 """GSI routing: from a line to the chips, and from an acknowledged pin to its notifiers.
 
-Follows virt/kvm/irq_comm.c of Linux 3.6. A published table never changes; a new one replaces it
-under RCU. Publishing also tells the irqfds, which is the path kvm_irq_routing_update in
-fds/irqfd.py. Checking and compiling a table is in route_table.py.
+Follows virt/kvm/irq_comm.c of Linux 3.6 and virt/kvm/irqchip.c of 6.x. A published table never
+changes; a new one replaces it under RCU. Publishing also tells the irqfds, which is the path
+kvm_irq_routing_update in fds/irqfd.py. Checking and compiling a table is in route_table.py.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kvmlab.engine.abi import (
+    EINVAL,
     KVM_IRQ_ROUTING_MSI,
     KVM_IRQCHIP_IOAPIC,
     KVM_IRQCHIP_PIC_MASTER,
     KVM_IRQCHIP_PIC_SLAVE,
+    Errno,
 )
 from kvmlab.engine.chips.apics import APICS, Apics
-from kvmlab.engine.chips.ioapic import IOAPIC, IOAPIC_LOCK, Ioapic
+from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
+from kvmlab.engine.chips.ioapic_io import IOAPIC_LOCK
+from kvmlab.engine.chips.ioapic_scan import IOAPIC_SCAN, IoapicScan
 from kvmlab.engine.chips.pic import PIC, PIC_LOCK, Pic
 from kvmlab.engine.chips.route_table import Route, RoutingTable, check_routing
 from kvmlab.engine.kernel.locks import mutex_lock, mutex_unlock, spin_lock, spin_unlock
@@ -105,6 +109,12 @@ class Routing(Object):
         return tuple(self._ack_by_gsi.get(gsi, ()))
 
     @touches("routes*")
+    def notified_pins(self, irqchip: int) -> tuple[int, ...]:
+        """Return the pins of a chip that have ack notifiers (kvm_irq_has_notifier)."""
+        chip = self._published("kvm_irq_has_notifier").chip
+        return tuple([pin for (of, pin), gsi in chip.items() if of == irqchip and gsi in self._ack_by_gsi])
+
+    @touches("routes*")
     def masked_irq(self, irqchip: int, pin: int) -> tuple[Callback, ...]:
         """Find the mask notifiers of a pin, newest first."""
         gsi = self._published("kvm_fire_mask_notifiers").chip.get((irqchip, pin))
@@ -155,11 +165,14 @@ _CHIPS: dict[int, tuple[str, Callable[..., int], str]] = {
 
 
 @path
-def kvm_set_irq(profile: Profile, irq_source_id: int, gsi: int, level: int) -> Path[int]:
+def kvm_set_irq(
+    profile: Profile, irq_source_id: int, gsi: int, level: int, line_status: bool = False
+) -> Path[int]:
     """Drive a GSI for one source: every chip it is routed to, in the order of the table.
 
-    Returns -1 if every chip ignored it, else the sum of what the others returned: 0 is merged,
-    more is the number of deliveries (each chip counts a falling line as 1).
+    ``line_status`` tells of KVM_IRQ_LINE_STATUS, which only the IOAPIC of 6.x looks at. Returns
+    -1 if every chip ignored it, else the sum of what the others returned: 0 is merged, more is
+    the number of deliveries (each chip counts a falling line as 1).
     """
     ret = r = -1
     chips = {} if "irqchip" in profile.without else _CHIPS
@@ -171,7 +184,10 @@ def kvm_set_irq(profile: Profile, irq_source_id: int, gsi: int, level: int) -> P
         else:
             lock, set_irq, chip = chips[route.irqchip]
             yield spin_lock(lock)
-            r = yield (set_irq, chip, route.pin, irq_source_id, level)
+            if line_status and chip == IOAPIC:
+                r = yield (Ioapic.set_irq, IOAPIC, route.pin, irq_source_id, level, line_status)
+            else:
+                r = yield (set_irq, chip, route.pin, irq_source_id, level)
             yield spin_unlock(lock)
         if r >= 0:
             ret = r if ret < 0 else ret + r
@@ -201,6 +217,15 @@ def kvm_notify_acked_irq(profile: Profile, irqchip: int, pin: int) -> Path[None]
 
 
 @path
+def kvm_irq_has_notifier(profile: Profile) -> Path[tuple[int, ...]]:
+    """Return the IOAPIC's pins that have ack notifiers."""
+    yield RCU_READ_LOCK
+    pins: tuple[int, ...] = yield (Routing.notified_pins, ROUTING, KVM_IRQCHIP_IOAPIC)
+    yield RCU_READ_UNLOCK
+    return pins
+
+
+@path
 def kvm_fire_mask_notifiers(profile: Profile, irqchip: int, pin: int, mask: int) -> Path[None]:
     """Run the mask notifiers of a pin with its new mask bit, as an RCU reader."""
     yield RCU_READ_LOCK
@@ -215,6 +240,8 @@ def kvm_register_irq_ack_notifier(profile: Profile, gsi: int, callback: str, sub
     yield mutex_lock(IRQ_LOCK)
     yield (Routing.add_ack_notifier, ROUTING, gsi, callback, subject)
     yield mutex_unlock(IRQ_LOCK)
+    if profile.rules.handled_vectors_per_vcpu:
+        yield (IoapicScan.request_all, IOAPIC_SCAN)
 
 
 @path
@@ -224,6 +251,8 @@ def kvm_unregister_irq_ack_notifier(profile: Profile, callback: str, subject: st
     yield (Routing.del_ack_notifier, ROUTING, callback, subject)
     yield mutex_unlock(IRQ_LOCK)
     yield from synchronize_rcu(profile)
+    if profile.rules.handled_vectors_per_vcpu:
+        yield (IoapicScan.request_all, IOAPIC_SCAN)
 
 
 @path
@@ -246,7 +275,9 @@ def kvm_unregister_irq_mask_notifier(profile: Profile, callback: str, subject: s
 @path
 def kvm_set_irq_routing(profile: Profile, entries: tuple[Route, ...], flags: int) -> Path[int]:
     """KVM_SET_GSI_ROUTING: replace the whole table; 0, -EINVAL or -ENOMEM with nothing changed."""
-    refusal = check_routing(entries, flags)
+    if profile.rules.routing_needs_irqchip and not profile.has("irqchip"):
+        return Errno(EINVAL, "the VM has no in-kernel irqchip")
+    refusal = check_routing(entries, flags, profile.rules)
     if refusal is not None:
         return refusal
     table: str = yield kzalloc("routes", entries)

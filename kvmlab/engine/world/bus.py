@@ -7,13 +7,9 @@ which is what matters to those who wait for it.
 
 from __future__ import annotations
 
-from kvmlab.engine.chips.ioapic import (
-    IOAPIC,
-    IOAPIC_DEFAULT_BASE_ADDRESS,
-    IOAPIC_MEM_LENGTH,
-    ioapic_mmio_read,
-    ioapic_mmio_write,
-)
+from kvmlab.engine.chips.ioapic import IOAPIC
+from kvmlab.engine.chips.ioapic_io import ioapic_mmio_read, ioapic_mmio_write
+from kvmlab.engine.chips.ioapic_registers import IOAPIC_DEFAULT_BASE_ADDRESS, IOAPIC_MEM_LENGTH
 from kvmlab.engine.chips.pic import PIC, Pic, pic_ioport_read, pic_ioport_write
 from kvmlab.engine.fds.io_bus import MMIO_BUS, PIO_BUS, IoBus
 from kvmlab.engine.kernel.path import PATHS, Path, path

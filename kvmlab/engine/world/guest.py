@@ -8,7 +8,9 @@ what nobody claims would exit to userspace, where nobody answers: writes vanish,
 from __future__ import annotations
 
 from kvmlab.engine.abi import EBADF, Errno, Fault
-from kvmlab.engine.chips.ioapic import IOAPIC, IOAPIC_DEFAULT_BASE_ADDRESS, Ioapic
+from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
+from kvmlab.engine.chips.ioapic_io import vcpu_scan_ioapic
+from kvmlab.engine.chips.ioapic_registers import IOAPIC_DEFAULT_BASE_ADDRESS
 from kvmlab.engine.chips.lapic import Lapic
 from kvmlab.engine.chips.lapic_io import (
     apic_mmio_read,
@@ -169,19 +171,42 @@ GUEST = "guest"
 
 @path
 def kvm_cpu_get_interrupt(profile: Profile, cpu: int) -> Path[int]:
-    """arch/x86/kvm/irq.c of 3.6: acknowledge at the LAPIC, else at the 8259; a vector or -1."""
+    """arch/x86/kvm/irq.c: acknowledge at the LAPIC, else at the 8259; a vector or -1.
+
+    6.x asks the 8259 first.
+    """
     if not profile.has("irqchip"):
         return -1
-    vector: int = yield (Lapic.get_interrupt, lapic(cpu))
-    if vector == -1 and (yield (Lapic.accept_pic_intr, lapic(cpu))):
-        if (yield (Pic.clear_output, PIC)):
-            vector = yield from kvm_pic_read_irq(profile)
+    vector = -1
+    if profile.rules.pic_first:
+        vector = yield from kvm_cpu_get_extint(profile, cpu)
+    if vector == -1:
+        vector = yield (Lapic.get_interrupt, lapic(cpu))
+    if vector == -1 and not profile.rules.pic_first:
+        vector = yield from kvm_cpu_get_extint(profile, cpu)
     return vector
+
+
+@path
+def kvm_cpu_get_extint(profile: Profile, cpu: int) -> Path[int]:
+    """Acknowledge at the 8259, if the vCPU takes its interrupts; a vector or -1."""
+    vector = -1
+    if (yield (Lapic.accept_pic_intr, lapic(cpu))) and (yield (Pic.clear_output, PIC)):
+        vector = yield from kvm_pic_read_irq(profile)
+    return vector
+
+
+@path
+def vcpu_enter_guest(profile: Profile, cpu: int) -> Path[None]:
+    """Serve what a vCPU is asked to do before it runs guest code: 6.x may have it scan the IOAPIC."""
+    if profile.rules.handled_vectors_per_vcpu:
+        yield from vcpu_scan_ioapic(profile, cpu)
 
 
 @path
 def vcpu_take(profile: Profile, cpu: int) -> Path[int | None]:
     """Take the next deliverable interrupt: its vector, None, or -EBADF. An NMI comes first."""
+    yield from vcpu_enter_guest(profile, cpu)
     vector: int = yield (Vcpu.window, vcpu(cpu))
     if isinstance(vector, Errno):
         return vector
@@ -213,6 +238,7 @@ def vcpu_set_handler(
 @path
 def mmio_write(profile: Profile, cpu: int, addr: int, length: int, value: int) -> Path[int]:
     """A guest's write to physical memory: 0, or -EBADF when the VM is closed."""
+    yield from vcpu_enter_guest(profile, cpu)
     if not (yield (Guest.vm_exit, GUEST, "kvm_mmio", MMIO_WRITE, length, addr, value)):
         return VM_IS_GONE
     taken = False
@@ -227,6 +253,7 @@ def mmio_write(profile: Profile, cpu: int, addr: int, length: int, value: int) -
 @path
 def mmio_read(profile: Profile, cpu: int, addr: int, length: int) -> Path[int]:
     """A guest's read of physical memory: the value; all ones where nothing answers."""
+    yield from vcpu_enter_guest(profile, cpu)
     if not (yield (Vm.fget_vcpu, VM)):
         return VM_IS_GONE
     value: int | None = None
@@ -246,7 +273,8 @@ def mmio_read(profile: Profile, cpu: int, addr: int, length: int) -> Path[int]:
 @path
 def pio_write(profile: Profile, cpu: int, port: int, length: int, value: int) -> Path[int]:
     """A guest's OUT: 0, or -EBADF when the VM is closed."""
-    if not (yield (Guest.vm_exit, GUEST, "kvm_pio", 1, port, length, 1)):
+    yield from vcpu_enter_guest(profile, cpu)
+    if not (yield (Guest.vm_exit, GUEST, "kvm_pio", 1, port, length, 1, value)):
         return VM_IS_GONE
     yield from kvm_io_bus_write(profile, PIO_BUS, port, length, value)
     yield from kvm_put_kvm(profile)
@@ -255,17 +283,24 @@ def pio_write(profile: Profile, cpu: int, port: int, length: int, value: int) ->
 
 @path
 def pio_read(profile: Profile, cpu: int, port: int, length: int) -> Path[int]:
-    """A guest's IN: the value; all ones where nothing answers."""
-    if not (yield (Guest.vm_exit, GUEST, "kvm_pio", 0, port, length, 1)):
+    """A guest's IN: the value; all ones where nothing answers. 6.x traces it once it has the value."""
+    yield from vcpu_enter_guest(profile, cpu)
+    if not (yield (Vm.fget_vcpu, VM)):
         return VM_IS_GONE
-    value = yield from kvm_io_bus_read(profile, PIO_BUS, port, length)
+    if not profile.rules.pio_value_traced:
+        yield (Guest.trace_read, GUEST, "kvm_pio", 0, port, length, 1, 0)
+    answer: int | None = yield from kvm_io_bus_read(profile, PIO_BUS, port, length)
+    value = (1 << 8 * length) - 1 if answer is None else answer
+    if profile.rules.pio_value_traced:
+        yield (Guest.trace_read, GUEST, "kvm_pio", 0, port, length, 1, value)
     yield from kvm_put_kvm(profile)
-    return int((1 << 8 * length) - 1) if value is None else value
+    return value
 
 
 @path
 def msr_write(profile: Profile, cpu: int, msr: int, value: int) -> Path[int]:
     """WRMSR of the APIC base or an x2APIC register: 0, or GENERAL_PROTECTION."""
+    yield from vcpu_enter_guest(profile, cpu)
     if not (yield (Vm.fget_vcpu, VM)):
         return VM_IS_GONE
     refused = 1
@@ -281,6 +316,7 @@ def msr_write(profile: Profile, cpu: int, msr: int, value: int) -> Path[int]:
 @path
 def msr_read(profile: Profile, cpu: int, msr: int) -> Path[int]:
     """RDMSR of the APIC base or an x2APIC register: the value, or GENERAL_PROTECTION."""
+    yield from vcpu_enter_guest(profile, cpu)
     if not (yield (Vm.fget_vcpu, VM)):
         return VM_IS_GONE
     value: int | None = None

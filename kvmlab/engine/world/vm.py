@@ -141,7 +141,8 @@ def kvm_vm_ioctl_irq_line(profile: Profile, gsi: int, level: int) -> Path[int]:
         return Errno(ENXIO, "the VM has no in-kernel irqchip")
     # Any bit asserts, and the tracepoint prints the level as a signed number.
     signed = level - (level >> 31 << 32)
-    return (yield from kvm_set_irq(profile, KVM_USERSPACE_IRQ_SOURCE_ID, gsi, signed))
+    line_status = profile.rules.rtc_eoi_tracking
+    return (yield from kvm_set_irq(profile, KVM_USERSPACE_IRQ_SOURCE_ID, gsi, signed, line_status))
 
 
 @path
@@ -149,8 +150,8 @@ def kvm_send_userspace_msi(profile: Profile, addr_lo: int, addr_hi: int, data: i
     """KVM_SIGNAL_MSI: kvm_set_msi's status; -EINVAL without an irqchip or for any flag."""
     if not profile.has("irqchip"):
         return Errno(EINVAL, "the VM has no in-kernel irqchip")
-    if flags:
-        return Errno(EINVAL, f"KVM_SIGNAL_MSI has no flags, not even {flags:#x}")
+    if flags & ~profile.rules.msi_flags:
+        return Errno(EINVAL, f"KVM_SIGNAL_MSI of this kernel knows no flag {flags:#x}")
     status: int = yield (Apics.set_msi, APICS, addr_lo, addr_hi, data)
     return status
 

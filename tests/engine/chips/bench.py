@@ -17,8 +17,8 @@ EOI = 0x20
 class Bench:
     """A machine whose 8259s are masked and whose LAPICs take interrupts."""
 
-    def __init__(self, vcpus: int = 1, *, x2apic: bool = False) -> None:
-        self.machine = Machine(Profile(vcpus=vcpus, x2apic=x2apic, bare=True))
+    def __init__(self, vcpus: int = 1, *, x2apic: bool = False, kernel: str = "linux-3.6") -> None:
+        self.machine = Machine(Profile(kernel=kernel, vcpus=vcpus, x2apic=x2apic, bare=True))
         self.ioapic, self.pic = self.machine.ioapic, self.machine.pic
         for vcpu in range(vcpus):
             self.apic(0xF0, 0x1FF, vcpu)
@@ -73,4 +73,5 @@ class Bench:
     def events(self, *names: str) -> list[str]:
         """Return the texts of all events so far, or of those with some names."""
         events = self.machine.trace.last()
-        return [format_event(event) for event in events if not names or event[0] in names]
+        kernel = self.machine.profile.kernel
+        return [format_event(event, kernel) for event in events if not names or event[0] in names]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kvmlab.engine.chips.ioapic_registers import NO_ENTRY
 from tests.engine.chips.bench import INIT, LEVEL, LOW_ACTIVE, MASKED, NMI, REMOTE_IRR, Bench
 
 VECTOR = 0x41
@@ -278,7 +279,7 @@ def test_short_write_is_widened_with_zeros(length: int, entry: int) -> None:
 def test_write_of_an_odd_length_is_dropped() -> None:
     """A length that is not 1, 2, 4 or 8 changes nothing and leaves a line in the log."""
     bench = Bench()
-    assert bench.ioapic.mmio_write(0xFEC00000, 3, 0x26) == (-1, -1)
+    assert bench.ioapic.mmio_write(0xFEC00000, 3, 0x26) == NO_ENTRY
     assert bench.ioapic.ioregsel == 0
     assert bench.machine.memory.reports.log[-1] == "ioapic: Unsupported size 3"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route, RoutingTable, check_routing
+from kvmlab.engine.kernels import KERNELS
 
 EINVAL, ENOMEM = -22, -12
 IOAPIC, MSI = 2, 2
@@ -49,7 +50,7 @@ def test_default_table_has_forty_entries() -> None:
 )
 def test_table_is_refused_as_by_the_kernel(entries: tuple[Route, ...], flags: int, errno: int | None) -> None:
     """Each rule of the ioctl and of setup_routing_entry, at its limit."""
-    refusal = check_routing(entries, flags)
+    refusal = check_routing(entries, flags, KERNELS["linux-3.6"])
     assert refusal == errno
     assert refusal is None or refusal.why
 
@@ -57,7 +58,7 @@ def test_table_is_refused_as_by_the_kernel(entries: tuple[Route, ...], flags: in
 def test_pin_of_the_slave_wraps_round_as_a_u32() -> None:
     """A pin just below 2^32 becomes a small one when 8 is added to it, and is accepted."""
     entry = Route(5, irqchip=1, pin=0xFFFFFFFB)
-    assert check_routing((entry,), 0) is None
+    assert check_routing((entry,), 0, KERNELS["linux-3.6"]) is None
     assert RoutingTable((entry,)).map[5][0].pin == 3
 
 
