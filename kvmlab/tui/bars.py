@@ -47,12 +47,12 @@ class Bar(Lines):
     def render_line(self, y: int) -> Strip:
         """Return the row."""
         if y:
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self.size.width, self.style_of(""))
         segments = [
             Segment(text, self.style_of(style) + (Style(meta={"@click": action}) if action else Style()))
             for text, style, action in self._parts
         ]
-        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style)
+        return Strip(segments).adjust_cell_length(self.size.width, self.style_of(""))
 
 
 def tab_parts(tabs: Sequence[tuple[str, str, str]], shown: set[str], changed: set[str]) -> list[Part]:

@@ -36,6 +36,7 @@ class Lines(ScrollView, can_focus=False):
         self._drawn: list[Drawn] = []
         self._strips: dict[int, Strip] = {}
         self._styles: dict[str, Style] = {}
+        self._title = self._more = ""
 
     @property
     def _frame(self) -> Frame:
@@ -76,7 +77,14 @@ class Lines(ScrollView, can_focus=False):
         above = round(self.scroll_offset.y)
         below = max(0, len(self._drawn) - above - self.size.height)
         told = [f"{count}{arrow}" for count, arrow in ((above, "↑"), (below, "↓")) if count]
-        self.border_subtitle = " ".join(told) if self.size.height else ""
+        more = " ".join(told) if self.size.height else ""
+        if more != self._more:
+            self._more = self.border_subtitle = more
+
+    def entitle(self, title: str) -> None:
+        """Write a title into the border. Only another one is set: Textual draws everything anew for each."""
+        if title != self._title:
+            self._title = self.border_title = title
 
     def notify_style_update(self) -> None:
         """Forget what was drawn in the styles of before."""
@@ -98,7 +106,7 @@ class Lines(ScrollView, can_focus=False):
         at = y + self.scroll_offset.y
         width = self.size.width
         if at >= len(self._drawn):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.style_of(""))
         strip = self._strips.get(at)
         if strip is None or strip.cell_length != width:
             strip = self._strips[at] = self._strip(at, width)
@@ -109,7 +117,7 @@ class Lines(ScrollView, can_focus=False):
         selection = self.text_selection
         span = selection.get_span(at) if selection is not None else None
         segments = [Segment(text, self.style_of(style)) for text, style in cells]
-        strip = Strip(segments).adjust_cell_length(width, self.rich_style)
+        strip = Strip(segments).adjust_cell_length(width, self.style_of(""))
         if bright is not None:
             strip = self._restyle(strip, bright, self._frame.cursor_style)
         if span is not None:

@@ -24,7 +24,7 @@ class Log(Lines, can_focus=True):
         super().__init__(id="log")
         self._lines: list[Line] = []
         self._folded: list[Drawn] = []
-        self.border_title = "Log"
+        self.entitle("Log")
 
     def say(self, rows: Iterable[Row]) -> None:
         """Append rows, and show the end."""

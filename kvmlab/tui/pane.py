@@ -46,7 +46,7 @@ class Pane(Lines, can_focus=True):
         self._cursor = -1
         self._changed = False
         self.vector: int | None = None
-        self.border_title = spec.title
+        self.entitle(spec.title)
         self.display = False
         self._bind()
 
@@ -87,7 +87,7 @@ class Pane(Lines, can_focus=True):
         """Put the items on lines, for the size that the pane has now."""
         size = self.scrollable_content_region.size
         self._spans = place(self.items, size.width, self.size.height, self.spec.flows)
-        self.border_title = f"{'* ' if self.changed else ''}{self.spec.title}"
+        self.entitle(f"{'* ' if self.changed else ''}{self.spec.title}")
         self.draw([self._line(spans) for spans in self._spans])
 
     def choose(self, key: str) -> None:

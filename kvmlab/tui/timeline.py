@@ -84,7 +84,7 @@ class Timeline(Pane):
         size = self.scrollable_content_region.size
         tall = size.height >= TALL
         rows = timeline_rows(self._samples, self._gsi, size.width, self._present, self._unit, tall=tall)
-        self.border_title = self.spec.title
+        self.entitle(self.spec.title)
         self.draw([Drawn(line) for line in layout(rows)])
 
     def choose(self, key: str) -> None:
