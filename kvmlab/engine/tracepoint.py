@@ -34,7 +34,9 @@ class Trace:
         self.emit = self.ring.append
         """Record an event: a tuple of its name and its fields."""
         self._start = 0
-        self._dropped: Counter[str] = Counter()
+        # By name, what has left the ring and the first ``_counted`` events that are in it.
+        self._counts: Counter[str] = Counter()
+        self._counted = 0
         self._lost: Counter[str] | None = None
 
     def trim(self) -> None:
@@ -42,12 +44,18 @@ class Trace:
         if len(self.ring) < 2 * KEPT:
             return
         surplus = len(self.ring) - KEPT
-        self._dropped.update(map(_NAME, self.ring[:surplus]))
+        self._count(surplus)
         if surplus > self._start:
             self._lost = self._lost or Counter()
             self._lost.update(map(_NAME, self.ring[self._start : surplus]))
         del self.ring[:surplus]
+        self._counted -= surplus
         self._start = max(0, self._start - surplus)
+
+    def _count(self, end: int) -> None:
+        """Count the events before an index, each once."""
+        self._counts.update(map(_NAME, self.ring[self._counted : end]))
+        self._counted = max(self._counted, end)
 
     def commit(self) -> Events:
         """Return the events since the last commit, and begin anew."""
@@ -58,14 +66,16 @@ class Trace:
     def revert(self, events: Events) -> None:
         """Take the newest command's events back."""
         there = min(len(events.kept), len(self.ring))
-        del self.ring[len(self.ring) - there :]
-        self._dropped.subtract(map(_NAME, events.kept[: len(events.kept) - there]))
-        self._dropped.subtract(events.lost or ())
-        self._start = len(self.ring)
+        self._start = len(self.ring) - there
+        self._counts.subtract(map(_NAME, self.ring[self._start : self._counted]))
+        self._counted = min(self._counted, self._start)
+        del self.ring[self._start :]
+        self._counts.subtract(map(_NAME, events.kept[: len(events.kept) - there]))
+        self._counts.subtract(events.lost or ())
 
     def reapply(self, events: Events) -> None:
         """Put a command's events again."""
-        self._dropped.update(events.lost or ())
+        self._counts.update(events.lost or ())
         self.ring.extend(events.kept)
         self._start = len(self.ring)
         self.trim()
@@ -73,8 +83,8 @@ class Trace:
     def clear(self) -> None:
         """Forget everything, as after `echo > trace`; the counts begin anew too."""
         self.ring.clear()
-        self._dropped.clear()
-        self._start, self._lost = 0, None
+        self._counts.clear()
+        self._start, self._counted, self._lost = 0, 0, None
 
     def last(self, count: int | None = None) -> list[Event]:
         """Return the newest ``count`` events, or all that the ring has, oldest first."""
@@ -82,4 +92,5 @@ class Trace:
 
     def counts(self) -> Counter[str]:
         """Return how many events of each name there were since the machine was made."""
-        return +(self._dropped + Counter(map(_NAME, self.ring)))
+        self._count(len(self.ring))
+        return +self._counts
