@@ -89,9 +89,15 @@ class _View:
         self.machine = machine
         self.objects: dict[str, Any] = dict(machine.memory.objects)
         self.user = self.objects[USERSPACE]
+        # By kind, in the order of the numbers: looking for each kind anew would be half of the work.
+        self.kinds: dict[str, list[tuple[str, Any]]] = {}
+        allocated = [handle.partition("#") for handle in self.objects if "#" in handle]
+        for kind, mark, number in sorted(allocated, key=lambda parts: int(parts[2])):
+            handle = kind + mark + number
+            self.kinds.setdefault(kind, []).append((handle, self.objects[handle]))
 
     def _alive(self, kind: str) -> list[tuple[str, Any]]:
-        return [(handle, self.objects[handle]) for handle in self.machine.memory.alive(kind)]
+        return self.kinds.get(kind, [])
 
     def _state(self, listed: str, handle: str) -> str:
         return "active" if handle in self.objects[listed].items else "shutting-down"
