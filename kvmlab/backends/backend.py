@@ -93,5 +93,5 @@ class Backend(Protocol):
     def events(self, unit: Any) -> Sequence[str]:
         """Return the tracepoints that a unit hit, worded as the kernel words them."""
 
-    def trace(self, count: int | None) -> list[str]:
-        """Return the newest tracepoints, or all that are kept."""
+    def trace(self, count: int | None) -> Sequence[str]:
+        """Return the newest tracepoints, or all that are kept, each worded when it is read."""

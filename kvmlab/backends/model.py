@@ -138,7 +138,7 @@ class Worded(Sequence[str]):
 
     __slots__ = ("_events", "_kernel")
 
-    def __init__(self, events: tuple[Event, ...], kernel: str) -> None:
+    def __init__(self, events: Sequence[Event], kernel: str) -> None:
         self._events, self._kernel = events, kernel
 
     def __len__(self) -> int:
@@ -311,10 +311,9 @@ class Model:
         """See :meth:`Backend.events`."""
         return Worded(unit.events.kept, self.profile.kernel)
 
-    def trace(self, count: int | None) -> list[str]:
+    def trace(self, count: int | None) -> Worded:
         """See :meth:`Backend.trace`."""
-        kernel = self.profile.kernel
-        return [format_event(event, kernel) for event in self.machine.trace.last(count)]
+        return Worded(self.machine.trace.last(count), self.profile.kernel)
 
     # -- history ------------------------------------------------------------------------------
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from kvmlab.render.cells import Cell
+from kvmlab.render.cells import Cell, Row
 from kvmlab.tui.actions import ACTIONS
 from kvmlab.tui.items import Item, items_of, marked, marked_tail, pointed
 from kvmlab.tui.keys import KEYS
 from kvmlab.tui.lines import Drawn, Lines
 from kvmlab.tui.panes import SPECS, PaneSpec, View
 from kvmlab.tui.placing import Span, place
+
+
+class Listing(NamedTuple):
+    """What a pane lists of a moment: its rows, and the items that they are."""
+
+    view: View
+    rows: list[Row]
+    items: list[Item]
 
 
 class Pane(Lines, can_focus=True):
@@ -42,7 +50,8 @@ class Pane(Lines, can_focus=True):
         self.spec = spec
         self.items: list[Item] = []
         self._spans: list[tuple[Span, ...]] = []
-        self._listed: list[tuple[View, list[Item]]] = []
+        self._listed: list[Listing] = []
+        self._shown: tuple[object, ...] = ()
         self._cursor = -1
         self._changed = False
         self.vector: int | None = None
@@ -62,13 +71,21 @@ class Pane(Lines, can_focus=True):
 
     def show(self, before: View | None, now: View) -> None:
         """List a moment, with what differs from the one before marked."""
+        self._listed = [self._list(view) for view in (before, now) if view]
+        old, new = self._listed[0].items if before else None, self._listed[-1].items
+        keys = {key for pane, key in now.touched if pane == self.spec.name}
+        # While a storm blows most panes list the same again and again, which is seen sooner than drawn.
+        shown = old, new, keys, self.display, self.has_focus
+        if shown != self._shown:
+            self._shown = shown
+            self._mark(old, new, keys)
+
+    def _mark(self, old: list[Item] | None, new: list[Item], keys: set[str]) -> None:
+        """Show items with what differs from the old ones marked, and those of some keys pointed at."""
         key, count = self.key, len(self.items)
-        old, new = self._list(before) if before else None, self._list(now)
-        self._listed = [(view, listed) for view, listed in ((before, old), (now, new)) if view and listed]
         mark = marked_tail if self.spec.subject == "event" else marked
         items = mark(old, new)
         self._changed = any(item.mark for item in items)
-        keys = {key for pane, key in now.touched if pane == self.spec.name}
         self.items = pointed(items, keys) if keys else items
         self._cursor = self._find(key)
         if self.display:
@@ -76,12 +93,16 @@ class Pane(Lines, can_focus=True):
         if self.spec.tail and len(self.items) != count:
             self.scroll_end(animate=False, force=True)
 
-    def _list(self, view: View) -> list[Item]:
+    def _list(self, view: View) -> Listing:
         """Return the items of a moment, those of the two shown last as they were listed then."""
-        for known, items in self._listed:
-            if known.seen is view.seen and known.chosen == view.chosen:
-                return items
-        return items_of(self.spec.rows(view), self.spec.lines)
+        for known in self._listed:
+            if known.view.seen is view.seen and known.view.chosen == view.chosen:
+                return known
+        rows = self.spec.rows(view)
+        for known in self._listed:
+            if known.rows == rows:
+                return known._replace(view=view)
+        return Listing(view, rows, items_of(rows, self.spec.lines))
 
     def place(self) -> None:
         """Put the items on lines, for the size that the pane has now."""

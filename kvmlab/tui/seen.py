@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ class Seen:
     """
 
     snapshot: Snapshot
-    events: tuple[str, ...]
+    events: Sequence[str]
     units: tuple[tuple[int, str], ...]
     position: int
     first: int
@@ -41,7 +42,7 @@ def see(session: Session) -> Seen:
     near = history.units[low - history.first : history.position - history.first + UNITS]
     return Seen(
         session.snapshot(),
-        tuple(session.backend.trace(EVENTS)),
+        session.backend.trace(EVENTS),
         tuple(_numbered(near, low + 1)),
         history.position,
         history.first,
