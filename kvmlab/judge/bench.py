@@ -144,8 +144,8 @@ def _startup() -> Iterator[Figure]:
 def _tui() -> Iterator[Figure]:
     from kvmlab.judge.bench_tui import measure
 
-    for what, value, unit, most in measure():
-        yield Figure("tui", what, value, unit, most, most=True)
+    for what, value, unit, most, note in measure():
+        yield Figure("tui", what, value, unit, most, most=True, note=note)
 
 
 def _prompt() -> float:
