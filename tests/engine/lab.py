@@ -51,6 +51,4 @@ class Lab:
 def fresh(machine: Machine) -> dict[str, Value]:
     """Return the value of every object, read anew: no cached one is trusted."""
     memory = machine.memory
-    return {
-        handle: type(obj).read_state(obj) for handle, obj in {**memory.objects, **memory.quarantine}.items()
-    }
+    return {handle: obj.read_state(obj) for handle, obj in {**memory.objects, **memory.quarantine}.items()}

@@ -8,7 +8,7 @@ kicks of vCPUs, and accesses that are not one byte wide, which the chips ignore.
 from __future__ import annotations
 
 from kvmlab.engine.chips.apics import Apics
-from kvmlab.engine.chips.pic_chip import CASCADE, NOTHING, Command, PicChip, Registers
+from kvmlab.engine.chips.pic_chip import CASCADE, NOTHING, Command, PicChip, Registers, read_registers
 from kvmlab.engine.kernel.locks import spin_lock, spin_unlock
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import PATHS, Path, path, touches
@@ -33,7 +33,7 @@ class Pic(Object):
     """
 
     __slots__ = ("_states", "apics", "chips", "emit", "output", "rules")
-    FIELDS = ("master", "slave", "output", "irq_states")
+    FIELDS = ("registers", "output", "irq_states")
 
     def __init__(self, apics: Apics, rules: Rules, trace: Trace) -> None:
         super().__init__()
@@ -52,22 +52,25 @@ class Pic(Object):
         self._states = list(states)
 
     @property
+    def registers(self) -> tuple[tuple[int, ...], ...]:
+        """The state of both chips: the values of their Registers, the master's first."""
+        master, slave = self.chips
+        return read_registers(master), read_registers(slave)
+
+    @registers.setter
+    def registers(self, values: tuple[tuple[int, ...], ...]) -> None:
+        for chip, registers in zip(self.chips, values, strict=True):
+            chip.restore(registers)
+
+    @property
     def master(self) -> Registers:
         """The master's registers as a value."""
-        return self.chips[0].registers()
-
-    @master.setter
-    def master(self, registers: Registers) -> None:
-        self.chips[0].restore(registers)
+        return Registers(*read_registers(self.chips[0]))
 
     @property
     def slave(self) -> Registers:
         """The slave's registers as a value."""
-        return self.chips[1].registers()
-
-    @slave.setter
-    def slave(self, registers: Registers) -> None:
-        self.chips[1].restore(registers)
+        return Registers(*read_registers(self.chips[1]))
 
     # -- lines ------------------------------------------------------------------------------
 

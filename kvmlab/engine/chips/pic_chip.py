@@ -7,6 +7,7 @@ mask mode is stored and has no effect, and ICW3 is taken and ignored.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -41,7 +42,8 @@ class Registers(NamedTuple):
     elcr: int = 0
 
 
-_read_all = attrgetter(*Registers._fields)
+read_registers: Callable[[PicChip], tuple[int, ...]] = attrgetter(*Registers._fields)
+"""Reads all registers of a chip, in their order."""
 
 
 class Command(NamedTuple):
@@ -70,12 +72,8 @@ class PicChip:
         self.elcr_mask = _ELCR_MASKS[is_master]
         self.restore(Registers())
 
-    def registers(self) -> Registers:
-        """Return all registers as a value."""
-        return Registers._make(_read_all(self))
-
-    def restore(self, registers: Registers) -> None:
-        """Assign all registers from a value that :meth:`registers` returned."""
+    def restore(self, registers: tuple[int, ...]) -> None:
+        """Assign all registers from what :func:`read_registers` returned."""
         (
             self.last_irr,
             self.irr,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from kvmlab.engine.kernel.object import Object
+from kvmlab.engine.kernel.object import Object, Value
 from kvmlab.engine.kernel.path import BLOCKED, Op, _Blocked, blocks, makes, touches
 from kvmlab.engine.kernel.sanitizers import Oops
 
@@ -87,6 +87,12 @@ class Locks(Object):
     def held(self, value: Held) -> None:
         self.spin, self.mutex = dict(value[0]), dict(value[1])
         self.readers, self.srcu_readers = dict(value[2]), dict(value[3])
+
+    def freeze(self) -> Value:
+        """Return the state as a value: the same one again as long as nothing is held."""
+        if self._frozen is None or self._frozen[-1] is not NOTHING_HELD or self.busy():
+            self._frozen = self.read_state(self)
+        return self._frozen
 
     def busy(self) -> bool:
         """Tell whether any lock is held, or anybody reads under RCU or SRCU."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from kvmlab.engine.kernel.object import KINDS, Object, Value
+from kvmlab.engine.kernel.object import CLASSES, KINDS, Object, Value
 from kvmlab.engine.kernel.path import Op, makes
 from kvmlab.engine.kernel.sanitizers import Oops, Reports
 
@@ -151,18 +151,21 @@ class Memory:
 
     def commit(self) -> Change:
         """Return what changed since the last commit, and begin anew."""
+        objects, quarantine, dirty = self.objects, self.quarantine, self.dirty
         for handle, before in self._committed.items():
-            after = self.objects[handle].freeze()
-            if after != before:
-                self.dirty.setdefault(handle, before)
+            after = objects[handle].freeze()
+            if after is not before and after != before:
+                dirty.setdefault(handle, before)
                 self._committed[handle] = after
-        objects, quarantine, change = self.objects, self.quarantine, []
-        for handle, old in self.dirty.items():
+        if not dirty:
+            return ()
+        change = []
+        for handle, old in dirty.items():
             obj = objects.get(handle) or quarantine.get(handle)
             new = obj.freeze() if obj is not None else None
             if new != old:
                 change.append((handle, old, new))
-        self.dirty.clear()
+        dirty.clear()
         return tuple(change)
 
     def assign(self, handle: str, value: Value | None) -> None:
@@ -172,7 +175,8 @@ class Memory:
             self._committed.pop(handle, None)
             return
         if obj is None:
-            obj = value[0].__new__(value[0])
+            kind = CLASSES[value[0]]
+            obj = kind.__new__(kind)
             obj.handle, obj.memory = handle, self
         obj.thaw(value)
         (self.quarantine if obj.freed else self.objects)[handle] = obj

@@ -6,7 +6,7 @@ a state is a value that can be compared, hashed, stored and brought back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,11 +14,19 @@ if TYPE_CHECKING:
     from kvmlab.engine.kernel.memory import Memory
 
 Value = tuple[Any, ...]
-"""An object frozen: its class, the context that freed it (or ""), then its FIELDS."""
+"""An object frozen: the name of its class, the context that freed it (or ""), then its FIELDS."""
 
+CLASSES: dict[str, type[Object]] = {}
+"""Every class of objects by the name that its values begin with.
+
+A name and not the class: a tuple of nothing but numbers and texts is one that Python's garbage
+collector stops looking at, and a long history is millions of them.
+"""
 
 KINDS: dict[str, type[Object]] = {}
 """The class of each kind of object that paths allocate."""
+
+_reader = cache(attrgetter)
 
 
 class Object:
@@ -35,10 +43,13 @@ class Object:
     VOLATILE: ClassVar[bool] = False
     """True for an object that changes too often to say so: it is compared at every commit."""
 
-    read_state: ClassVar[Callable[[Object], Value]]
+    read_state: ClassVar[attrgetter[Value]]
 
     handle: str
     memory: Memory
+
+    NAME: ClassVar[str]
+    """The key of the class in CLASSES."""
 
     KIND: ClassVar[str] = ""
     """The kind in a handle ``kind#N`` of an object that is allocated; "" for a singleton."""
@@ -47,7 +58,9 @@ class Object:
         super().__init_subclass__(**kwargs)
         if cls.KIND:
             KINDS[cls.KIND] = cls
-        cls.read_state = attrgetter("__class__", "freed", *cls.FIELDS)
+        cls.NAME = f"{cls.__module__}.{cls.__qualname__}"
+        CLASSES[cls.NAME] = cls
+        cls.read_state = attrgetter("NAME", "freed", *cls.FIELDS)
 
     def __init__(self) -> None:
         self.freed = ""
@@ -62,7 +75,7 @@ class Object:
     def freeze(self) -> Value:
         """Return the object as a hashable tuple, cached until the next change."""
         if self._frozen is None or self.VOLATILE:
-            self._frozen = type(self).read_state(self)
+            self._frozen = self.read_state(self)
         return self._frozen
 
     def thaw(self, value: Value) -> None:
@@ -78,6 +91,4 @@ class Object:
 
     def load(self, *names: str) -> Any:
         """Read one field, or a tuple of several: what a path does through a pointer."""
-        if len(names) == 1:
-            return getattr(self, names[0])
-        return tuple([getattr(self, name) for name in names])
+        return _reader(*names)(self)

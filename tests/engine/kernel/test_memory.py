@@ -68,10 +68,10 @@ def test_an_object_freezes_to_its_class_and_fields(memory: Memory) -> None:
     """The value is hashable, the same object until a change, and a new one after it."""
     one = jar(memory)
     value = one.freeze()
-    assert value == (Jar, "", "plum", ())
+    assert value == (Jar.NAME, "", "plum", ())
     assert one.freeze() is value
     one.add(3)
-    assert one.freeze() == (Jar, "", "plum", (3,))
+    assert one.freeze() == (Jar.NAME, "", "plum", (3,))
     assert hash(one.freeze())
 
 
@@ -82,7 +82,7 @@ def test_a_commit_is_what_changed(memory: Memory) -> None:
     jar(memory).add(2)
     jar(memory, 2).add(7)
     jar(memory, 2).pieces = ()
-    assert memory.commit() == (("jar#1", (Jar, "", "plum", ()), (Jar, "", "plum", (1, 2))),)
+    assert memory.commit() == (("jar#1", (Jar.NAME, "", "plum", ()), (Jar.NAME, "", "plum", (1, 2))),)
     assert memory.commit() == ()
 
 
