@@ -61,7 +61,8 @@ class Session:
     def execute(self, command: Command) -> Result:
         """Perform a command. Raises LanguageError for what is not here yet; nothing has run then."""
         handler = self.handlers.get(command.verb, perform)
-        if handler is not perform or not (command.spec.ready and command.spec.unit):
+        spec = command.spec
+        if handler is not perform or not (spec.ready and spec.unit):
             check_ready(command, self.handlers)
         self.version += 1
         try:
@@ -91,12 +92,11 @@ class Session:
         backend, before = self.backend, self.last
         answer = act()
         change = backend.commit()
-        self.last = (answer.ret, answer.errno, backend.taken(change))
+        self.last = (answer.ret, answer.errno, change.taken)
         self.history.add(Unit(command.text, change, before, self.last))
-        result = Result(
-            command, answer.ret, answer.errno, answer.why, backend.news(change), backend.events(change)
-        )
-        self.check()
+        result = Result(command, answer.ret, answer.errno, answer.why, change.news, backend.events(change))
+        if self.properties:
+            self.check()
         if self._broken:
             result = replace(result, held=False, why="; ".join(self._broken))
             self._broken.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Generator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kvmlab.backends.backend import NONE, Answer, Args
@@ -33,8 +34,7 @@ def call_of(session: Session, command: Command) -> tuple[str, Args]:
 
 def perform(session: Session, command: Command) -> Result:
     """Handle a call: a syscall, an ioctl or an access of the guest."""
-    verb, args = call_of(session, command)
-    return session.unit(command, lambda: session.backend.perform(verb, args))
+    return session.unit(command, partial(session.backend.perform, *call_of(session, command)))
 
 
 def _machine(session: Session, command: Command) -> Result:

@@ -40,6 +40,18 @@ class Refused(Exception):
     """Raised for what the lab, not the kernel, refuses: one sentence with the remedy."""
 
 
+class Committed(Protocol):
+    """A unit that has ended: what can be told of it, beside what its backend keeps there to undo it."""
+
+    @property
+    def taken(self) -> int | str:
+        """The vector that was taken last, or NONE."""
+
+    @property
+    def news(self) -> tuple[str, ...]:
+        """What the kernel had to say meanwhile: sanitizer reports and lines of its log."""
+
+
 class Backend(Protocol):
     """One running machine. Everything it holds is undone by :meth:`rewind`."""
 
@@ -72,16 +84,10 @@ class Backend(Protocol):
     def storm(self, count: int) -> Iterator[int]:
         """Run full cycles, yielding how many are done after each. Raises Refused where none can run."""
 
-    def news(self, unit: Any) -> tuple[str, ...]:
-        """Return what the kernel had to say meanwhile: sanitizer reports and lines of its log."""
-
-    def taken(self, unit: Any) -> int | str:
-        """Return the vector that a unit took last, or NONE."""
-
     def snapshot(self, last: LastSnapshot | None) -> Snapshot:
         """Return everything that can be seen."""
 
-    def commit(self) -> Any:
+    def commit(self) -> Committed:
         """End a unit; return what :meth:`rewind` and :meth:`replay` need for it."""
 
     def rewind(self, unit: Any) -> None:

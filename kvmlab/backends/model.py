@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, overload
 
 from kvmlab.backends.backend import NONE, Answer, Args, Refused, Watch
@@ -13,9 +14,10 @@ from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
 from kvmlab.engine.kernel.continuation import Call, Context, Place
 from kvmlab.engine.kernel.memory import Change
 from kvmlab.engine.kernel.path import describe
+from kvmlab.engine.kernel.sanitizers import Report
 from kvmlab.engine.machine import APIC_EOI, RUN_LIMIT, Machine
 from kvmlab.engine.profile import Profile
-from kvmlab.engine.tracepoint import Event, Events
+from kvmlab.engine.tracepoint import Event, Lost
 from kvmlab.engine.tracetext import format_event
 from kvmlab.engine.world.guest import GUEST, Guest, vcpu
 
@@ -24,10 +26,11 @@ if TYPE_CHECKING:
 
 
 class Unit(NamedTuple):
-    """One unit of history: what changed, what was traced, the vector taken last (or NONE), the news."""
+    """One unit of history: what changed, was traced and was lost, the vector taken last or NONE, the news."""
 
     change: Change
-    events: Events
+    events: tuple[Event, ...]
+    lost: Lost
     taken: int | str
     news: tuple[str, ...]
 
@@ -73,7 +76,10 @@ def _route(args: Args) -> tuple[Any, ...]:
 
 
 def _fields(*names: str) -> Callable[[Args], tuple[Any, ...]]:
-    return lambda args: tuple([args[name] for name in names])
+    if len(names) > 1:
+        return itemgetter(*names)
+    # Of one name it would return no tuple.
+    return lambda args: (args[names[0]],) if names else ()
 
 
 def _ioctl(path: str, *names: str) -> Callable[[Args], tuple[Any, ...]]:
@@ -163,7 +169,8 @@ class Model:
         guest = self.machine.memory.objects[GUEST]
         assert isinstance(guest, Guest)
         self._guest = guest
-        self._total, self._told = 0, (0, 0)
+        self._total = 0
+        self._told: tuple[tuple[Report, ...], tuple[str, ...]] = (), ()
 
     # -- calls --------------------------------------------------------------------------------
 
@@ -176,7 +183,8 @@ class Model:
         context = contexts.get(contexts.prompt if name == "user" else name)
         if context.at is not None or context.stopped:
             self._refuse(context)
-        return self._answer(context.name, self.machine.submit(name, call), status)
+        value = self.machine.submit(name, call)
+        return Answer(value) if value.__class__ is int else self._answer(context.name, value, status)
 
     def _refuse(self, context: Context) -> NoReturn:
         name = context.name
@@ -186,8 +194,6 @@ class Model:
         raise Refused(f"{name} {where}; 'finish {name}' first")
 
     def _answer(self, name: str, value: Any, status: bool = False) -> Answer:
-        if value.__class__ is int:
-            return Answer(value)
         if isinstance(value, Fault):
             return Answer(-1, "", value.why)
         if isinstance(value, Place):
@@ -292,14 +298,6 @@ class Model:
 
     # -- looking ----------------------------------------------------------------------------
 
-    def taken(self, unit: Unit) -> int | str:
-        """See :meth:`Backend.taken`."""
-        return unit.taken
-
-    def news(self, unit: Unit) -> tuple[str, ...]:
-        """See :meth:`Backend.news`."""
-        return unit.news
-
     def snapshot(self, last: LastSnapshot | None) -> Snapshot:
         """See :meth:`Backend.snapshot`."""
         # Its records take 12 ms to define, and a script without expectations needs none.
@@ -309,7 +307,7 @@ class Model:
 
     def events(self, unit: Unit) -> Worded:
         """See :meth:`Backend.events`."""
-        return Worded(unit.events.kept, self.profile.kernel)
+        return Worded(unit.events, self.profile.kernel)
 
     def trace(self, count: int | None) -> Worded:
         """See :meth:`Backend.trace`."""
@@ -322,24 +320,32 @@ class Model:
         guest, machine = self._guest, self.machine
         taken = NONE if guest.total == self._total else guest.last
         self._total = guest.total
-        reports = machine.memory.reports
-        told, self._told = self._told, (len(reports.made), len(reports.log))
-        news = () if told == self._told else (*map(str, reports.made[told[0] :]), *reports.log[told[1] :])
-        return Unit(machine.memory.commit(), machine.trace.commit(), taken, news)
+        change = machine.memory.commit()
+        events, lost = machine.trace.commit()
+        return Unit(change, events, lost, taken, self._news())
+
+    def _news(self) -> tuple[str, ...]:
+        """Return the reports and the lines of the log that have not been told yet."""
+        reports = self.machine.memory.reports
+        made, log = self._told
+        if reports.made is made and reports.log is log:
+            return ()
+        self._told = reports.made, reports.log
+        return (*map(str, reports.made[len(made) :]), *reports.log[len(log) :])
 
     def rewind(self, unit: Unit) -> None:
         """See :meth:`Backend.rewind`."""
         self.machine.memory.revert(unit.change)
-        self.machine.trace.revert(unit.events)
+        self.machine.trace.revert(unit.events, unit.lost)
         self._recount()
 
     def replay(self, unit: Unit) -> None:
         """See :meth:`Backend.replay`."""
         self.machine.memory.reapply(unit.change)
-        self.machine.trace.reapply(unit.events)
+        self.machine.trace.reapply(unit.events, unit.lost)
         self._recount()
 
     def _recount(self) -> None:
         """Take what there is now as told: news and vectors of a unit are what comes after it."""
         reports = self.machine.memory.reports
-        self._total, self._told = self._guest.total, (len(reports.made), len(reports.log))
+        self._total, self._told = self._guest.total, (reports.made, reports.log)

@@ -33,7 +33,7 @@ from kvmlab.engine.kernel.rcu import RCU, SRCU, Rcu
 from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.proposals.eoifd_v7 import EOIFDS, Eoifds
-from kvmlab.engine.tracepoint import KEPT, Trace
+from kvmlab.engine.tracepoint import FULL, Trace
 from kvmlab.engine.world.bus import CHIP_RANGES
 from kvmlab.engine.world.firmware import FIRMWARE, RUNNABLE
 from kvmlab.engine.world.guest import GUEST, Guest, Vcpu, lapic, vcpu
@@ -162,9 +162,9 @@ class Machine:
         result = contexts.call(context, call)
         if self.scan.requests:
             self._enter_guests()
-        if result is Place.STOPPED and context == contexts.prompt:
+        if result.__class__ is Place and result is Place.STOPPED and context == contexts.prompt:
             contexts.new_prompt()
-        if len(self.trace.ring) > 2 * KEPT:
+        if len(self.trace.ring) > FULL:
             self.trace.trim()
         return result
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 _NAME = itemgetter(0)
 
@@ -16,14 +16,14 @@ Event = tuple[Any, ...]
 """``(event name, *fields)``; the fields of each event are the parameters of its formatter."""
 
 KEPT = 8192
-"""The ring keeps at least so many events, and at most twice as many between two commands."""
+"""The ring keeps at least so many events."""
+
+FULL = 2 * KEPT
+"""From so many events on it lets the oldest go, down to KEPT."""
 
 
-class Events(NamedTuple):
-    """The events of one command, and how many of each name have left the ring since ("lost")."""
-
-    kept: tuple[Event, ...]
-    lost: Counter[str] | None = None
+Lost = Counter[str] | None
+"""How many events of each name had left the ring before their command was done; None for none."""
 
 
 class Trace:
@@ -37,11 +37,11 @@ class Trace:
         # By name, what has left the ring and the first ``_counted`` events that are in it.
         self._counts: Counter[str] = Counter()
         self._counted = 0
-        self._lost: Counter[str] | None = None
+        self._lost: Lost = None
 
     def trim(self) -> None:
         """Let the oldest events go when the ring is full; they stay counted."""
-        if len(self.ring) < 2 * KEPT:
+        if len(self.ring) < FULL:
             return
         surplus = len(self.ring) - KEPT
         self._count(surplus)
@@ -57,26 +57,27 @@ class Trace:
         self._counts.update(map(_NAME, self.ring[self._counted : end]))
         self._counted = max(self._counted, end)
 
-    def commit(self) -> Events:
-        """Return the events since the last commit, and begin anew."""
-        events = Events(tuple(self.ring[self._start :]), self._lost)
-        self._start, self._lost = len(self.ring), None
-        return events
+    def commit(self) -> tuple[tuple[Event, ...], Lost]:
+        """Return the events since the last commit, and those that were lost; begin anew."""
+        ring = self.ring
+        events, lost = tuple(ring[self._start :]), self._lost
+        self._start, self._lost = len(ring), None
+        return events, lost
 
-    def revert(self, events: Events) -> None:
+    def revert(self, events: tuple[Event, ...], lost: Lost) -> None:
         """Take the newest command's events back."""
-        there = min(len(events.kept), len(self.ring))
+        there = min(len(events), len(self.ring))
         self._start = len(self.ring) - there
         self._counts.subtract(map(_NAME, self.ring[self._start : self._counted]))
         self._counted = min(self._counted, self._start)
         del self.ring[self._start :]
-        self._counts.subtract(map(_NAME, events.kept[: len(events.kept) - there]))
-        self._counts.subtract(events.lost or ())
+        self._counts.subtract(map(_NAME, events[: len(events) - there]))
+        self._counts.subtract(lost or ())
 
-    def reapply(self, events: Events) -> None:
+    def reapply(self, events: tuple[Event, ...], lost: Lost) -> None:
         """Put a command's events again."""
-        self._counts.update(events.lost or ())
-        self.ring.extend(events.kept)
+        self._counts.update(lost or ())
+        self.ring.extend(events)
         self._start = len(self.ring)
         self.trim()
 

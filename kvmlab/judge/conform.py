@@ -125,8 +125,8 @@ def replay(recording: Recording, result: Result) -> None:
         ]
         pairs += subject.acknowledged(step)
         if recording.text is not None:
-            events = [event for event in subject.machine.trace.commit().kept if event[0] in TEXT_EVENTS]
-            texts = [format_event(event, recording.kernel) for event in events]
+            traced, _lost = subject.machine.trace.commit()
+            texts = [format_event(event, recording.kernel) for event in traced if event[0] in TEXT_EVENTS]
             pairs += _text_pairs(recording.text[number], texts)
         differing = [pair for pair in pairs if pair[1] != pair[2]]
         result.fields += len(pairs)

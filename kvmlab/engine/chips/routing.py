@@ -69,9 +69,9 @@ class Routing(Object):
     def ack_notifiers(self, notifiers: tuple[Notifier, ...]) -> None:
         self._ack = notifiers
         # An index, so that the notifiers of other GSIs cost an EOI nothing.
-        self._ack_by_gsi: dict[int, list[Callback]] = {}
+        self._ack_by_gsi: dict[int, tuple[Callback, ...]] = {}
         for gsi, callback, subject in notifiers:
-            self._ack_by_gsi.setdefault(gsi, []).append((callback, subject))
+            self._ack_by_gsi[gsi] = (*self._ack_by_gsi.get(gsi, ()), (callback, subject))
 
     @property
     def acked(self) -> tuple[tuple[int, int], ...]:
@@ -85,7 +85,7 @@ class Routing(Object):
     def _published(self, reader: str) -> RoutingTable:
         if not self.table:
             raise Oops(f"{reader}: kvm->irq_routing is NULL", "null-deref")
-        table: RoutingTable = self.deref(self.table)
+        table: RoutingTable = self.memory.objects[self.table]
         return table
 
     @touches("routes*")
@@ -106,7 +106,7 @@ class Routing(Object):
             return ()
         self.changed()
         self.acks[gsi] = self.acks.get(gsi, 0) + 1
-        return tuple(self._ack_by_gsi.get(gsi, ()))
+        return self._ack_by_gsi.get(gsi, ())
 
     @touches("routes*")
     def notified_pins(self, irqchip: int) -> tuple[int, ...]:

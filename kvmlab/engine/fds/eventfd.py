@@ -6,6 +6,8 @@ functions run in the waker's context with ``wqh.lock`` held, newest waiter first
 
 from __future__ import annotations
 
+from functools import cache
+
 from kvmlab.engine.abi import EAGAIN, EINTR, EINVAL, POLLERR, POLLHUP, POLLIN, POLLOUT, U64_MAX, Errno
 from kvmlab.engine.kernel.lists import Counted
 from kvmlab.engine.kernel.locks import LOCKS, Locks, spin_lock, spin_unlock
@@ -98,6 +100,7 @@ class Eventfd(Counted):
         return BLOCKED if self.must_wait(value) else None
 
 
+@cache
 def wqh_lock(ctx: str) -> str:
     """Return the name of an eventfd's wait-queue lock."""
     return ctx + ".wqh.lock"

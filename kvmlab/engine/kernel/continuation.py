@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from enum import Enum
+from functools import cache
 from typing import Any
 
 from kvmlab.engine.kernel.object import Object
@@ -91,6 +92,7 @@ class Context(Object):
         self.live, self.pending, self.place = None, None, None
 
 
+@cache
 def handle_of(name: str) -> str:
     """Return the handle of the context of that name."""
     return "context-" + name

@@ -64,8 +64,7 @@ class Workqueue(Object):
     def dequeue(self) -> Work:
         """Take the oldest item off the queue; from here on it may be queued again."""
         self.changed()
-        self.running, *rest = self.items
-        self.items = tuple(rest)
+        self.running, self.items = self.items[0], self.items[1:]
         return self.running
 
     def finish(self) -> None:

@@ -7,6 +7,8 @@ what nobody claims would exit to userspace, where nobody answers: writes vanish,
 
 from __future__ import annotations
 
+from functools import cache
+
 from kvmlab.engine.abi import EBADF, Errno, Fault
 from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
 from kvmlab.engine.chips.ioapic_io import vcpu_scan_ioapic
@@ -44,11 +46,13 @@ Handler = tuple[int, str, tuple[Call, ...]]
 """A vector, its actions as typed, and the calls they are."""
 
 
+@cache
 def vcpu(number: int) -> str:
     """Return the handle of a vCPU."""
     return f"vcpu{number}"
 
 
+@cache
 def lapic(number: int) -> str:
     """Return the handle of a vCPU's LAPIC."""
     return f"lapic{number}"
