@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kvmlab.engine.kernels import KERNELS, Rules
 
@@ -24,7 +24,10 @@ MAX_VCPUS = 8
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The constants of one machine. ``without`` and ``with_`` are names from SWITCHES."""
+    """The constants of one machine. ``without`` and ``with_`` are names from SWITCHES.
+
+    ``rules`` is what the kernel does where kernels differ.
+    """
 
     kernel: str = "linux-3.6"
     api: str = "eoifd-v7"
@@ -35,10 +38,11 @@ class Profile:
     without: frozenset[str] = frozenset()
     with_: frozenset[str] = frozenset()
 
-    @property
-    def rules(self) -> Rules:
-        """What the kernel does where kernels differ."""
-        return KERNELS[self.kernel]
+    rules: Rules = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Look the kernel up once: paths ask for its rules all the time."""
+        object.__setattr__(self, "rules", KERNELS[self.kernel])
 
     def has(self, feature: str) -> bool:
         """Tell whether something a kernel normally has is there, i.e. not switched off."""
