@@ -90,9 +90,9 @@ class Locks(Object):
 
     def freeze(self) -> Value:
         """Return the state as a value: the same one again as long as nothing is held."""
-        if self._frozen is None or self._frozen[-1] is not NOTHING_HELD or self.busy():
-            self._frozen = self.read_state(self)
-        return self._frozen
+        if self.frozen is None or self.frozen[-1] is not NOTHING_HELD or self.busy():
+            self.frozen = self.read_state(self)
+        return self.frozen
 
     def busy(self) -> bool:
         """Tell whether any lock is held, or anybody reads under RCU or SRCU."""

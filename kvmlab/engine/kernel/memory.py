@@ -162,7 +162,11 @@ class Memory:
         change = []
         for handle, old in dirty.items():
             obj = objects.get(handle) or quarantine.get(handle)
-            new = obj.freeze() if obj is not None else None
+            # What freeze() does, without the call: every command comes here for every object it changed.
+            if obj is None:
+                new = None
+            elif (new := obj.frozen) is None:
+                new = obj.frozen = obj.read_state(obj)
             if new != old:
                 change.append((handle, old, new))
         dirty.clear()

@@ -32,10 +32,11 @@ _reader = cache(attrgetter)
 class Object:
     """One object of the model kernel: its FIELDS are its state, and hold immutable values only.
 
-    Every method that assigns a field calls :meth:`changed` first.
+    Every method that assigns a field calls :meth:`changed` first. ``frozen`` is what :meth:`freeze`
+    returned last, None after a change.
     """
 
-    __slots__ = ("_frozen", "freed", "handle", "memory")
+    __slots__ = ("freed", "frozen", "handle", "memory")
 
     FIELDS: ClassVar[tuple[str, ...]] = ()
     """The names of the attributes that make up the state."""
@@ -64,26 +65,26 @@ class Object:
 
     def __init__(self) -> None:
         self.freed = ""
-        self._frozen: Value | None = None
+        self.frozen: Value | None = None
 
     def changed(self) -> None:
         """Say that a field is about to be assigned: the cached value is handed to the memory."""
-        if self._frozen is not None:
-            self.memory.dirty.setdefault(self.handle, self._frozen)
-            self._frozen = None
+        if self.frozen is not None:
+            self.memory.dirty.setdefault(self.handle, self.frozen)
+            self.frozen = None
 
     def freeze(self) -> Value:
         """Return the object as a hashable tuple, cached until the next change."""
-        if self._frozen is None or self.VOLATILE:
-            self._frozen = self.read_state(self)
-        return self._frozen
+        if self.frozen is None or self.VOLATILE:
+            self.frozen = self.read_state(self)
+        return self.frozen
 
     def thaw(self, value: Value) -> None:
         """Assign every field from a value that :meth:`freeze` returned."""
         self.freed = value[1]
         for name, field in zip(self.FIELDS, value[2:], strict=True):
             setattr(self, name, field)
-        self._frozen = value
+        self.frozen = value
 
     def deref(self, handle: str) -> Any:
         """Follow a pointer to another object; a freed one is reported as KASAN would."""
