@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from kvmlab.tui.pane import Pane
     from kvmlab.tui.panes import View
 
-ROWS = ("#tabs", "#body", "#state", "#log", "#command-row", "#keys")
-"""The rows of the screen from top to bottom; the candidates stand over them now and then."""
-
 ROWS_AROUND = 4
 """Rows of the screen that are neither body nor log: tabs, state, command line, keys."""
 
@@ -123,9 +120,8 @@ class Stage(ThemedApp):
         layout = layout_for(width, height, self.layout_name)
         base = self.screen_stack[0]
         small = base.query_one("#small", Static)
+        # It covers everything and hides nothing: what is typed meanwhile reaches the command line.
         small.display = layout is None
-        for row in ROWS:
-            base.query_one(row).display = layout is not None
         if layout is None:
             small.update(f"kvmlab needs {SMALLEST[0]}x{SMALLEST[1]}, and has {width}x{height}")
             return

@@ -300,6 +300,21 @@ def test_a_screen_that_is_too_small_says_what_it_needs() -> None:
     on_screen(act, size=(59, 16))
 
 
+def test_what_is_typed_on_a_screen_that_is_too_small_is_kept() -> None:
+    """The command line is covered, and still has the focus."""
+
+    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+        await pilot.press("a")
+        await pilot.resize_terminal(59, 16)
+        await pilot.pause()
+        await pilot.press("b")
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert app.command_line.value == "ab"
+
+    on_screen(act)
+
+
 def test_a_size_that_arrives_late_gives_way_to_the_terminals_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Signals overtake each other: the size that is told last need not be the last one."""
 
