@@ -21,6 +21,7 @@ from kvmlab.cli import make_session
 from kvmlab.journal import Journal
 from kvmlab.past import HistoryFile
 from kvmlab.tui.app import KvmlabApp
+from tests.tui.stand import Hand
 
 CHECKOUT = Path(__file__).parent.parent
 SCREENS = CHECKOUT / "docs" / "screens"
@@ -52,14 +53,13 @@ async def picture(size: tuple[int, int], pane: str, folder: Path) -> str:
     """Return the screen of a size as SVG after the session of README.md, with a pane chosen."""
     past, journal = HistoryFile(folder / "history", 0), Journal(folder / "journal")
     app = KvmlabApp(make_session, past, journal, first=readme_commands())
-    async with app.run_test(size=size) as pilot:
-        while not app.ready:
-            await pilot.pause()
+    async with app.run_test(size=size):
+        hand = Hand(app)
+        await hand.until(lambda: app.ready)
         app.action_pane(pane)
         app.command_line.cursor_blink = False
         app.action_command()
-        await pilot.pause()
-        await pilot.pause()
+        await hand.pause()
         drawn = app.export_screenshot(title="kvmlab", simplify=True)
         ground = app.screen.styles.background.hex.lower()
     journal.close()

@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
+from textual.app import App
+from textual.command import Command, CommandList
 from textual.pilot import Pilot
 
 from kvmlab.cli import make_session
@@ -23,7 +26,55 @@ LEVEL = (
 )
 """A level interrupt on its way: accepted by the LAPIC, not yet taken."""
 
-Act = Callable[[KvmlabApp, Pilot[None]], Awaitable[None]]
+HOPS = 8
+"""As many widgets hand a message on to the next, at most, until what it asks for is done."""
+
+LOOKS = 2_000
+"""As often is looked for what has to become so."""
+
+SECONDS = 300
+"""No test of the screen is worth more: one that waits for ever fails then."""
+
+
+class Hand(Pilot[None]):
+    """A pilot that goes on when the messages are handled, however long a loaded machine takes for it.
+
+    Textual's own takes a process that was given no time for one that has nothing to do.
+    """
+
+    async def pause(self, delay: float | None = None) -> None:
+        """Let every message be handled, and those that follow from it."""
+        for _hop in range(HOPS):
+            await super().pause(delay or 0)
+
+    async def press(self, *keys: str) -> None:
+        """Press keys, each when the one before has done what it does."""
+        for key in keys:
+            await super().press(key)
+            await self.pause()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for what a timer or a thread brings about; fails with the screen if it never does."""
+        for _look in range(LOOKS):
+            if self.app._exception is not None:
+                raise self.app._exception
+            if holds():
+                return
+            await super().pause(0.01)
+        pytest.fail("the screen never showed it:\n" + "\n".join(text_of(self.app)))
+
+
+Act = Callable[[KvmlabApp, Hand], Awaitable[None]]
+
+
+def drive(app: App[None], act: Callable[[Hand], Awaitable[None]], size: tuple[int, int] = (80, 24)) -> None:
+    """Run an app on a screen of a size as long as something is done with it."""
+
+    async def run() -> None:
+        async with app.run_test(size=size):
+            await act(Hand(app))
+
+    asyncio.run(asyncio.wait_for(run(), SECONDS))
 
 
 def on_screen(
@@ -38,18 +89,22 @@ def on_screen(
     past = HistoryFile((folder or Path("/nonexistent")) / "history", 100 if folder else 0)
     app = KvmlabApp(make_session, past, settings=settings, first=said)
 
-    async def run() -> None:
-        async with app.run_test(size=size) as pilot:
-            while not app.ready:
-                await pilot.pause()
-            await pilot.pause()
-            await act(app, pilot)
+    async def acting(hand: Hand) -> None:
+        await hand.until(lambda: app.ready)
+        await hand.pause()
+        await act(app, hand)
 
-    asyncio.run(run())
+    drive(app, acting, size)
     return app
 
 
-def text_of(app: KvmlabApp) -> list[str]:
+def text_of(app: App[None]) -> list[str]:
     """Return the lines of the screen as text."""
     strips = app.screen._compositor.render_strips()
     return ["".join([segment.text for segment in strip]).rstrip() for strip in strips]
+
+
+def highlighted(app: App[None]) -> str:
+    """Return the title of the entry of the palette that Enter would choose, "" where there is none."""
+    entries = [listed.highlighted_option for listed in app.screen.query(CommandList)]
+    return next((str(entry.hit.text) for entry in entries if isinstance(entry, Command)), "")

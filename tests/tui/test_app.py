@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from textual.events import Resize
 from textual.geometry import Size
-from textual.pilot import Pilot
 
 from kvmlab.tui.actions import ACTIONS, NAMED
 from kvmlab.tui.app import KvmlabApp
@@ -15,7 +14,7 @@ from kvmlab.tui.candidates import Candidates
 from kvmlab.tui.keys import KEYS
 from kvmlab.tui.lines import Lines
 from kvmlab.tui.widgets import SPECS
-from tests.tui.stand import LEVEL, on_screen, text_of
+from tests.tui.stand import LEVEL, Hand, on_screen, text_of
 
 HEADER = 1
 """Lines of the IOAPIC pane above its first pin."""
@@ -29,7 +28,7 @@ def shown(app: KvmlabApp) -> set[str]:
 def test_a_typed_line_is_run_logged_and_kept(tmp_path: Path) -> None:
     """Enter runs the line; its text stands in the log and in the history file."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         app.command_line.value = "eventfd trigger"
         await pilot.press("enter")
         assert app.command_line.value == ""
@@ -43,7 +42,7 @@ def test_a_typed_line_is_run_logged_and_kept(tmp_path: Path) -> None:
 def test_a_key_writes_the_command_it_stands_for() -> None:
     """Asserting the pin under the cursor is said as irq-line, then done."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("escape", "1", "down", "down", "a")
         assert "> irq-line gsi=2 level=1" in app.log_pane.texts
         pane = app.panes["ioapic"]
@@ -56,7 +55,7 @@ def test_a_key_writes_the_command_it_stands_for() -> None:
 def test_a_click_on_the_bar_does_what_its_key_does() -> None:
     """The bar at the bottom offers what works now, and can be clicked."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         bar = app.screen.query_one("#keys", Lines)
         await pilot.click(bar, offset=(bar.texts[0].index("take"), 0))
         assert "> take vcpu=0" in app.log_pane.texts
@@ -69,7 +68,7 @@ def test_a_click_on_the_bar_does_what_its_key_does() -> None:
 def test_a_key_that_does_nothing_says_why() -> None:
     """An EOI with nothing in service is refused in the log, and no command runs."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("f6")
         assert app.log_pane.texts[-1] == "EOI: nothing is in service"
         assert app.driver.said == []
@@ -82,7 +81,7 @@ def test_a_number_shows_its_pane(spec: object) -> None:
     """Where no text is typed, a digit shows a pane and gives it the focus."""
     name, key = getattr(spec, "name", ""), getattr(spec, "key", "")
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("escape", key)
         assert shown(app) == {name}
         assert app.pane is app.panes[name]
@@ -99,7 +98,7 @@ def test_every_key_of_the_screen_is_an_action_of_the_app() -> None:
 def test_marks_stay_until_the_next_command() -> None:
     """Looking elsewhere leaves them; another command takes them away."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("escape", "2", "1")
         assert app.panes["ioapic"].changed
         app.action_say("eventfd other")
@@ -112,7 +111,7 @@ def test_marks_stay_until_the_next_command() -> None:
 def test_the_machine_goes_back_and_forward() -> None:
     """F7 undoes the last unit, F8 does it again, and the state is the same as before."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         before = app.driver.now.snapshot
         await pilot.press("f7")
         assert app.driver.now.position == len(LEVEL) - 1
@@ -126,7 +125,7 @@ def test_the_machine_goes_back_and_forward() -> None:
 def test_the_history_goes_to_the_unit_under_the_cursor() -> None:
     """The cursor starts at the newest; Enter says goto with the unit's number."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("escape", "0", "up", "up", "enter")
         assert app.driver.said[-1] == "goto 4"
         assert app.driver.now.position == 4
@@ -137,7 +136,7 @@ def test_the_history_goes_to_the_unit_under_the_cursor() -> None:
 def test_a_context_is_stepped_with_one_key() -> None:
     """In manual, s moves the context under the cursor by one op."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("escape", "7", "s")
         assert app.driver.said[-1] == "step user"
 
@@ -147,7 +146,7 @@ def test_a_context_is_stepped_with_one_key() -> None:
 def test_tab_completes_and_lists_what_is_open() -> None:
     """One candidate is inserted at once; several are listed, and Tab goes through them."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         line = app.command_line
         line.write("eventf")
         await pilot.press("tab")
@@ -168,7 +167,7 @@ def test_tab_completes_and_lists_what_is_open() -> None:
 def test_a_question_mark_lists_what_may_follow() -> None:
     """It is not typed; the list has descriptions."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         app.command_line.write("irqfd trigger ")
         await pilot.press("?")
         assert app.command_line.value == "irqfd trigger "
@@ -180,7 +179,7 @@ def test_a_question_mark_lists_what_may_follow() -> None:
 def test_the_arrow_recalls_what_begins_so() -> None:
     """With nothing typed every line comes back, with a beginning only its own."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         for text in ("eventfd a", "take", "eventfd b"):
             app.command_line.value = text
             await pilot.press("enter")
@@ -198,7 +197,7 @@ def test_the_arrow_recalls_what_begins_so() -> None:
 def test_ghost_text_is_the_history_before_the_language() -> None:
     """What was typed last and begins so is suggested, else the only word that fits."""
 
-    async def act(app: KvmlabApp, _pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, _pilot: Hand) -> None:
         assert app.command_line.guess("eventf") == "eventfd"
         app.command_line.keep("eventfd trigger")
         assert app.command_line.guess("eventf") == "eventfd trigger"
@@ -210,7 +209,7 @@ def test_ghost_text_is_the_history_before_the_language() -> None:
 def test_whole_gives_one_pane_the_room_and_takes_it_back() -> None:
     """On a screen of three panes one is left, then three again."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         assert len(shown(app)) == 3
         await pilot.press("escape", "5", "f3")
         assert shown(app) == {"eventfds"}
@@ -223,7 +222,7 @@ def test_whole_gives_one_pane_the_room_and_takes_it_back() -> None:
 def test_jump_mode_goes_to_the_letter() -> None:
     """Every pane that is shown has a letter; any other key ends the mode."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("f2", "a")
         assert app.pane is app.panes["path"]
         await pilot.press("f2", "escape")
@@ -235,7 +234,7 @@ def test_jump_mode_goes_to_the_letter() -> None:
 def test_help_is_about_the_pane_with_the_focus() -> None:
     """F1 opens it, Escape closes it."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("escape", "7", "f1")
         assert any("Contexts and work queues: " in text for text in text_of(app))
         await pilot.press("escape")
@@ -247,7 +246,7 @@ def test_help_is_about_the_pane_with_the_focus() -> None:
 def test_the_trace_is_filtered_by_a_text() -> None:
     """Only the lines with the text are left, and the pane says so."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("escape", "8", "/")
         await pilot.press(*"pic_set", "enter")
         texts = app.panes["trace"].texts
@@ -260,7 +259,7 @@ def test_the_trace_is_filtered_by_a_text() -> None:
 def test_until_runs_what_was_undone_to_the_place() -> None:
     """F4 asks for an expression, and goes on until it holds."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         app.action_say("goto 0")
         await pilot.press("f4", *"key.trigger == 1", "enter")
         assert app.driver.now.position == 4
@@ -274,7 +273,7 @@ def test_a_session_is_saved_and_one_command_is_copied(
     """F10 writes a script that can be run; c copies the last command, in the history the chosen one."""
     monkeypatch.chdir(tmp_path)
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("f10", "enter")
         await pilot.press("escape", "c")
         assert app.clipboard == f"{LEVEL[-1]}\n"
@@ -290,7 +289,7 @@ def test_a_session_is_saved_and_one_command_is_copied(
 def test_a_screen_that_is_too_small_says_what_it_needs() -> None:
     """Nothing else is drawn, and everything is back when there is room."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         assert [text.strip() for text in text_of(app) if text] == ["kvmlab needs 60x16, and has 59x16"]
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
@@ -318,7 +317,7 @@ def test_what_is_typed_on_a_screen_that_is_too_small_is_kept() -> None:
 def test_a_size_that_arrives_late_gives_way_to_the_terminals_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Signals overtake each other: the size that is told last need not be the last one."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.resize_terminal(120, 40)
         monkeypatch.setattr(app, "terminal_size", lambda: Size(120, 40))
         app.post_message(Resize(Size(59, 16), Size(59, 16)))
@@ -332,7 +331,7 @@ def test_a_size_that_arrives_late_gives_way_to_the_terminals_own(monkeypatch: py
 def test_only_rows_that_changed_are_drawn() -> None:
     """A command that changes one pin redraws that pin's row of the pane, and no other."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("escape", "1")
         pane = app.panes["ioapic"]
         app.action_say("eventfd a")
@@ -348,7 +347,7 @@ def test_only_rows_that_changed_are_drawn() -> None:
 def test_the_text_of_a_pane_can_be_selected() -> None:
     """A selection of everything is the text of the pane."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("escape", "5")
         pane = app.panes["eventfds"]
         pane.text_select_all()
@@ -363,7 +362,7 @@ def test_every_style_has_the_attributes_of_its_name() -> None:
     """What is bold, reversed or underlined without any colour is so on the screen too."""
     from kvmlab.render.theme import STYLES
 
-    async def act(app: KvmlabApp, _pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, _pilot: Hand) -> None:
         pane = app.panes["path"]
         for name, (_base, attributes) in STYLES.items():
             style = pane.style_of(name)
@@ -402,9 +401,10 @@ def test_every_key_becomes_its_command(name: str) -> None:
     """In its pane, with the first item or pin 11 chosen, the key of an action says its command."""
     pane, before, command = PRESSED[name]
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         if pane:
             app.action_pane(pane)
+            await pilot.pause()
             app.panes[pane].choose("11")
         await pilot.press(NAMED[name].keys)
         assert app.driver.said[-1] == command
@@ -420,7 +420,7 @@ def test_every_action_is_pressed_but_those_of_devices() -> None:
 def test_the_palette_lists_what_works_here() -> None:
     """Commands of the pane with the focus, every pane and every layout can be found by name."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         app.action_pane("ioapic")
         app.panes["ioapic"].choose("11")
         await pilot.pause()
@@ -437,7 +437,7 @@ def test_the_palette_lists_what_works_here() -> None:
 def test_another_theme_keeps_the_screen() -> None:
     """Every theme that is registered can be chosen; what stands on the screen stays the same text."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         before = text_of(app)
         for name in ("kvmlab-light", "mono", "ansi", "textual-light"):
             app.theme = name
@@ -450,7 +450,7 @@ def test_another_theme_keeps_the_screen() -> None:
 def test_escape_goes_between_the_command_line_and_the_panes() -> None:
     """It clears what is typed first, then leaves; in a pane and in the log it comes back."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         app.command_line.write("ta")
         await pilot.press("escape")
         assert app.command_line.value == ""

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 from textual.command import CommandPalette
-from textual.pilot import Pilot
 
 from kvmlab.tui.actions import ACTIONS
 from kvmlab.tui.app import KvmlabApp
@@ -18,7 +17,7 @@ from kvmlab.tui.help import Help
 from kvmlab.tui.jump import Jump
 from kvmlab.tui.keys import KEYS, Key
 from kvmlab.tui.widgets import SPECS
-from tests.tui.stand import LEVEL, on_screen
+from tests.tui.stand import LEVEL, Hand, highlighted, on_screen
 
 SESSIONS: dict[str, tuple[str, ...]] = {
     "nothing": (),
@@ -69,7 +68,7 @@ def try_actions(name: str, tried: set[tuple[str, bool]], monkeypatch: pytest.Mon
     What was tried before is left out. Commands are not run, so that each finds the same machine.
     """
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         said: list[str] = []
         monkeypatch.setattr(app.driver, "run", said.append)
         for action in ACTIONS:
@@ -109,7 +108,7 @@ def test_every_key_of_the_screen_does_what_it_says(key: Key, monkeypatch: pytest
     monkeypatch.setattr(KvmlabApp, "action_suspend_process", lambda app: setattr(app, "title", "suspended"))
     effect = EFFECTS[key.name]
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         app.repl = lambda _session: None
         app.action_pane("trace")
         await pilot.pause()
@@ -124,7 +123,7 @@ def test_every_key_of_the_screen_does_what_it_says(key: Key, monkeypatch: pytest
 def test_the_menu_has_the_keys_of_the_screen() -> None:
     """Each entry runs the action of its key; for the end and for other actions it has entries already."""
 
-    async def act(app: KvmlabApp, _pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, _pilot: Hand) -> None:
         listed = {entry.help: entry.callback for entry in app.get_system_commands(app.screen)}
         for key in KEYS:
             if key.action.isidentifier() and key.action not in {"quit", "command_palette"}:
@@ -136,7 +135,7 @@ def test_the_menu_has_the_keys_of_the_screen() -> None:
 def test_every_pane_and_layout_of_the_menu_is_shown() -> None:
     """Choosing a pane gives it the focus, choosing a layout arranges the panes by it."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         entries = {entry.title: entry for entry in app.get_system_commands(app.screen)}
         for spec in SPECS:
             entries[spec.title].callback()
@@ -152,11 +151,11 @@ def test_every_pane_and_layout_of_the_menu_is_shown() -> None:
 def test_what_is_typed_in_the_menu_finds_and_runs_the_entry() -> None:
     """The palette lists by name, Enter runs the one that is highlighted."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("ctrl+p", *"EOI")
-        while isinstance(app.screen, CommandPalette):
-            await pilot.press("enter")
-        assert app.driver.said[-1] == "eoi vcpu=0"
+        await pilot.until(lambda: highlighted(app) == "EOI")
+        await pilot.press("enter")
+        await pilot.until(lambda: app.driver.said[-1] == "eoi vcpu=0")
 
     on_screen(act, said=(*LEVEL, "take"))
 
@@ -164,7 +163,7 @@ def test_what_is_typed_in_the_menu_finds_and_runs_the_entry() -> None:
 def test_the_tabs_can_be_clicked() -> None:
     """A click on the first row does what the number of a pane does."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         bar = app.screen.query_one("#tabs", Bar)
         for spec in SPECS:
             at = re.search(rf"(?<!\w){spec.key}{spec.tab}\b", bar.texts[0])

@@ -14,12 +14,11 @@ from string import ascii_letters, digits
 
 import pytest
 from rich.style import Style
-from textual.pilot import Pilot
 
 from kvmlab.settings import Settings
 from kvmlab.tui.app import KvmlabApp
 from kvmlab.tui.widgets import SPECS
-from tests.tui.stand import LEVEL, on_screen, text_of
+from tests.tui.stand import LEVEL, Hand, on_screen, text_of
 
 GOLDENS = Path(__file__).parent / "goldens"
 
@@ -70,7 +69,7 @@ def seen(size: tuple[int, int], pane: str, key: str, look: Callable[[KvmlabApp],
     """Return what ``look`` makes of the screen of a size with a pane chosen and a key pressed."""
     found: list[str] = []
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         app.command_line.cursor_blink = False
         if pane:
             app.action_pane(pane)

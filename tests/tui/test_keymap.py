@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 from textual.timer import Timer
 
 from kvmlab.settings import Settings, parse_settings
 from kvmlab.tui.app import KvmlabApp
 from kvmlab.tui.keymap import BOUND, FIXED, NAMES, checked, normal
-from tests.tui.stand import LEVEL, on_screen, text_of
+from tests.tui.stand import LEVEL, Hand, on_screen, text_of
 
 
 def read(*lines: str) -> Settings:
@@ -100,7 +99,7 @@ def test_the_readmes_settings_are_right() -> None:
 def test_a_binding_works_by_its_new_key_alone() -> None:
     """On the whole screen, in a pane and in the command line; bar and help show the new keys."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         assert "^n completes, F2 explains" in text_of(app)[-2]
         assert any("F2 helps" in text for text in app.log_pane.texts)
         await pilot.press("f5")
@@ -133,7 +132,7 @@ def test_a_binding_works_by_its_new_key_alone() -> None:
 def test_the_layout_of_the_settings_is_the_one_used(layout: str, panes: int) -> None:
     """On a screen that has room for each of them."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         assert len([pane for pane in app.panes.values() if pane.display]) == panes
 
     on_screen(act, size=(200, 60), settings=Settings(layout=layout))
@@ -150,7 +149,7 @@ def test_the_screen_looks_as_often_as_the_settings_say(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(KvmlabApp, "set_interval", set_interval)
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.pause()
 
     on_screen(act, settings=Settings(fps=50))
@@ -161,7 +160,7 @@ def test_the_screen_starts_whatever_the_settings_say_and_tells_it() -> None:
     """Theme and keymap are checked by the screen; each sentence stands in the log."""
     settings, _ = parse_settings('theme = "mona"\n[keymap]\nmaks = "x"', "s.toml")
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         told = " ".join(" ".join(app.log_pane.texts).split())
         assert "s.toml:1: theme: no theme is called 'mona'; there is amber, " in told
         assert "the nearest is 'mono'" in told

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
 from textual.app import ComposeResult
-from textual.pilot import Pilot
 
 from kvmlab.render.overview import overview_rows
 from kvmlab.render.stages import STAGES
@@ -22,6 +20,7 @@ from kvmlab.tui.seen import see
 from kvmlab.tui.theme import ThemedApp
 from kvmlab.tui.timeline import Timeline
 from kvmlab.tui.widgets import SPECS
+from tests.tui.stand import Hand, drive
 
 WIRED = (
     "eventfd trigger; eventfd unmask; ioapic 11 vector=0x41 level unmasked;"
@@ -74,19 +73,16 @@ class Host(ThemedApp):
         self.asked.append(event.pane.key)
 
 
-def on_screen(
-    host: Host, act: Callable[[Pilot[None]], Awaitable[None]], size: tuple[int, int] = (78, 24)
-) -> None:
+def on_screen(host: Host, act: Callable[[Hand], Awaitable[None]], size: tuple[int, int] = (78, 24)) -> None:
     """Run a test's steps on a screen of a size, with the pane in focus."""
 
-    async def run_it() -> None:
-        async with host.run_test(size=size) as pilot:
-            host.shown.display = True
-            await pilot.pause()
-            host.shown.focus()
-            await act(pilot)
+    async def acting(pilot: Hand) -> None:
+        host.shown.display = True
+        await pilot.pause()
+        host.shown.focus()
+        await act(pilot)
 
-    asyncio.run(run_it())
+    drive(host, acting, size)
 
 
 def test_the_arrows_ask_for_the_gsis_that_something_is_wired_to() -> None:
@@ -95,7 +91,7 @@ def test_the_arrows_ask_for_the_gsis_that_something_is_wired_to() -> None:
     say(session, f"line 5 1; line 17 1; {WIRED}")
     host = Host(Overview(PATH))
 
-    async def act(pilot: Pilot[None]) -> None:
+    async def act(pilot: Hand) -> None:
         view = View(see(session))
         host.shown.show(None, view)
         await pilot.press("right", "left")
@@ -112,7 +108,7 @@ def test_enter_asks_for_the_pane_of_the_stage_under_the_cursor() -> None:
     say(session, WIRED)
     host = Host(Overview(PATH))
 
-    async def act(pilot: Pilot[None]) -> None:
+    async def act(pilot: Hand) -> None:
         host.shown.show(None, View(see(session)))
         host.shown.choose("IOAPIC")
         await pilot.press("enter")
@@ -139,7 +135,7 @@ def test_what_the_last_command_changed_in_the_path_is_marked() -> None:
     host = Host(Overview(PATH))
     marked: list[set[str]] = []
 
-    async def act(_pilot: Pilot[None]) -> None:
+    async def act(_pilot: Hand) -> None:
         for was in (before, replace(before, gsi=5)):
             host.shown.show(was, now)
             marked.append({item.key for item in host.shown.items if item.mark and item.key})
@@ -155,7 +151,7 @@ def test_the_waves_are_as_tall_as_the_pane_allows(size: tuple[int, int], lines: 
     say(session, f"{WIRED}; write trigger; take; eoi")
     host = Host(Timeline(session))
 
-    async def act(_pilot: Pilot[None]) -> None:
+    async def act(_pilot: Hand) -> None:
         host.shown.show(None, View(see(session)))
         texts = host.shown.texts
         assert ("┌" in "".join(texts)) == (size[1] >= 20)
@@ -170,7 +166,7 @@ def test_the_cursor_moves_over_the_units_by_key_and_mouse() -> None:
     say(session, f"{WIRED}; write trigger; take; eoi")
     host = Host(Timeline(session))
 
-    async def act(pilot: Pilot[None]) -> None:
+    async def act(pilot: Hand) -> None:
         host.shown.show(None, View(see(session)))
         await pilot.press("left", "left", "right", "right", "right")
         await pilot.click(Timeline, offset=(12 + 6 * 3 + 1, 4))
@@ -186,7 +182,7 @@ def test_after_an_undo_the_present_moves_and_the_waves_stay() -> None:
     say(session, f"{WIRED}; write trigger; take; eoi; undo 2")
     host = Host(Timeline(session))
 
-    async def act(_pilot: Pilot[None]) -> None:
+    async def act(_pilot: Hand) -> None:
         host.shown.show(None, View(see(session)))
 
     on_screen(host, act)
@@ -200,7 +196,7 @@ def test_a_hidden_timeline_catches_up_when_it_is_looked_at() -> None:
     session = Session()
     host = Host(Timeline(session))
 
-    async def act(pilot: Pilot[None]) -> None:
+    async def act(pilot: Hand) -> None:
         host.shown.show(None, View(see(session)))
         host.shown.display = False
         await pilot.pause()

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.terminal
 
 CHECKOUT = Path(__file__).parent.parent.parent
 SIZES = ((80, 24), (120, 40), (200, 60))
-SECONDS = 30
+SECONDS = 60
 """As long is waited for anything that has to appear."""
 
 F1, F7, F12, END, CTRL_D = "\x1bOP", "\x1b[18~", "\x1b[24~", "\x1b[F", "\x04"

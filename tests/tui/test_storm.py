@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 from pathlib import Path
 
-from textual.pilot import Pilot
-
 from kvmlab.cli import make_session
 from kvmlab.journal import Journal
 from kvmlab.language.parse import parse_line
@@ -15,7 +13,7 @@ from kvmlab.render.plain import plain_lines
 from kvmlab.tui.app import KvmlabApp
 from kvmlab.tui.driver import Driver
 from kvmlab.tui.storm import Storm
-from tests.tui.stand import LEVEL, on_screen, text_of
+from tests.tui.stand import LEVEL, Hand, on_screen, text_of
 
 ENDLESS = "storm 100000000"
 
@@ -123,7 +121,7 @@ def test_a_rate_bounds_what_a_slice_does() -> None:
 def test_the_keys_of_a_storm() -> None:
     """F11 pauses it and the state bar says so; ^t ends it, and commands run again."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         app.action_say(ENDLESS)
         app.driver.blow()
         assert app.driver.storm is not None
@@ -143,7 +141,7 @@ def test_the_keys_of_a_storm() -> None:
 def test_a_storm_of_the_first_commands_blows_and_may_be_left() -> None:
     """It begins before the screen is looked at, and the program ends in its middle without a word."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         assert app.driver.storm is not None
         app.driver.blow()
         app.repl = lambda _session: None

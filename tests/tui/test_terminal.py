@@ -12,6 +12,8 @@ import pytest
 
 CHECKOUT = Path(__file__).parent.parent.parent
 RUN = [sys.executable, "-m", "kvmlab"]
+SECONDS = 60
+"""As long is waited for anything that has to appear, or to end."""
 
 
 def terminal(*arguments: str, **more: str) -> pexpect.spawn[str]:
@@ -23,7 +25,7 @@ def terminal(*arguments: str, **more: str) -> pexpect.spawn[str]:
         cwd=str(CHECKOUT),
         env=environment,
         dimensions=(24, 80),
-        timeout=20,
+        timeout=SECONDS,
         encoding="utf-8",
     )
 
@@ -32,7 +34,13 @@ def terminal(*arguments: str, **more: str) -> pexpect.spawn[str]:
 def test_without_a_terminal_two_lines_say_what_to_use(arguments: list[str]) -> None:
     """A pipe gets no escape sequences: the hint, and exit status 2."""
     done = subprocess.run(
-        [*RUN, *arguments], cwd=CHECKOUT, capture_output=True, text=True, input="", check=False
+        [*RUN, *arguments],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        input="",
+        check=False,
+        timeout=SECONDS,
     )
     assert done.returncode == 2
     assert done.stdout == ""
@@ -107,7 +115,12 @@ def test_settings_are_read_and_what_is_wrong_in_them_is_told(state: Path) -> Non
 def test_a_layout_that_there_is_none_of_is_answered_with_those_that_there_are() -> None:
     """A wrong command line is a sentence and exit status 2."""
     done = subprocess.run(
-        [*RUN, "tui", "--layout", "tall"], cwd=CHECKOUT, capture_output=True, text=True, check=False
+        [*RUN, "tui", "--layout", "tall"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
     )
     assert done.returncode == 2
     assert "'tall'" in done.stderr

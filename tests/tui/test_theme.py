@@ -14,6 +14,7 @@ from textual.widgets import Label
 from kvmlab import resources
 from kvmlab.render.theme import BASES, STYLES, TERMINAL_COLOURS, Theme
 from kvmlab.tui.theme import ThemedApp, all_themes, screen_theme
+from tests.tui.stand import Hand, drive, highlighted
 
 CSS = "\n".join(f".s-{style} {{ color: ${style}; }}" for style in STYLES)
 COLOURS = ("#6bf", "#6cb0f0", *TERMINAL_COLOURS)
@@ -157,28 +158,30 @@ def test_no_color_leaves_no_colour_and_keeps_the_attributes(
     assert asyncio.run(run()) == {"default"}
 
 
-async def walk(app: Sample, *keys: str) -> list[str]:
+def walk(app: Sample, *keys: str) -> list[str]:
     """Open the palette of themes, press keys, and return the theme after each."""
     seen = []
-    async with app.run_test() as pilot:
+
+    async def act(pilot: Hand) -> None:
         app.search_themes()
-        await pilot.pause()
+        await pilot.until(lambda: highlighted(app) != "")
         for key in keys:
             await pilot.press(key)
-            await pilot.pause()
             seen.append(app.theme)
-        assert not isinstance(app.screen, CommandPalette)
+        await pilot.until(lambda: not isinstance(app.screen, CommandPalette))
+
+    drive(app, act)
     return seen
 
 
 def test_the_theme_under_the_cursor_is_shown_and_escape_takes_it_back() -> None:
     """Looking is not choosing."""
-    first, second, after = asyncio.run(walk(Sample("mono"), "down", "down", "escape"))
+    first, second, after = walk(Sample("mono"), "down", "down", "escape")
     assert len({first, second, "mono"}) == 3
     assert after == "mono"
 
 
 def test_enter_keeps_the_theme_under_the_cursor() -> None:
     """What was previewed is what is chosen."""
-    shown, kept = asyncio.run(walk(Sample("mono"), "down", "enter"))
+    shown, kept = walk(Sample("mono"), "down", "enter")
     assert kept == shown != "mono"

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pexpect
@@ -26,8 +26,11 @@ pytestmark = [
 ]
 
 CHECKOUT = Path(__file__).parent.parent.parent
-SECONDS = 30
+SECONDS = 60
 """As long is waited for anything that has to appear."""
+
+PATIENCE = 0.05
+"""Seconds between two looks, which the program has for itself."""
 
 NAME = "lab"
 """Of the session in tmux."""
@@ -75,6 +78,7 @@ class Window:
         while not holds(lines := self.lines):
             if monotonic() > end:
                 pytest.fail("the screen never showed it:\n" + "\n".join(lines))
+            sleep(PATIENCE)
         return lines
 
     def shows(self, *texts: str) -> list[str]:
@@ -146,6 +150,7 @@ def test_keys_of_every_kind_arrive(window: Window) -> None:
     end = monotonic() + SECONDS
     while not window.gone():
         assert monotonic() < end
+        sleep(PATIENCE)
 
 
 def test_the_screen_follows_the_size_of_the_window(window: Window) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from textual.pilot import Pilot
 
 from kvmlab.cli import make_session
 from kvmlab.tui.app import KvmlabApp
 from kvmlab.tui.items import NAMED
 from kvmlab.tui.touched import touched
-from tests.tui.stand import LEVEL, on_screen
+from tests.tui.stand import LEVEL, Hand, on_screen
 
 LINES = {
     "kvm_set_irq: gsi 3 level 1 source 2": ({("ioapic", "3"), ("routes", "3"), ("sources", "2")}, None),
@@ -36,7 +35,7 @@ def test_a_line_points_at_what_it_names(event: str) -> None:
 def test_the_line_under_the_cursor_points_into_the_other_panes() -> None:
     """The pin that it names is pointed at until the next command."""
 
-    async def act(app: KvmlabApp, pilot: Pilot[None]) -> None:
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
         app.action_pane("trace")
         pane = app.panes["trace"]
         pane.choose(next(item.key for item in pane.items if item.key.startswith("kvm_ioapic_set_irq")))
