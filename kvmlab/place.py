@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kvmlab.language.command import Command
-    from kvmlab.result import Result
+    from kvmlab.result import Result, Sliced
     from kvmlab.session import Session
 
 
@@ -62,17 +62,17 @@ class Place:
         return True
 
 
-LONG = frozenset({"run", "step", "finish", "source"})
+LONG = frozenset({"run", "step", "finish", "storm", "source"})
 """Commands that may take long: Ctrl+C stops them where they are. It waits for the end of any other."""
 
 
-def execute(session: Session, command: Command) -> Result:
+def slices(session: Session, command: Command) -> Sliced[Result]:
     """Perform a command in a session; KeyboardInterrupt is raised behind it, unless it is a long one.
 
     An undo that is cut in two would leave a machine of which neither half is known.
     """
     if command.verb in LONG or any(inner.verb in LONG for inner in command.inner):
-        return session.execute(command)
+        return (yield from session.slices(command))
     with uninterrupted():
         return session.execute(command)
 

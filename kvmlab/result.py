@@ -1,10 +1,10 @@
-"""What one command did, and how the expectations of a session went."""
+"""What one command did, how far it is while it does it, and how the expectations of a session went."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kvmlab.language.command import Command
 from kvmlab.language.truth import Expression
@@ -21,7 +21,8 @@ class Result:
     name of the errno or ""; ``why`` a sentence on a no, on where a call stands, or on a failure.
     ``output`` is what it prints (strings, or rows of the rooms that draw), ``events`` the
     tracepoints it hit. ``held`` is None, or what became of an expectation: True, False, "not
-    visible". ``ends`` is True for the command that ends the session.
+    visible". ``ends`` is True for the command that ends the session. ``stopped`` is what was run in
+    place of a command that was stopped before its end, () otherwise.
     """
 
     command: Command
@@ -32,6 +33,34 @@ class Result:
     events: Sequence[str] = ()
     held: bool | str | None = None
     ends: bool = False
+    stopped: tuple[Command, ...] = ()
+
+
+@dataclass(slots=True)
+class Underway:
+    """A command between two slices: ``done`` of ``count`` things, ``rate`` a second at most (None: any)."""
+
+    command: Command
+    things: str
+    count: int
+    rate: int | None = None
+    done: int = 0
+
+
+Ended = TypeVar("Ended")
+
+Sliced = Generator[Underway, bool | None, Ended]
+"""What runs in slices: it yields where it can be looked at, and ends there if it is sent True."""
+
+
+def drained(slices: Sliced[Ended]) -> Ended:
+    """Run every slice, and return what comes of them."""
+    try:
+        while True:
+            next(slices)
+    except StopIteration as end:
+        ended: Ended = end.value
+        return ended
 
 
 @dataclass(slots=True)
@@ -62,5 +91,10 @@ class Property:
     broken: bool = False
 
 
-Handler = Callable[["Session", Command], Result]
-"""Performs one verb in a session."""
+Handler = Callable[["Session", Command], Result | Sliced[Result]]
+"""Performs one verb in a session: at once, or in slices where it may take long."""
+
+
+def sliced(handled: Result | Sliced[Result]) -> Sliced[Result]:
+    """Return what a handler gives as slices, whichever it is."""
+    return handled if isinstance(handled, Result) else (yield from handled)

@@ -13,10 +13,10 @@ from kvmlab.language.command import Command
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.ready import check_ready
 from kvmlab.language.script import parse_script
-from kvmlab.place import execute
+from kvmlab.place import slices
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.result import result_rows
-from kvmlab.result import Handler, Result
+from kvmlab.result import Handler, Result, Sliced, Underway, drained
 from kvmlab.session import Session
 
 BIGGEST = 64 * 1024 * 1024
@@ -88,13 +88,13 @@ def checked(session: Session, commands: list[Command]) -> list[Command]:
 def run(session: Session, commands: list[Command]) -> Iterator[Result]:
     """Execute commands in order and yield their results; ends at `quit`."""
     for command in commands:
-        result = execute(session, command)
+        result = drained(slices(session, command))
         yield result
         if result.ends:
             return
 
 
-def _source(session: Session, command: Command) -> Result:
+def _source(session: Session, command: Command) -> Sliced[Result]:
     path = command.args["file"]
     try:
         commands = checked(session, parse_script(read_script(path), path, session.scope, beside))
@@ -102,11 +102,24 @@ def _source(session: Session, command: Command) -> Result:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise LanguageError(f"'{path}' cannot be read: {why}", column=command.column) from None
     rows: list[Row] = []
-    failed = False
-    for result in run(session, commands):
+    failed = stopped = False
+    ran: list[Command] = []
+    underway = Underway(command, "commands", len(commands))
+    for each in commands:
+        if ran and not stopped:
+            underway.done = len(ran)
+            stopped = bool((yield underway))
+        if stopped:
+            rows.append(line(Cell(f"stopped before {each.file or path}:{each.line}: {each.text}", "warning")))
+            break
+        result = yield from slices(session, each)
+        ran.append(result.command)
         rows += [line(Cell("> ", "muted"), result.command.text), *result_rows(result)]
-        failed = failed or result.held is False
-    return Result(command, output=tuple(rows), held=False if failed else None)
+        failed, stopped = failed or result.held is False, bool(result.stopped)
+        if result.ends:
+            break
+    held = False if failed else None
+    return Result(command, output=tuple(rows), held=held, stopped=tuple(ran) if stopped else ())
 
 
 def _save(session: Session, command: Command) -> Result:

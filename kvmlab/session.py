@@ -1,6 +1,6 @@
 """One running lab: a backend, its history, its marks and properties; what every front end holds.
 
-The way of a command is text → language.parse → Command → :meth:`Session.execute` → Result. A verb
+The way of a command is text → language.parse → Command → :meth:`Session.slices` → Result. A verb
 is performed by a handler of the table ``handlers``; rooms below this one add their own verbs to it.
 """
 
@@ -19,7 +19,7 @@ from kvmlab.language.command import Command
 from kvmlab.language.ready import check_ready
 from kvmlab.language.scope import Scope
 from kvmlab.language.truth import Expression
-from kvmlab.result import Handler, Property, Result, Tally
+from kvmlab.result import Handler, Property, Result, Sliced, Tally, drained, sliced
 from kvmlab.verbs import HANDLERS, perform
 
 if TYPE_CHECKING:
@@ -59,14 +59,21 @@ class Session:
     # -- execution ----------------------------------------------------------------------------
 
     def execute(self, command: Command) -> Result:
-        """Perform a command. Raises LanguageError for what is not here yet; nothing has run then."""
+        """Perform a command to its end; as :meth:`slices`."""
+        return drained(self.slices(command))
+
+    def slices(self, command: Command) -> Sliced[Result]:
+        """Perform a command in slices, between which the machine can be looked at and not moved.
+
+        Raises LanguageError for what is not here yet; nothing has run then.
+        """
         handler = self.handlers.get(command.verb, perform)
         spec = command.spec
         if handler is not perform or not (spec.ready and spec.unit):
             check_ready(command, self.handlers)
         self.version += 1
         try:
-            result = handler(self, command)
+            result = yield from sliced(handler(self, command))
         except Refused as refused:
             held = False if command.verb == "expect" else None
             result = Result(command, why=str(refused), held=held)
@@ -74,15 +81,11 @@ class Session:
             self.backend.rewind(self.backend.commit())
             self._broken.clear()
             raise
-        self.note(command, result)
-        return result
-
-    def note(self, command: Command, result: Result) -> None:
-        """Remember what was said, for `save`, and count the claim it was."""
-        if command.verb not in UNSAID:
-            self.texts.append(command.text)
+        if result.command.verb not in UNSAID:
+            self.texts.append(result.command.text)
         if result.held is not None:
             self.tally.count(result.held)
+        return result
 
     def unit(self, command: Command, act: Callable[[], Answer]) -> Result:
         """Perform one unit of history: act, commit, remember, and check the properties.

@@ -15,14 +15,15 @@ from kvmlab.journal import UNRECORDED, Journal
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.parse import parse_line
 from kvmlab.language.script import parse_script
-from kvmlab.place import Place, execute, uninterrupted
+from kvmlab.place import Place, slices, uninterrupted
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.result import error_rows, result_rows
+from kvmlab.result import drained
 from kvmlab.scripts import beside, read_script
 
 if TYPE_CHECKING:
     from kvmlab.language.command import Command
-    from kvmlab.result import Result
+    from kvmlab.result import Result, Sliced
     from kvmlab.session import Session
 
 HELD, FAILED, WRONG = 0, 1, 2
@@ -51,10 +52,21 @@ class Shell:
 
     def run_line(self, text: str) -> bool:
         """Run the commands of one line and show what came of each; False when the session ends."""
+        return drained(self.slices(text))
+
+    def slices(self, text: str) -> Sliced[bool]:
+        """Run them in slices; where one is stopped, those behind it are not run."""
         self._number += 1
         try:
             commands = parse_line(text, self.session.scope, self._number)
-            return all(self._execute(command) for command in commands)
+            for number, command in enumerate(commands, 1):
+                result = yield from self._execute(command)
+                if result.ends:
+                    return False
+                if result.stopped:
+                    rest = "; ".join(each.text for each in commands[number:])
+                    self._show([line(Cell(f"not run: {rest}", "warning"))] if rest else [])
+                    break
         except LanguageError as error:
             self.status = WRONG
             self._show(error_rows(str(error), error.caret()))
@@ -64,18 +76,18 @@ class Shell:
             self._show([line(Cell("interrupted: what had not finished is taken back", "warning"))])
         return True
 
-    def _execute(self, command: Command) -> bool:
-        result = self._revocably(command) if self._typed else self._recorded(command)
+    def _execute(self, command: Command) -> Sliced[Result]:
+        result = yield from self._revocably(command) if self._typed else self._recorded(command)
         if result.held is False:
             self.status = max(self.status, FAILED)
         self._show(result_rows(result))
-        return not result.ends
+        return result
 
-    def _revocably(self, command: Command) -> Result:
+    def _revocably(self, command: Command) -> Sliced[Result]:
         """Execute a command; if it is interrupted, take it back whole and raise KeyboardInterrupt."""
         place, written = Place(self.session), self._journal.place() if self._journal else None
         try:
-            return self._recorded(command)
+            return (yield from self._recorded(command))
         except KeyboardInterrupt:
             with uninterrupted():
                 whole = place.restore()
@@ -85,15 +97,21 @@ class Shell:
                 self._show([line(Cell("only the newest units of it could be taken back", "warning"))])
             raise
 
-    def record(self, command: Command) -> None:
-        """Write a command to the journal, before it runs."""
-        if self._journal is not None:
-            for said in self._said(command):
-                self._journal.add(said.text)
+    def _recorded(self, command: Command) -> Sliced[Result]:
+        """Execute a command that is in the journal before it runs, and then as far as it was run."""
+        if self._journal is None:
+            return (yield from slices(self.session, command))
+        written = self._journal.place()
+        self._record(self._journal, command)
+        result = yield from slices(self.session, command)
+        if result.stopped:
+            self._journal.return_to(written)
+            self._record(self._journal, *result.stopped)
+        return result
 
-    def _recorded(self, command: Command) -> Result:
-        self.record(command)
-        return execute(self.session, command)
+    def _record(self, journal: Journal, *commands: Command) -> None:
+        for said in [each for command in commands for each in self._said(command)]:
+            journal.add(said.text)
 
     def _said(self, command: Command) -> list[Command]:
         """Return what to record of a command: of ``source``, what its file says at this moment."""

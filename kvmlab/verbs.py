@@ -6,7 +6,6 @@ Rooms below the session add theirs to its table.
 from __future__ import annotations
 
 import gc
-from collections.abc import Generator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from kvmlab.history import Unit
 from kvmlab.language.command import Command
 from kvmlab.language.ioctls import IOCTLS
 from kvmlab.language.parse import parse_line
-from kvmlab.result import Handler, Property, Result
+from kvmlab.result import Handler, Property, Result, Sliced, Underway, sliced
 
 if TYPE_CHECKING:
     from kvmlab.session import Session
@@ -97,46 +96,45 @@ def _run(session: Session, command: Command) -> Result:
     return session.unit(command, lambda: session.backend.run(command.args.get("count")))
 
 
-def storm(session: Session, command: Command) -> Generator[int, bool | None, Result]:
-    """Run a storm as one unit, cycle by cycle: its result is what the generator returns.
+def _storm(session: Session, command: Command) -> Sliced[Result]:
+    """Run a storm as one unit, a cycle a slice.
 
-    It yields how many cycles are done, and ends early when it is sent True: then the unit says
-    how many there were, so that it can be said again.
+    Stopped, the unit says how many cycles there were, so that it can be said again. The tracepoints
+    are left to the trace: there are too many to be read.
     """
-    done, why = 0, ""
+    underway = Underway(command, "cycles", command.args["count"], command.args.get("rate"))
+    stopped = False
     session.busy = True
     # What a storm leaves for undo are no reference cycles, and a search of it stops the screen for 200 ms.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        for done in session.backend.storm(command.args["count"]):
-            if (yield done):
-                command, why = parse_line(f"storm {done}", session.scope)[0], "stopped"
+        for done in session.backend.storm(underway.count):
+            underway.done = done
+            stopped = bool((yield underway))
+            if stopped:
                 break
-        else:
-            why = "" if done == command.args["count"] else "no vCPU took the next interrupt"
     finally:
         session.busy = False
         if collecting:
             gc.enable()
-    return session.unit(command, lambda: Answer(done, "", why))
+    done, why = underway.done, ""
+    if stopped:
+        command, why = parse_line(f"storm {done}", session.scope)[0], "stopped"
+    elif done < underway.count:
+        why = "no vCPU took the next interrupt"
+    result = session.unit(command, lambda: Answer(done, "", why))
+    return replace(result, events=(), stopped=(command,) if stopped else ())
 
 
-def _storm(session: Session, command: Command) -> Result:
-    cycles = storm(session, command)
-    while True:
-        try:
-            next(cycles)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-
-
-def _expect(session: Session, command: Command) -> Result:
+def _expect(session: Session, command: Command) -> Sliced[Result]:
     if not command.inner:
         held, why = session.judge(command.args["expression"])
         return Result(command, held=held, why=why)
-    inner = session.handlers.get(command.inner[0].verb, perform)(session, command.inner[0])
+    handler = session.handlers.get(command.inner[0].verb, perform)
+    inner = yield from sliced(handler(session, command.inner[0]))
+    if inner.stopped:
+        return inner
     if "errno" in command.args:
         wanted, got = command.args["errno"], inner.errno or str(inner.ret)
         held = inner.errno == wanted

@@ -15,10 +15,10 @@ from kvmlab.cli import make_session
 from kvmlab.journal import Journal
 from kvmlab.language.command import Command
 from kvmlab.language.parse import parse_line
-from kvmlab.place import Place, execute
+from kvmlab.place import Place, slices
 from kvmlab.render.cells import Row
 from kvmlab.render.plain import plain_lines
-from kvmlab.result import Handler, Result
+from kvmlab.result import Handler, Result, drained
 from kvmlab.session import Session
 from kvmlab.shell import Shell
 
@@ -144,7 +144,7 @@ def test_only_what_runs_long_is_stopped_in_its_middle(verb: str, count: int, ses
     session.handlers[verb] = press_ctrl_c
     (command,) = parse_line(verb, session.scope)
     with pytest.raises(KeyboardInterrupt):
-        execute(session, command)
+        drained(slices(session, command))
     assert session.snapshot().eventfds is not None
     say(session, f"expect eventfd.a.count == {count}")
     assert session.tally.failed == 0

@@ -19,7 +19,7 @@ from kvmlab.tui.bars import Bar
 from kvmlab.tui.candidates import Candidates
 from kvmlab.tui.command_line import CommandLine
 from kvmlab.tui.frame import Frame
-from kvmlab.tui.keys import EXPLAIN, KEYS
+from kvmlab.tui.keys import EXPLAIN, KEYS, PAUSE, STOP
 from kvmlab.tui.requests import Requests
 from kvmlab.tui.stage import gsi_of
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 REST = 0.008
-"""Seconds between two slices of a storm: the screen's share, which bounds what a storm costs."""
+"""Seconds between two slices of a long command: the screen's share, which bounds what a storm costs."""
 
 
 class KvmlabApp(Requests):
@@ -82,37 +82,44 @@ class KvmlabApp(Requests):
         from kvmlab.tui.driver import Driver
         from kvmlab.tui.widgets import make_panes
 
-        self.driver = Driver(self._make(), self.log_pane.say, self._journal)
+        meanwhile = f": {self._shown(PAUSE)} pauses it, {self._shown(STOP)} stops it"
+        self.driver = Driver(self._make(), self.log_pane.say, self._journal, meanwhile)
         self.panes = {pane.spec.name: pane for pane in make_panes(self.driver.session)}
         await self.screen_stack[0].query_one("#body").mount(*self.panes.values())
         self.ready = True
         self.arrange()
         self._greet()
-        self._storm = self.set_interval(REST, self._blow, pause=True)
-        for text in self._first:
-            self.action_say(text)
+        self._slices = self.set_interval(REST, self._go_on, pause=True)
+        self._say_first()
         self.show()
         self.set_interval(1 / self.settings.fps, self._tick)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let nothing but the end of the program be asked for before there is a session."""
         if action in {"pause", "stop"}:
-            return self.ready and self.driver.storm is not None
+            return self.ready and self.driver.running is not None
         return self.ready or action == "quit"
 
-    def _blow(self) -> None:
+    def _say_first(self) -> None:
+        """Say what was to be said before anything else: each line when the one before is over."""
+        while self._first and self.driver.running is None:
+            self.action_say(self._first.pop(0))
+
+    def _go_on(self) -> None:
         if not self.is_running:  # the panes go before the timers do
             return
-        self.driver.blow()
-        if self.driver.storm is None:
-            self._storm.pause()
+        self.driver.go_on()
+        if self.driver.running is None:
+            self._slices.pause()
             self.show()
+            self.leave_if_over()
+            self._say_first()
 
     def action_say(self, text: str) -> None:
-        """Run command text, and show what came of it; a storm begins to blow."""
+        """Run command text, and show what came of it; a long one goes on between the frames."""
         super().action_say(text)
-        if self.driver.storm is not None:
-            self._storm.resume()
+        if self.driver.running is not None:
+            self._slices.resume()
 
     def _tick(self) -> None:
         if self.is_running and self.driver.look():

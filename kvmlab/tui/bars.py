@@ -10,8 +10,8 @@ from rich.style import Style
 from textual.strip import Strip
 
 from kvmlab.tui.lines import Lines
+from kvmlab.tui.running import Running
 from kvmlab.tui.seen import Seen
-from kvmlab.tui.storm import Storm
 
 TRACK = 20
 """Cells of the scrubber."""
@@ -65,14 +65,14 @@ def tab_parts(tabs: Sequence[tuple[str, str, str]], shown: set[str], changed: se
     return parts
 
 
-def state_parts(seen: Seen, storm: Storm | None = None) -> list[Part]:
+def state_parts(seen: Seen, running: Running | None = None) -> list[Part]:
     """Return the place in time with its scrubber, and what the machine is and does."""
     snapshot = seen.snapshot
     parts = [Part(" ◂", "cue", "app.act('back')"), *_track(seen), Part("▸ ", "cue", "app.act('forward')")]
     parts.append(Part(f"{seen.position}/{seen.total}  "))
     parts.append(Part(f"{snapshot.kernel} {snapshot.api} {snapshot.mode}", "muted"))
-    if storm is not None:
-        parts.append(Part(f"  {storm.status()}", "cue"))
+    if running is not None:
+        parts.append(Part(f"  {running.status()}", "cue"))
     if snapshot.quiescent is False:
         parts.append(Part("  work waits", "warning"))
     if snapshot.reports:

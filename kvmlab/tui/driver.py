@@ -8,17 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kvmlab.backends.backend import Refused
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.expressions import parse_expression
-from kvmlab.language.parse import parse_line
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.lexer import lex
-from kvmlab.render.result import result_rows
-from kvmlab.result import Result
 from kvmlab.shell import Shell
+from kvmlab.tui.running import Running
 from kvmlab.tui.seen import Seen, see
-from kvmlab.tui.storm import Storm
 
 if TYPE_CHECKING:
     from kvmlab.journal import Journal
@@ -32,77 +28,69 @@ MOST_STEPS = 1_000
 class Driver:
     """A session with what was seen ``before`` the last command, and what is seen ``now``.
 
-    ``said`` is the text of every command that was run, oldest first; ``over`` is True after `quit`.
+    ``said`` is the text of every command that was run, oldest first; ``over`` is True after `quit`;
+    ``running`` is the line that is under way, and ``meanwhile`` what is told of it to who says another.
     """
 
-    def __init__(self, session: Session, show: Callable[[list[Row]], None], journal: Journal | None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        show: Callable[[list[Row]], None],
+        journal: Journal | None,
+        meanwhile: str = "",
+    ) -> None:
         self.session = session
         self.shell = Shell(session, self._say, journal)
         self.said: list[str] = []
         self.over = False
-        self.storm: Storm | None = None
+        self.running: Running | None = None
         self.before: Seen | None = None
         self.now = see(session)
         self._show = show
+        self._meanwhile = meanwhile
         self._rows: list[Row] = []
         self._version = session.version
 
     def run(self, text: str) -> None:
-        """Run one line of commands, and say it and what came of it. A storm only begins here."""
-        if self.stormy():
+        """Run one line of commands, and say it and what came of it; a long one only begins here."""
+        if self.occupied():
             return
         self.before = self.now
-        if not self._begin_storm(text):
-            self._run(text)
-        self._tell()
-
-    def stormy(self) -> bool:
-        """Tell whether a storm is under way, and say so if it is: nothing else may move the machine."""
-        if self.storm is not None:
-            self._show([line(Cell("a storm is under way: F11 pauses it, ^t stops it", "warning"))])
-        return self.storm is not None
-
-    def _begin_storm(self, text: str) -> bool:
-        """Begin the storm that a line asks for; False where it asks for anything else."""
-        if not text.lstrip().startswith("storm"):
-            return False
-        try:
-            commands = parse_line(text, self.session.scope)
-        except LanguageError:
-            return False
-        if [command.verb for command in commands] != ["storm"]:
-            return False
-        self._say([line(Cell("> ", "prompt"), *said_cells(text))])
-        self.said.append(text)
-        self.storm = Storm(self.session, commands[0])
-        return True
-
-    def blow(self) -> None:
-        """Run a slice of the storm; say what came of it when it is over."""
-        if self.storm is not None:
-            try:
-                self._storm_ended(self.storm.slice())
-            except Refused as refused:
-                self._storm_ended(Result(self.storm.command, why=str(refused)))
-
-    def stop_storm(self) -> None:
-        """End the storm where it is."""
-        if self.storm is not None and self.storm.done:
-            self._storm_ended(self.storm.stop())
-        self.storm = None
-
-    def _storm_ended(self, result: Result | None) -> None:
-        if result is not None:
-            self.storm = None
-            self.session.version += 1
-            self.session.note(result.command, result)
-            self.shell.record(result.command)
-            self._say(result_rows(result, events=False))
+        self._hear(text)
+        self.running = Running(self.shell.slices(text))
+        self.go_on()
+        if self.running is not None:
             self._tell()
 
-    def _run(self, text: str) -> None:
+    def occupied(self) -> bool:
+        """Tell whether a line is under way, and say so if it is: nothing else may move the machine."""
+        if self.running is not None and self.running.at is not None:
+            what = self.running.at.command.verb
+            self._show([line(Cell(f"{what} is under way{self._meanwhile}", "warning"))])
+        return self.running is not None
+
+    def go_on(self) -> None:
+        """Run a slice of the line that is under way; say what came of it when it is over."""
+        if self.running is not None:
+            # Between two cycles of a storm the session's own count stands still.
+            self.session.version += not self.running.paused
+            if self.running.slice():
+                self._end(self.running)
+
+    def stop(self) -> None:
+        """End the line that is under way where it is."""
+        if self.running is not None:
+            self.running.stop()
+            self._end(self.running)
+
+    def _end(self, running: Running) -> None:
+        self.running, self.over = None, not running.goes_on
+        self.session.version += 1
+        self._tell()
+
+    def _hear(self, text: str) -> None:
+        """Say a line as it was typed."""
         self._say([line(Cell("> ", "prompt"), *said_cells(text))])
-        self.over = not self.shell.run_line(text)
         self.said.append(text)
 
     def _say(self, rows: list[Row]) -> None:
@@ -127,7 +115,7 @@ class Driver:
 
         It ends, too, when the command changes nothing any more. Wrong text is said as such.
         """
-        if self.stormy():
+        if self.occupied():
             return False
         try:
             expression = parse_expression(text, self.session.scope)
@@ -148,7 +136,8 @@ class Driver:
             if session.judge(expression)[0] is True:
                 return True
             was = session.snapshot(), session.history.position
-            self._run(command)
+            self._hear(command)
+            self.over = not self.shell.run_line(command)
             if self.over or (session.snapshot(), session.history.position) == was:
                 return False
         return False

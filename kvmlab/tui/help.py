@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 LANGUAGE = (
     "Everything is done by commands: a key, a click and a menu write one to the log and run it. Type "
-    "one below; ? lists what may follow, Tab completes, → takes the ghost text, ↑ recalls. 'help' lists "
-    "the commands."
+    "one; ? lists what may follow, Tab completes, → takes the ghost text, ↑ recalls. 'help' lists the "
+    "commands."
 )
+
+COMMAND_LINE = line(Cell("The command line", "header"), ": ", LANGUAGE)
 
 OTHER_KEYS = (
     '[keymap] in settings.toml gives what is done other keys by its ID (eoi = "ctrl+r"). The IDs are '
@@ -47,11 +49,11 @@ def help_rows(spec: PaneSpec | None, keymap: Mapping[str, str]) -> list[Row]:
     pane = spec.name if spec else ""
     own = [action for action in ACTIONS if action.pane == pane and pane]
     others = [action for action in ACTIONS if not action.pane]
-    rows = [
-        line(
-            Cell(spec.title if spec else "The command line", "header"), ": ", spec.help if spec else LANGUAGE
-        )
-    ]
+    if spec:
+        rows = [line(Cell(spec.title, "header"), ": ", spec.help)]
+    else:
+        first = [(Cell(text, "word-verb"), what) for text, what in START]
+        rows = [*table(("a first round", "type it line by line"), first), line(""), COMMAND_LINE]
     if own:
         keys = [(_key(action, keymap), action.label, action.text) for action in own]
         rows += [line(""), *table(("key here", "does", "command"), keys)]
@@ -66,11 +68,7 @@ def help_rows(spec: PaneSpec | None, keymap: Mapping[str, str]) -> list[Row]:
         line(""),
         line(Cell("Other keys", "header"), ": ", OTHER_KEYS, Cell(", ".join(BOUND), "cue")),
     ]
-    first = [
-        line(""),
-        *table(("a first round", ""), [(Cell(text, "word-verb"), what) for text, what in START]),
-    ]
-    return rows + first if not pane else [*rows, line(""), line(Cell(LANGUAGE, "muted"))]
+    return [*rows, line(""), line(Cell(LANGUAGE, "muted"))] if pane else rows
 
 
 def _key(bound: Action | Key, keymap: Mapping[str, str]) -> Cell:
@@ -89,8 +87,7 @@ class Help(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Yield the text."""
         text = HelpText(self._rows)
-        text.border_title = "Help"
-        text.border_subtitle = "Esc closes"
+        text.border_title = "Help: ↓ and PgDn scroll, Esc closes"
         yield text
 
 

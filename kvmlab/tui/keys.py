@@ -32,6 +32,10 @@ class Key:
 EXPLAIN = Key("f1", "explain", "help", "explains the pane that has the focus, and lists every key")
 """The key that is named wherever somebody begins."""
 
+PAUSE = Key("f11", "pause", "pause", "pauses a storm or a script that is under way, and lets it go on")
+STOP = Key("ctrl+t", "stop", "stop", "ends it where it is")
+"""The keys that are named while something is under way."""
+
 KEYS = (
     EXPLAIN,
     Key("f2", "jump", "jump", "shows a letter on every pane: type it to go there"),
@@ -39,8 +43,8 @@ KEYS = (
     Key("f4", "until", "until", "runs, or steps, until an expression holds"),
     Key("ctrl+p", "command_palette", "menu", "lists every action, pane, layout and theme by name"),
     Key("f10", "save", "save", "saves the session as a script", title="Save session as script"),
-    Key("f11", "pause", "pause", "pauses a storm, and lets it go on"),
-    Key("ctrl+t", "stop", "stop", "ends a storm where it is"),
+    PAUSE,
+    STOP,
     Key("f12", "prompt", "REPL", "goes to the prompt of kvmlab repl on this session, and back"),
     Key("ctrl+z", "suspend_process", "suspend", "leaves kvmlab for the shell; fg comes back"),
     Key("ctrl+q", "quit", "quit", "ends kvmlab"),

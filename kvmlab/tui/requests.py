@@ -94,15 +94,21 @@ class Requests(Stage):
         )
 
     def action_pause(self) -> None:
-        """Pause the storm, or let it go on."""
-        if self.driver.storm is not None:
-            self.driver.storm.paused = not self.driver.storm.paused
+        """Pause what is under way, or let it go on."""
+        if self.driver.running is not None:
+            self.driver.running.paused = not self.driver.running.paused
             self._bars()
 
     def action_stop(self) -> None:
-        """End the storm where it is."""
-        self.driver.stop_storm()
+        """End what is under way where it is."""
+        self.driver.stop()
         self.show()
+
+    async def action_quit(self) -> None:
+        """End the program; of what is under way, what was done is kept."""
+        if self.ready:
+            self.driver.stop()
+        self.exit()
 
     def action_save(self) -> None:
         """Ask for a file, and save the session as a script."""
@@ -130,7 +136,7 @@ class Requests(Stage):
 
     def action_prompt(self) -> None:
         """Leave the screen for the prompt on the same session, until that ends."""
-        if self.repl is None or self.driver.stormy():
+        if self.repl is None or self.driver.occupied():
             return
         try:
             with self.suspend():

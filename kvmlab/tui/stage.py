@@ -146,11 +146,11 @@ class Stage(ThemedApp):
     def show(self) -> None:
         """Draw what is seen now, marked where the last command changed it.
 
-        While a storm is under way the hidden panes wait for its end: their lists cost as much as the rest.
+        While a command is under way the hidden panes wait for its end: their lists cost as much as the rest.
         """
         with self.batch_update():
             for pane in self.panes.values():
-                if self.driver.storm is not None and not pane.display:
+                if self.driver.running is not None and not pane.display:
                     continue
                 before = self.driver.before
                 pane.show(self._view(before, pane) if before else None, self._view(self.driver.now, pane))
@@ -170,7 +170,7 @@ class Stage(ThemedApp):
         changed = {name for name, pane in panes.items() if pane.changed}
         tabs = [(pane.spec.name, pane.spec.tab, pane.spec.key) for pane in panes.values()]
         base.query_one("#tabs", Bar).put(tab_parts(tabs, displayed, changed))
-        base.query_one("#state", Bar).put(state_parts(self.driver.now, self.driver.storm))
+        base.query_one("#state", Bar).put(state_parts(self.driver.now, self.driver.running))
         actions = [(self._shown(a), a.label, f"app.act('{a.name}')") for a in offered(self.here())]
         keys = [
             (self._shown(key), key.label, f"app.{key.action}")
@@ -193,6 +193,10 @@ class Stage(ThemedApp):
         self.touched = frozenset()
         self.driver.run(text)
         self.show()
+        self.leave_if_over()
+
+    def leave_if_over(self) -> None:
+        """End the program where a command has ended the session."""
         if self.driver.over:
             self.exit()
 

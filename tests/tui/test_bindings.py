@@ -52,7 +52,7 @@ EFFECTS: dict[str, Callable[[KvmlabApp], bool]] = {
 """Name of a key's binding → what is so after it is pressed in the pane of the trace."""
 
 STORMS = {"pause", "stop"}
-"""The keys that do something only while a storm blows: test_storm.py presses them."""
+"""The keys that do something only while a storm blows: test_running.py presses them."""
 
 
 def go_to(app: KvmlabApp, pane: str) -> None:

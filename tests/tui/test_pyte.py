@@ -23,7 +23,7 @@ SIZES = ((80, 24), (120, 40), (200, 60))
 SECONDS = 60
 """As long is waited for anything that has to appear."""
 
-F1, F7, F12, END, CTRL_D = "\x1bOP", "\x1b[18~", "\x1b[24~", "\x1b[F", "\x04"
+F1, F7, F12, END, CTRL_D, ESCAPE = "\x1bOP", "\x1b[18~", "\x1b[24~", "\x1b[F", "\x04", "\x1b"
 KITTY_OFF = b"\x1b[<u"
 """Ends the keyboard protocol that pyte does not know, and would print."""
 
@@ -138,14 +138,14 @@ def test_the_first_round_is_found_typed_followed_and_rewound(size: tuple[int, in
 
 
 def test_help_shows_the_first_round_on_a_screen_of_80x24() -> None:
-    """From the command line F1 ends with commands that can be typed as they stand."""
+    """From the command line F1 begins with commands that can be typed as they stand; the rest scrolls."""
     with terminal() as shown:
         shown.child.send(F1)
-        shown.shows("─ Help ─", "↓ ─")
+        shown.shows("─ Help: ↓ and PgDn scroll, Esc closes ─", "↓ ─", *ROUND)
         shown.child.send(END)
-        shown.shows(*ROUND)
-        shown.child.send("q")
-        shown.until(lambda: "─ Help ─" not in shown.text)
+        shown.shows("─ Help: ↓ and PgDn scroll, Esc closes ─", "↑ ─", "The IDs are")
+        shown.child.send(ESCAPE)
+        shown.until(lambda: "─ Help" not in shown.text)
         shown.quit()
 
 

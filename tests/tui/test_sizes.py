@@ -1,0 +1,84 @@
+"""What is where: numbers choose panes, one can have all the room, and every size has its screen."""
+
+from __future__ import annotations
+
+import pytest
+from textual.events import Resize
+from textual.geometry import Size
+
+from kvmlab.tui.app import KvmlabApp
+from kvmlab.tui.widgets import SPECS
+from tests.tui.stand import LEVEL, Hand, on_screen, text_of
+
+
+def shown(app: KvmlabApp) -> set[str]:
+    """Return the names of the panes that are shown."""
+    return {name for name, pane in app.panes.items() if pane.display}
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.key], ids=lambda spec: spec.name)
+def test_a_number_shows_its_pane(spec: object) -> None:
+    """Where no text is typed, a digit shows a pane and gives it the focus."""
+    name, key = getattr(spec, "name", ""), getattr(spec, "key", "")
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        await pilot.press("escape", key)
+        assert shown(app) == {name}
+        assert app.pane is app.panes[name]
+
+    on_screen(act, said=LEVEL)
+
+
+def test_whole_gives_one_pane_the_room_and_takes_it_back() -> None:
+    """On a screen of three panes one is left, then three again."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        assert len(shown(app)) == 3
+        await pilot.press("escape", "5", "f3")
+        assert shown(app) == {"eventfds"}
+        await pilot.press("f3")
+        assert len(shown(app)) == 3
+
+    on_screen(act, size=(120, 40))
+
+
+def test_a_screen_that_is_too_small_says_what_it_needs() -> None:
+    """Nothing else is drawn, and everything is back when there is room."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        assert [text.strip() for text in text_of(app) if text] == ["kvmlab needs 60x16, and has 59x16"]
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert shown(app) == {"path"}
+        assert app.focused is app.command_line
+
+    on_screen(act, size=(59, 16))
+
+
+def test_a_size_that_arrives_late_gives_way_to_the_terminals_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signals overtake each other: the size that is told last need not be the last one."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        await pilot.resize_terminal(120, 40)
+        monkeypatch.setattr(app, "terminal_size", lambda: Size(120, 40))
+        app.post_message(Resize(Size(59, 16), Size(59, 16)))
+        await pilot.pause(0.1)
+        assert app.size == (120, 40)
+        assert not app.screen.query_one("#small").display
+
+    on_screen(act)
+
+
+def test_what_is_typed_on_a_screen_that_is_too_small_is_kept() -> None:
+    """The command line is covered, and still has the focus."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        await pilot.press("a")
+        await pilot.resize_terminal(59, 16)
+        await pilot.pause()
+        await pilot.press("b")
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert app.command_line.value == "ab"
+
+    on_screen(act)
