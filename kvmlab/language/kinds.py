@@ -21,6 +21,8 @@ NAME = re.compile(r"[a-z][a-z0-9_-]*")
 """What eventfds, devices, actors and marks may be called."""
 
 _NUMBER = re.compile(r"(-?)(?:(0[xX][0-9a-fA-F]+)|(0[bB][01]+)|([0-9]+))")
+_ROUND = re.compile(r"([0-9]{1,20})[eE]([0-9]{1,2})")
+_GROUPED = re.compile(r"[0-9]{1,3}(?:[_,'.][0-9]{3}){1,6}")
 _LONGEST_NUMBER = 80
 _CAPABILITY = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
@@ -57,6 +59,18 @@ def read_number(word: str) -> int | None:
     return -value if sign else value
 
 
+def _in_digits(word: str, low: int, high: int) -> str:
+    """Return in digits what is written as 1e6, 1_000_000 or 1,000,000, "" for anything else."""
+    match = _ROUND.fullmatch(word)
+    if match:
+        value = int(match[1]) * 10 ** int(match[2])
+    elif _GROUPED.fullmatch(word):
+        value = int(re.sub(r"\D", "", word))
+    else:
+        return ""
+    return str(value) if low <= value <= high else ""
+
+
 def is_name(word: str) -> bool:
     """Tell whether a word could be the name of an eventfd, a device, an actor or a mark."""
     return NAME.fullmatch(word) is not None
@@ -77,14 +91,20 @@ def _one_of(words: Mapping[str, str]) -> str:
     return ", ".join(shown) + (", …" if len(words) > len(shown) else "")
 
 
-def number(low: int, high: int, what: str, shown: Mapping[str, str] | None = None) -> Kind:
-    """Return the kind of numbers from ``low`` to ``high``; ``shown`` are those that completion offers."""
-    expected = f"{what}, {low} to {high if high < 1 << 16 else hex(high)}"
+def number(
+    low: int, high: int, what: str, shown: Mapping[str, str] | None = None, decimal: bool = False
+) -> Kind:
+    """Return the kind of numbers from ``low`` to ``high``; ``shown`` are those that completion offers.
+
+    ``decimal`` is True for what people count, whose limits are told in decimal however large they are.
+    """
+    expected = f"{what}, {low} to {high if decimal or high < 1 << 16 else hex(high)}"
 
     def read(word: str, _scope: Scope) -> int:
         value = read_number(word)
         if value is None:
-            raise LanguageError(f"'{clip(word)}' is no number", column=0, expected=expected)
+            meant = _in_digits(word, low, high)
+            raise LanguageError(f"'{clip(word)}' is no number", column=0, expected=expected, nearest=meant)
         if not low <= value <= high:
             raise LanguageError(f"{clip(word)} is out of range", column=0, expected=expected)
         return value
@@ -232,8 +252,8 @@ KINDS: dict[str, Kind] = {
     "vector": number(0, 0xFF, "a vector"),
     "pin": number(0, 119, "a pin"),
     "gsi": number(0, (1 << 32) - 1, "a GSI"),
-    "count": number(1, 10**9, "a count"),
-    "unit": number(0, 10**9, "a unit of history"),
+    "count": number(1, 10**9, "a count", decimal=True),
+    "unit": number(0, 10**9, "a unit of history", decimal=True),
     "level": number(0, 1, "a level", {"0": "low", "1": "high"}),
     "mmio-length": _length(1, 2, 4, 8),
     "pio-length": _length(1, 2, 4),
@@ -249,7 +269,7 @@ KINDS: dict[str, Kind] = {
     "new-actor": _new("actor", ("actor", ""), taken=_CONTEXT_TAKEN),
     "new-mark": _new("mark", ("mark", "")),
     "thread": _new("thread"),
-    "place": _number_or_name(number(0, 10**9, "a unit of history"), _known("mark", "mark"),
+    "place": _number_or_name(number(0, 10**9, "a unit of history", decimal=True), _known("mark", "mark"),
                              "a mark, or the number of a unit of history"),
     "key": _number_or_name(_U32, _EVENTFD, "a key, or the eventfd whose irqfd got it"),
     "fd": _number_or_name(_FD_NUMBER, _EVENTFD, "an eventfd, or a descriptor's number (-1 included)"),

@@ -14,12 +14,12 @@ from textual.widgets import Label, Static
 
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.tui.actions import ACTIONS, NAMED, offered
-from kvmlab.tui.arrange import LAYOUTS
+from kvmlab.tui.arrange import layouts_for
 from kvmlab.tui.bars import Bar
 from kvmlab.tui.candidates import Candidates
 from kvmlab.tui.command_line import CommandLine
 from kvmlab.tui.frame import Frame
-from kvmlab.tui.keys import EXPLAIN, KEYS, PAUSE, STOP
+from kvmlab.tui.keys import EXPLAIN, KEYS, MENU, PAUSE, STOP
 from kvmlab.tui.requests import Requests
 from kvmlab.tui.stage import gsi_of
 
@@ -195,18 +195,19 @@ class KvmlabApp(Requests):
         self.action_say(text)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Yield everything that can be done, for the command palette."""
-        yield from super().get_system_commands(screen)
+        """Yield everything that can be done now, for the command palette."""
         here = self.here()
         for action in offered(here):
             text = action.command(here)
             yield SystemCommand(action.label, text, lambda name=action.name: self.action_act(name))
         for key in KEYS:
-            if key.action.isidentifier() and key.action not in {"quit", "command_palette"}:
+            if key.label and key.action.isidentifier() and key is not MENU and self.works(key):
                 yield SystemCommand(key.title or key.label, key.help, getattr(self, f"action_{key.action}"))
+        yield SystemCommand("Theme", "shows each as it is chosen", self.action_change_theme)
+        yield SystemCommand("Picture", "saves the screen as SVG", self.action_picture)
         for name, pane in self.panes.items():
             yield SystemCommand(pane.spec.title, "shows the pane", lambda name=name: self.action_pane(name))
-        for layout in LAYOUTS:
+        for layout in layouts_for(*self.size):
             yield SystemCommand(
                 f"Layout {layout.name}",
                 "arranges the panes",

@@ -109,9 +109,14 @@ LAYOUTS = (
 """The layouts, the most demanding first."""
 
 
+def layouts_for(width: int, height: int) -> list[Layout]:
+    """Return the layouts that a screen has room for, the fullest first."""
+    return [layout for layout in LAYOUTS if width >= layout.width and height >= layout.height]
+
+
 def layout_for(width: int, height: int, name: str = "") -> Layout | None:
     """Return the layout of a name, else the fullest one that a screen has room for; None where none fits."""
-    fitting = [layout for layout in LAYOUTS if width >= layout.width and height >= layout.height]
+    fitting = layouts_for(width, height)
     named = [layout for layout in fitting if layout.name == name]
     return next(iter(named or fitting), None)
 

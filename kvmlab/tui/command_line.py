@@ -146,6 +146,17 @@ class CommandLine(Input):
             self._open, self._chosen = found, -1
             self._post()
 
+    def action_copy(self) -> None:
+        """Copy what is selected here or on the screen; where nothing is, drop the line as a shell does."""
+        selected = self.selected_text or self.screen.get_selected_text()
+        if selected:
+            self.app.copy_to_clipboard(selected)
+        elif self.value:
+            self.close_list()
+            self.value = ""
+        else:
+            self.app.action_help_quit()
+
     def action_leave(self) -> None:
         """Close the list, or clear the line, or leave for the panes."""
         if self.close_list():

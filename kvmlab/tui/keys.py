@@ -13,7 +13,7 @@ class Key:
     """Keys, the app's action, the word in the bar ("" to leave it out), a sentence.
 
     ``panes`` is True for a key that works only where no text is typed; ``title`` is its name in the
-    menu where that is not the word in the bar.
+    menu where that is not the word in the bar, ``own_name`` that of a second key for an action.
     """
 
     keys: str
@@ -22,11 +22,12 @@ class Key:
     help: str
     panes: bool = False
     title: str = ""
+    own_name: str = ""
 
     @property
     def name(self) -> str:
         """The ID of its binding, as a keymap names it."""
-        return re.sub(r"act\('(.+)'\)", r"\1-in-panes", self.action).replace("_", "-")
+        return self.own_name or re.sub(r"act\('(.+)'\)", r"\1-in-panes", self.action).replace("_", "-")
 
 
 EXPLAIN = Key("f1", "explain", "help", "explains the pane that has the focus, and lists every key")
@@ -36,18 +37,24 @@ PAUSE = Key("f11", "pause", "pause", "pauses a storm or a script that is under w
 STOP = Key("ctrl+t", "stop", "stop", "ends it where it is")
 """The keys that are named while something is under way."""
 
+LEAVE = Key("ctrl+q", "quit", "quit", "ends kvmlab")
+"""The key that is named where somebody tries to leave."""
+
+MENU = Key("ctrl+p", "command_palette", "menu", "lists every action, pane, layout and theme by name")
+"""The key that lists what has no place in the bar."""
+
 KEYS = (
     EXPLAIN,
     Key("f2", "jump", "jump", "shows a letter on every pane: type it to go there"),
     Key("f3", "maximise", "whole", "gives the pane all the room, or takes it back"),
     Key("f4", "until", "until", "runs, or steps, until an expression holds"),
-    Key("ctrl+p", "command_palette", "menu", "lists every action, pane, layout and theme by name"),
+    MENU,
     Key("f10", "save", "save", "saves the session as a script", title="Save session as script"),
     PAUSE,
     STOP,
     Key("f12", "prompt", "REPL", "goes to the prompt of kvmlab repl on this session, and back"),
     Key("ctrl+z", "suspend_process", "suspend", "leaves kvmlab for the shell; fg comes back"),
-    Key("ctrl+q", "quit", "quit", "ends kvmlab"),
+    LEAVE,
     Key(
         "c",
         "copy_command",
@@ -58,7 +65,14 @@ KEYS = (
     ),
     Key("y", "copy_pane", "copy pane", "copies the text of the pane", panes=True),
     Key("colon", "command", "command", "goes to the command line", panes=True),
-    Key("escape", "command", "", "goes to the command line; from there, to the panes", panes=True),
+    Key(
+        "escape",
+        "command",
+        "",
+        "goes to the command line; from there, to the panes",
+        panes=True,
+        own_name="leave-pane",
+    ),
     Key("slash", "filter", "filter", "shows only the lines of the trace that contain a text", panes=True),
     Key("left_square_bracket", "act('back')", "back", "undoes one unit", panes=True),
     Key("right_square_bracket", "act('forward')", "forward", "does it again", panes=True),

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from kvmlab.render.cells import Line, Row, layout
+from kvmlab.tui.keys import KEYS
 from kvmlab.tui.lines import Drawn, Lines
 from kvmlab.tui.placing import fit
 
@@ -18,7 +19,11 @@ KEPT = 2_000
 class Log(Lines, can_focus=True):
     """What was said, the newest line at the bottom."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,colon", "app.command", "command", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(key.keys, f"app.{key.action}", key.label, show=False, id=key.name)
+        for key in KEYS
+        if key.action == "command"
+    ]
 
     def __init__(self) -> None:
         super().__init__(id="log")

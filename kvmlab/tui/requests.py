@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from threading import Thread
 
 from textual.app import SuspendNotSupported
@@ -10,6 +11,7 @@ from kvmlab.render.cells import Cell, line
 from kvmlab.tui.ask import Ask
 from kvmlab.tui.help import Help
 from kvmlab.tui.jump import Jump
+from kvmlab.tui.keys import LEAVE
 from kvmlab.tui.stage import Stage
 
 
@@ -117,6 +119,34 @@ class Requests(Stage):
     def _saved(self, path: str | None) -> None:
         if path:
             self.action_say(f'save "{path}"')
+
+    def action_picture(self) -> None:
+        """Ask for a file, and save what stands on the screen as a picture."""
+        self.push_screen(Ask("Save a picture of the screen as", "kvmlab.svg"), self._pictured)
+
+    def _pictured(self, path: str | None) -> None:
+        if path:
+            self.call_after_refresh(self._draw_into, path)
+
+    def _draw_into(self, path: str) -> None:
+        try:
+            with Path(path).open("x", encoding="utf-8") as file:
+                file.write(self.export_screenshot())
+            said = Cell(f"saved the screen to {path}", "muted")
+        except FileExistsError:
+            said = Cell(f"{path} exists and is left as it is; give another name", "warning")
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            said = Cell(f"{path} cannot be written: {why}", "warning")
+        self.log_pane.say([line(said)])
+
+    def action_help_quit(self) -> None:
+        """Answer Ctrl+C where nothing is selected: stop what is under way, else say how to leave."""
+        if self.ready and self.driver.running is not None:
+            self.action_stop()
+        else:
+            leave = f"{self._shown(LEAVE)} ends kvmlab; Ctrl+C copies text that is selected"
+            self.log_pane.say([line(Cell(leave, "muted"))])
 
     def action_copy_command(self) -> None:
         """Copy the command of the unit under the cursor, where there is none the last command."""

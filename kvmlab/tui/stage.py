@@ -175,15 +175,20 @@ class Stage(ThemedApp):
         keys = [
             (self._shown(key), key.label, f"app.{key.action}")
             for key in KEYS
-            if key.label and (self.pane is not None or not key.panes) and self._works(key)
+            if key.label and (self.pane is not None or not key.panes) and self.works(key)
         ]
         first = [key for key in keys if key[1] == "help"]
         rest = [key for key in keys if key[1] != "help"]
         base.query_one("#keys", Bar).put(key_parts([*first, *actions, *rest], width))
 
-    def _works(self, key: Key) -> bool:
+    def works(self, key: Key) -> bool:
         """Tell whether a key does anything now."""
-        return self.check_action(key.action, ()) is not False
+        needs = {
+            "copy_pane": self.pane is not None,
+            "prompt": self.repl is not None,
+            "vcpu": len(self.driver.now.snapshot.lapics or ()) > 1,
+        }
+        return needs.get(key.action, True) and self.check_action(key.action, ()) is not False
 
     def _shown(self, bound: Action | Key) -> str:
         return shown(self.keymap.get(bound.name, bound.keys))

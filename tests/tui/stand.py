@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from textual.app import App
@@ -36,6 +37,10 @@ SECONDS = 300
 """No test of the screen is worth more: one that waits for ever fails then."""
 
 
+async def _no_wait(_seconds: float = 0) -> None:
+    """Wait for nothing, where Textual waits for a process that takes no time."""
+
+
 class Hand(Pilot[None]):
     """A pilot that goes on when the messages are handled, however long a loaded machine takes for it.
 
@@ -49,9 +54,10 @@ class Hand(Pilot[None]):
 
     async def press(self, *keys: str) -> None:
         """Press keys, each when the one before has done what it does."""
-        for key in keys:
-            await super().press(key)
-            await self.pause()
+        with patch("textual.app.wait_for_idle", _no_wait):
+            for key in keys:
+                await super().press(key)
+                await self.pause()
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait for what a timer or a thread brings about; fails with the screen if it never does."""
@@ -87,7 +93,7 @@ def on_screen(
 ) -> KvmlabApp:
     """Run an app with commands said first, do something with it, and return it."""
     past = HistoryFile((folder or Path("/nonexistent")) / "history", 100 if folder else 0)
-    app = KvmlabApp(make_session, past, settings=settings, first=said)
+    app = KvmlabApp(make_session, past, settings=settings, first=said, repl=lambda _session: None)
 
     async def acting(hand: Hand) -> None:
         await hand.until(lambda: app.ready)

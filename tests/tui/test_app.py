@@ -234,25 +234,6 @@ def test_until_runs_what_was_undone_to_the_place() -> None:
     on_screen(act, said=LEVEL)
 
 
-def test_a_session_is_saved_and_one_command_is_copied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """F10 writes a script that can be run; c copies the last command, in the history the chosen one."""
-    monkeypatch.chdir(tmp_path)
-
-    async def act(app: KvmlabApp, pilot: Hand) -> None:
-        await pilot.press("f10", "enter")
-        await pilot.press("escape", "c")
-        assert app.clipboard == f"{LEVEL[-1]}\n"
-        app.action_pane("history")
-        app.panes["history"].choose("2")
-        await pilot.press("c")
-        assert app.clipboard == f"{LEVEL[1]}\n"
-
-    on_screen(act, said=LEVEL)
-    assert (tmp_path / "session.kvm").read_text().splitlines()[1:] == list(LEVEL)
-
-
 def test_only_rows_that_changed_are_drawn() -> None:
     """A command that changes one pin redraws that pin's row of the pane, and no other."""
 
@@ -267,20 +248,6 @@ def test_only_rows_that_changed_are_drawn() -> None:
         assert strips.keys() - pane._strips.keys() == {HEADER + 5}
 
     on_screen(act)
-
-
-def test_the_text_of_a_pane_can_be_selected() -> None:
-    """A selection of everything is the text of the pane."""
-
-    async def act(app: KvmlabApp, pilot: Hand) -> None:
-        await pilot.press("escape", "5")
-        pane = app.panes["eventfds"]
-        pane.text_select_all()
-        found = app.screen.get_selected_text()
-        assert found is not None
-        assert found.splitlines() == pane.texts
-
-    on_screen(act, said=LEVEL)
 
 
 def test_every_style_has_the_attributes_of_its_name() -> None:

@@ -8,16 +8,17 @@ from collections.abc import Callable
 import pytest
 from textual.command import CommandPalette
 
+from kvmlab.settings import Settings
 from kvmlab.tui.actions import ACTIONS
 from kvmlab.tui.app import KvmlabApp
-from kvmlab.tui.arrange import LAYOUTS
 from kvmlab.tui.ask import Ask
 from kvmlab.tui.bars import Bar
 from kvmlab.tui.help import Help
 from kvmlab.tui.jump import Jump
+from kvmlab.tui.keymap import BOUND, OFFERED, checked
 from kvmlab.tui.keys import KEYS, Key
 from kvmlab.tui.widgets import SPECS
-from tests.tui.stand import LEVEL, Hand, highlighted, on_screen
+from tests.tui.stand import LEVEL, Hand, on_screen
 
 SESSIONS: dict[str, tuple[str, ...]] = {
     "nothing": (),
@@ -43,6 +44,7 @@ EFFECTS: dict[str, Callable[[KvmlabApp], bool]] = {
     "copy-command": lambda app: app.clipboard.endswith("undo\n"),
     "copy-pane": lambda app: app.clipboard.splitlines() == app.panes["trace"].texts,
     "command": lambda app: app.focused is app.command_line,
+    "leave-pane": lambda app: app.focused is app.command_line,
     "filter": lambda app: isinstance(app.screen, Ask),
     "back-in-panes": lambda app: app.driver.now.position == len(LEVEL) - 1,
     "forward-in-panes": lambda app: app.driver.now.position == len(LEVEL) + 1,
@@ -102,62 +104,69 @@ def test_every_action_says_its_command_or_why_it_does_nothing(monkeypatch: pytes
     assert {name for name, possible in tried if not possible} == every - {"run", "goto", "goto-column"}
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if key.name not in STORMS], ids=lambda key: key.keys)
-def test_every_key_of_the_screen_does_what_it_says(key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pressed in the pane of the trace it has its effect, which was not there before."""
+def free_key(name: str, keymap: dict[str, tuple[str, ...]] | None = None) -> str:
+    """Return a key that a user can give to a binding without a clash, beside those given before."""
+    shipped = {key for bound in BOUND.values() for key in bound.keys}
+    keys = [key for key in (*OFFERED, *"!$%&;<=>@^{|}") if key not in shipped]
+    given = keymap or {}
+    found = (key for key in keys if not checked(Settings(keymap={**given, name: (key,)}))[1])
+    return str(next(found))
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shipped", "rebound"])
+@pytest.mark.parametrize("key", [key for key in KEYS if key.name not in STORMS], ids=lambda key: key.name)
+def test_every_key_of_the_screen_does_what_it_says(
+    key: Key, own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pressed in the pane of the trace it has its effect, which was not there before; so has a user's own."""
     monkeypatch.setattr(KvmlabApp, "action_suspend_process", lambda app: setattr(app, "title", "suspended"))
     effect = EFFECTS[key.name]
+    new = free_key(key.name)
 
     async def act(app: KvmlabApp, pilot: Hand) -> None:
-        app.repl = lambda _session: None
         app.action_pane("trace")
         await pilot.pause()
+        if own:
+            await pilot.press(key.keys)
         assert not effect(app)
-        await pilot.press(key.keys)
-        await pilot.pause()
+        await pilot.press(new if own else key.keys)
         assert effect(app)
 
-    on_screen(act, said=("machine vcpus=2", *LEVEL, "take", "undo"))
+    settings = Settings(keymap={key.name: (new,)} if own else {})
+    app = on_screen(act, said=("machine vcpus=2", *LEVEL, "take", "undo"), settings=settings)
+    assert app.theme_problems == []
 
 
-def test_the_menu_has_the_keys_of_the_screen() -> None:
-    """Each entry runs the action of its key; for the end and for other actions it has entries already."""
-
-    async def act(app: KvmlabApp, _pilot: Hand) -> None:
-        listed = {entry.help: entry.callback for entry in app.get_system_commands(app.screen)}
-        for key in KEYS:
-            if key.action.isidentifier() and key.action not in {"quit", "command_palette"}:
-                assert listed[key.help] == getattr(app, f"action_{key.action}"), key.name
-
-    on_screen(act)
-
-
-def test_every_pane_and_layout_of_the_menu_is_shown() -> None:
-    """Choosing a pane gives it the focus, choosing a layout arranges the panes by it."""
+def test_every_action_has_its_new_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pressed where the action belongs it asks for it; the shipped key asks for nothing any more."""
+    keymap: dict[str, tuple[str, ...]] = {}
+    for action in ACTIONS:
+        keymap[action.name] = (free_key(action.name, keymap),)
 
     async def act(app: KvmlabApp, pilot: Hand) -> None:
-        entries = {entry.title: entry for entry in app.get_system_commands(app.screen)}
-        for spec in SPECS:
-            entries[spec.title].callback()
+        acted: list[str] = []
+        monkeypatch.setattr(app, "action_act", lambda name: acted.append(name))  # noqa: PLW0108 - by Textual
+        for action in ACTIONS:
+            go_to(app, action.pane)
             await pilot.pause()
-            assert app.pane is app.panes[spec.name]
-        for layout in LAYOUTS:
-            entries[f"Layout {layout.name}"].callback()
-            assert app.layout_name == layout.name
+            await pilot.press(action.keys)
+            assert action.name not in acted
+            await pilot.press(*keymap[action.name])
+            assert acted[-1] == action.name
 
-    on_screen(act, size=(200, 60))
+    on_screen(act, said=LEVEL, settings=Settings(keymap=keymap))
 
 
-def test_what_is_typed_in_the_menu_finds_and_runs_the_entry() -> None:
-    """The palette lists by name, Enter runs the one that is highlighted."""
-
-    async def act(app: KvmlabApp, pilot: Hand) -> None:
-        await pilot.press("ctrl+p", *"EOI")
-        await pilot.until(lambda: highlighted(app) == "EOI")
-        await pilot.press("enter")
-        await pilot.until(lambda: app.driver.said[-1] == "eoi vcpu=0")
-
-    on_screen(act, said=(*LEVEL, "take"))
+def test_two_keys_of_one_action_are_two_bindings() -> None:
+    """Both Escape and the colon leave a pane: each has an ID, and a clash with each is told by it."""
+    keymap, problems = checked(Settings(keymap={"command": ("t",), "leave-pane": ("ctrl+g",)}))
+    assert (keymap, problems) == ({"command": "t", "leave-pane": "ctrl+g"}, [])
+    (told,) = checked(Settings(keymap={"vcpu": ("colon",)}))[1]
+    assert told.startswith("'colon' is the key of 'command'")
+    (told,) = checked(Settings(keymap={"vcpu": ("escape",)}))[1]
+    assert told.startswith("'escape' is the key of 'leave-pane'")
+    names = [key.name for key in KEYS] + [action.name for action in ACTIONS]
+    assert len(names) == len(set(names))
 
 
 def test_the_tabs_can_be_clicked() -> None:

@@ -224,8 +224,9 @@ def test_a_slice_runs_something_on_a_machine_that_has_no_time() -> None:
     line.stop()
 
 
-def test_the_keys_of_a_storm() -> None:
-    """F11 pauses it and the state bar says so; ^t ends it, and commands run again."""
+@pytest.mark.parametrize("key", ["ctrl+t", "ctrl+c"])
+def test_the_keys_of_a_storm(key: str) -> None:
+    """F11 pauses it and the state bar says so; ^t and ^c end it, and commands run again."""
 
     async def act(app: KvmlabApp, pilot: Hand) -> None:
         app.action_say(ENDLESS)
@@ -233,7 +234,7 @@ def test_the_keys_of_a_storm() -> None:
         await pilot.press("f11")
         assert app.driver.running.paused
         assert any("paused" in text for text in text_of(app))
-        await pilot.press("ctrl+t")
+        await pilot.press(key)
         assert app.driver.running is None
         app.action_say("eventfd after")
         assert any(each.name == "after" for each in app.driver.session.snapshot().eventfds or ())
@@ -255,7 +256,6 @@ def test_a_storm_of_the_first_commands_runs_and_ends_with_the_program() -> None:
     """The prompt is refused meanwhile; ^q ends the storm where it is, and the program with it."""
 
     async def act(app: KvmlabApp, pilot: Hand) -> None:
-        app.repl = lambda _session: None
         await pilot.press("f12")
         assert any("under way: F11 pauses it, ^t stops it" in text for text in text_of(app))
         await pilot.press("ctrl+q")
