@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from kvmlab.language.command import Command
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.ready import check_ready
-from kvmlab.language.script import parse_script
+from kvmlab.language.scope import Scope
+from kvmlab.language.script import decode, parse_script
 from kvmlab.place import slices
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.result import result_rows
@@ -65,6 +66,7 @@ def parse_file(session: Session, path: str) -> list[Command]:
     Raises LanguageError for wrong text and for what is not here yet, OSError or ValueError for a
     file that cannot be read. Nothing has run then.
     """
+    path = located(path)
     return checked(session, parse_script(read_script(path), path, session.scope, beside))
 
 
@@ -75,7 +77,7 @@ def parse_text(session: Session, text: str) -> list[Command]:
 
 def anywhere(path: str, by: str) -> tuple[str, bytes]:
     """Return a file for text that a person typed: any file by its path, then only its folder."""
-    return beside(path, by) if by else (path, read_script(path))
+    return beside(path, by) if by else (located(path), read_script(located(path)))
 
 
 def checked(session: Session, commands: list[Command]) -> list[Command]:
@@ -94,10 +96,38 @@ def run(session: Session, commands: list[Command]) -> Iterator[Result]:
             return
 
 
+def located(path: str) -> str:
+    """Return the path of the script that a person means: a file, else the scenario of that name."""
+    if os.path.exists(path):  # noqa: PTH110 - as in beside
+        return path
+    from kvmlab.scenarios import paths  # as in beside
+
+    return paths().get(path, path)
+
+
+def sourced(command: Command, scope: Scope) -> list[Command]:
+    """Parse the script that a `source` names, as it is at this moment; raises as :func:`parse_file`."""
+    path = located(command.args["file"])
+    return parse_script(read_script(path), path, scope, beside)
+
+
+def remarks(text: str) -> dict[int, list[str]]:
+    """Return the comments of a script, by the line of the command that they stand before."""
+    found: dict[int, list[str]] = {}
+    above: list[str] = []
+    for number, content in enumerate(text.splitlines(), 1):
+        if content.lstrip().startswith("#"):
+            above.append(content.strip())
+        elif content.strip():
+            found[number], above = above, []
+    return found
+
+
 def _source(session: Session, command: Command) -> Sliced[Result]:
-    path = command.args["file"]
+    path = located(command.args["file"])
     try:
-        commands = checked(session, parse_script(read_script(path), path, session.scope, beside))
+        commands = checked(session, sourced(command, session.scope))
+        said = remarks(decode(read_script(path)))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise LanguageError(f"'{path}' cannot be read: {why}", column=command.column) from None
@@ -114,6 +144,8 @@ def _source(session: Session, command: Command) -> Sliced[Result]:
             break
         result = yield from slices(session, each)
         ran.append(result.command)
+        if each.file == path:
+            rows += [line(Cell(remark, "word-comment")) for remark in said.pop(each.line, ())]
         rows += [line(Cell("> ", "muted"), result.command.text), *result_rows(result)]
         failed, stopped = failed or result.held is False, bool(result.stopped)
         if result.ends:

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 from kvmlab.journal import UNRECORDED, Journal
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.parse import parse_line
-from kvmlab.language.script import parse_script
 from kvmlab.place import Place, slices, uninterrupted
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.result import error_rows, result_rows
 from kvmlab.result import drained
-from kvmlab.scripts import beside, read_script
+from kvmlab.scripts import sourced
 
 if TYPE_CHECKING:
     from kvmlab.language.command import Command
@@ -117,7 +116,6 @@ class Shell:
         """Return what to record of a command: of ``source``, what its file says at this moment."""
         commands = [command]
         if command.verb == "source":
-            path = command.args["file"]
             with suppress(LanguageError, OSError, ValueError):
-                commands = parse_script(read_script(path), path, self.session.scope.copy(), beside)
+                commands = sourced(command, self.session.scope.copy())
         return [each for each in commands if not each.spec.interactive_only and each.verb not in UNRECORDED]

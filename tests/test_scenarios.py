@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from kvmlab.cli import main
+from kvmlab.cli import main, make_session
+from kvmlab.language.complete import complete
+from kvmlab.language.help import help_topic
+from kvmlab.language.scope import Scope
+from kvmlab.render.plain import plain_lines
+from kvmlab.scenarios import claims, paths
+from kvmlab.shell import Shell
 
 FOLDER = Path(__file__).parent.parent / "labs" / "scenarios"
 SCENARIOS = sorted(FOLDER.glob("*.kvm"))
@@ -38,3 +44,49 @@ def test_scenario_holds(script: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_scenario_names_its_claim(script: Path) -> None:
     """A scenario opens with the claim that it stages and where the claim was made."""
     assert script.read_text().startswith("# Claim")
+
+
+def test_every_scenario_is_listed_with_its_claim() -> None:
+    """`help scenarios` has each by name, and `source` is completed by the names."""
+    names = [str(script.relative_to(FOLDER).with_suffix("")) for script in SCRIPTS]
+    assert list(claims()) == names
+    assert (
+        claims()["31-edge-masked"] == "an edge on a masked pin is lost, and unmasking does not bring it back"
+    )
+    assert claims()["06-eoifd-orphan"] == '"once irqfd is closed eoifd does not get any more interrupts"'
+    assert all(claim.isprintable() and not claim.startswith("Claim") for claim in claims().values())
+    told = "\n".join(help_topic("scenarios"))
+    assert all(f"  {name}  " in told or f"  {name}\n" in told for name in names)
+    found = complete("source 3", len("source 3"), Scope())
+    assert [each.text for each in found] == [name for name in names if name.startswith("3")]
+    assert found[1].description == claims()["31-edge-masked"]
+
+
+def test_a_scenario_is_sourced_by_its_name_and_tells_what_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From any folder; its remarks stand above the commands that they are about."""
+    monkeypatch.chdir(tmp_path)
+    told: list[str] = []
+    Shell(make_session(), lambda rows: told.extend(plain_lines(rows))).run_line("source 31-edge-masked")
+    assert told[0].startswith("# Claim: an edge on a masked pin is lost")
+    assert told.index("> machine") > 0
+    assert told.count("held") >= 5
+    assert main(["run", "31-edge-masked"]) == 0
+
+
+def test_a_file_comes_before_the_scenario_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has a file called so means it; a script, too, reads only what is beside it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "31-edge-masked").write_text("# mine\nexpect 1 == 2\n".replace("1 == 2", "reports == 0"))
+    told: list[str] = []
+    shell = Shell(make_session(), lambda rows: told.extend(plain_lines(rows)))
+    shell.run_line("source 31-edge-masked")
+    assert told == ["# mine", "> expect reports == 0", "held"]
+    (tmp_path / "one.kvm").write_text("source 32-level-masked\n")
+    told.clear()
+    shell.run_line("source one.kvm")
+    assert "cannot be read" in told[0]
+    assert set(paths()) == set(claims())

@@ -24,7 +24,6 @@ from pathlib import Path
 
 from kvmlab.language.parse import parse_line
 from kvmlab.session import Session
-from kvmlab.verbs import storm
 
 SIZE = (40, 120)
 """Rows and columns."""
@@ -124,13 +123,13 @@ def engine_alone() -> float:
     *setup, flooding = parse_line(f"{SETUP}; {FLOODING}", session.scope)
     for command in setup:
         session.execute(command)
-    cycles = storm(session, flooding)
-    warm = next(cycle for cycle in cycles if cycle == RATE)
+    cycles = session.slices(flooding)
+    warm = next(at.done for at in cycles if at.done == RATE)
     begun, used, done = time.perf_counter(), 0.0, warm
     while (ran := time.perf_counter() - begun) < FLOOD:
         before = time.thread_time()
         while done - warm < ran * RATE:
-            done = next(cycles)
+            done = next(cycles).done
         used += time.thread_time() - before
         time.sleep(REST)
     cycles.close()

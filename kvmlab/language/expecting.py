@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.facts import SEGMENTS, SET, TREE, FactSpec, Tree, is_fact, read_fact
-from kvmlab.language.kinds import read_number
+from kvmlab.language.numbers import read_number
 from kvmlab.language.scope import Scope
 from kvmlab.language.suggestion import Suggestion
 

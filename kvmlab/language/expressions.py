@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from kvmlab.language.errors import LanguageError, clip, nearest
 from kvmlab.language.facts import ERRNO, is_fact, read_fact, unknown_fact
-from kvmlab.language.kinds import read_number
+from kvmlab.language.numbers import read_number
 from kvmlab.language.scope import Scope
 from kvmlab.language.truth import Compare, Expression, Fact, Join, Literal, Node, Not
 

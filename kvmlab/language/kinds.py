@@ -14,16 +14,13 @@ from kvmlab.engine.kernels import KERNELS
 from kvmlab.engine.profile import APIS, MAX_VCPUS
 from kvmlab.engine.switches import SWITCHES
 from kvmlab.language.errors import LanguageError, clip, nearest
+from kvmlab.language.numbers import in_digits, read_number
 from kvmlab.language.scope import Scope
 from kvmlab.language.spec import Value
 
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 """What eventfds, devices, actors and marks may be called."""
 
-_NUMBER = re.compile(r"(-?)(?:(0[xX][0-9a-fA-F]+)|(0[bB][01]+)|([0-9]+))")
-_ROUND = re.compile(r"([0-9]{1,20})[eE]([0-9]{1,2})")
-_GROUPED = re.compile(r"[0-9]{1,3}(?:[_,'.][0-9]{3}){1,6}")
-_LONGEST_NUMBER = 80
 _CAPABILITY = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 Reader = Callable[[str, Scope], Value]
@@ -47,28 +44,6 @@ class Kind(NamedTuple):
 def nothing(_scope: Scope) -> Mapping[str, str]:
     """Return no words: for kinds with too many values to list."""
     return {}
-
-
-def read_number(word: str) -> int | None:
-    """Return the number a word spells in decimal, 0x or 0b, or None when it spells none."""
-    match = _NUMBER.fullmatch(word) if len(word) <= _LONGEST_NUMBER else None
-    if match is None:
-        return None
-    sign, hexadecimal, binary, decimal = match.groups()
-    value = int(hexadecimal, 16) if hexadecimal else int(binary, 2) if binary else int(decimal)
-    return -value if sign else value
-
-
-def _in_digits(word: str, low: int, high: int) -> str:
-    """Return in digits what is written as 1e6, 1_000_000 or 1,000,000, "" for anything else."""
-    match = _ROUND.fullmatch(word)
-    if match:
-        value = int(match[1]) * 10 ** int(match[2])
-    elif _GROUPED.fullmatch(word):
-        value = int(re.sub(r"\D", "", word))
-    else:
-        return ""
-    return str(value) if low <= value <= high else ""
 
 
 def is_name(word: str) -> bool:
@@ -103,7 +78,7 @@ def number(
     def read(word: str, _scope: Scope) -> int:
         value = read_number(word)
         if value is None:
-            meant = _in_digits(word, low, high)
+            meant = in_digits(word, low, high)
             raise LanguageError(f"'{clip(word)}' is no number", column=0, expected=expected, nearest=meant)
         if not low <= value <= high:
             raise LanguageError(f"{clip(word)} is out of range", column=0, expected=expected)
@@ -182,13 +157,13 @@ def _switches(option: str) -> Kind:
     return Kind(read, _one_of(words), lambda _scope: words)
 
 
-def _any_text(expected: str) -> Kind:
+def _any_text(expected: str, words: Words = nothing) -> Kind:
     def read(word: str, _scope: Scope) -> str:
         if not word:
             raise LanguageError("nothing stands here", column=0, expected=expected)
         return word
 
-    return Kind(read, expected, nothing)
+    return Kind(read, expected, words, partial=True)
 
 
 _ROUTES = {"ioapic": ("pin",), "pic": ("pin",), "msi": ("address", "data"), "none": ()}
@@ -237,6 +212,12 @@ _CONTEXT_TAKEN: Words = lambda scope: {  # noqa: E731 - one expression, used as 
 }
 _U32, _S32 = number(0, (1 << 32) - 1, "a 32-bit number"), number(-(1 << 31), (1 << 31) - 1, "a signed number")
 _FD_NUMBER = number(-(1 << 31), (1 << 32) - 1, "a descriptor's number")
+
+
+def _claims(_scope: Scope) -> Mapping[str, str]:
+    from kvmlab.scenarios import claims  # 4 ms that a script does not need
+
+    return claims()
 
 
 def _texts(words: str) -> Mapping[str, str]:
@@ -292,6 +273,7 @@ KINDS: dict[str, Kind] = {
     "capability": Kind(_read_capability, "a capability's name or number", nothing),
     "flag": _any_text("the word itself"),
     "path": _any_text("the name of a file"),
+    "script": _any_text("the name of a file, or of a scenario", _claims),
     "text": _any_text("words"),
     "topic": _any_text("a topic; 'help topics' lists them"),
 }  # fmt: skip

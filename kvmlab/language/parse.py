@@ -17,7 +17,7 @@ from kvmlab.language.expressions import parse_expression
 from kvmlab.language.facts import ERRNOS
 from kvmlab.language.handlers import read_actions
 from kvmlab.language.ioctls import apis_with
-from kvmlab.language.kinds import read_number
+from kvmlab.language.numbers import read_number
 from kvmlab.language.scope import Scope
 from kvmlab.language.spec import CommandSpec, Value
 from kvmlab.language.topics import topic_words, unknown_topic

@@ -11,6 +11,7 @@ TOPICS: dict[str, str] = {
     "expressions": "what expect, never and always take",
     "facts": "what expressions can ask for",
     "switches": "deviations that machine can switch on",
+    "scenarios": "what was claimed, and 'source NAME' puts to the test",
     "apis": "the designs of the EOI interface and their words",
     "--all": "the whole reference, in Markdown",
 }

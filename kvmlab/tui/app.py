@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Label, Static
 
 from kvmlab.render.cells import Cell, Row, line
+from kvmlab.scenarios import claims
 from kvmlab.tui.actions import ACTIONS, NAMED, offered
 from kvmlab.tui.arrange import layouts_for
 from kvmlab.tui.bars import Bar
@@ -126,25 +127,27 @@ class KvmlabApp(Requests):
             self.show()
 
     def _greet(self) -> None:
-        rows: list[Row] = [line(Cell(problem, "warning")) for problem in self.theme_problems]
+        helps = f": {self._shown(EXPLAIN)} helps, with a first round; 'help scenarios' lists what was argued"
+        rows: list[Row] = [line(Cell("kvmlab", "header"), helps)]
+        rows += [line(Cell(problem, "warning")) for problem in self.theme_problems]
         if self._journal is None:
             rows.append(line(Cell("this session is not journalled", "warning")))
         elif self._journal.lost:
             text = f'source "{self._journal.lost[-1]}"'
             rows.append(line(Cell("The last session did not end by itself. This brings it back:", "muted")))
             rows.append(line("  ", Cell(text, "word-verb")))
-        helps = f": {self._shown(EXPLAIN)} helps and shows a first round; 'help' lists the commands"
-        rows.append(line(Cell("kvmlab", "header"), helps))
         self.log_pane.say(rows)
 
     # -- what the widgets ask for -------------------------------------------------------------
 
     @on(CommandLine.Entered)
     def _entered(self, event: CommandLine.Entered) -> None:
-        if self.ready:
-            self.action_say(event.text)
-        else:
+        if not self.ready:
             self._first.append(event.text)
+        elif self.driver.occupied():
+            self.command_line.give_back(event.text)
+        else:
+            self.action_say(event.text)
 
     @on(CommandLine.Candidates)
     def _candidates(self, event: CommandLine.Candidates) -> None:
@@ -190,7 +193,10 @@ class KvmlabApp(Requests):
         if why:
             self.log_pane.say([line(Cell(f"{action.label}: {why}", "warning"))])
             return
-        text = action.command(here)
+        self.action_enter(action.command(here))
+
+    def action_enter(self, text: str) -> None:
+        """Run command text as if it had been typed."""
         self.command_line.keep(text)
         self.action_say(text)
 
@@ -207,6 +213,9 @@ class KvmlabApp(Requests):
         yield SystemCommand("Picture", "saves the screen as SVG", self.action_picture)
         for name, pane in self.panes.items():
             yield SystemCommand(pane.spec.title, "shows the pane", lambda name=name: self.action_pane(name))
+        for name, claim in claims().items():
+            said = f"source {name}"
+            yield SystemCommand(f"Scenario {name}", claim, lambda said=said: self.action_enter(said))
         for layout in layouts_for(*self.size):
             yield SystemCommand(
                 f"Layout {layout.name}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input
 
+from kvmlab.language.errors import printable
 from kvmlab.tui.keys import EXPLAIN, shown
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 OPEN = ("=", ".", ":", ",")
 """A completion that ends so is to be continued: no blank follows it."""
+
+
+LONGEST = 2_000
+"""A longer line has been pasted, and is not completed at every key."""
 
 
 class Ghost(Suggester):
@@ -80,12 +85,34 @@ class CommandLine(Input):
         self._open: list[Completion] = []
         self._chosen = -1
         self._completed = ""
+        self._waiting: list[str] = []
 
     def on_mount(self) -> None:
         """Read the history of earlier sessions; a file that cannot be read costs only the history."""
         with suppress(OSError):
             self._lines = self._past.load()
         self._at = len(self._lines)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Take what is pasted, without what no terminal shows."""
+        event.prevent_default()
+        event.stop()
+        self.take([printable(text) for text in event.text.splitlines() if text.strip()])
+
+    def take(self, lines: Sequence[str]) -> None:
+        """Take lines as if they were typed: each further one when the one before it has been entered."""
+        self.replace("".join(lines[:1]), *self.selection)
+        self._waiting = [*lines[1:], *self._waiting]
+        if self._waiting:
+            more = f"{len(self._waiting)} more line{'s' * (len(self._waiting) > 1)}"
+            what = "Enter runs this one and brings the next, Escape drops them"
+            self.post_message(self.Candidates([(more, what)]))
+
+    def give_back(self, text: str) -> None:
+        """Take a line back that could not be run now."""
+        if self.value:
+            self._waiting.insert(0, self.value)
+        self.write(text)
 
     def guess(self, value: str) -> str | None:
         """Return the newest line of the history that begins so, else the line with its only completion."""
@@ -108,6 +135,8 @@ class CommandLine(Input):
         if text.strip():
             self.keep(text)
             self.post_message(self.Entered(text))
+        if self._waiting:
+            self.write(self._waiting.pop(0))
 
     def keep(self, text: str) -> None:
         """Keep a line in the history, and on disk for later sessions."""
@@ -152,8 +181,7 @@ class CommandLine(Input):
         if selected:
             self.app.copy_to_clipboard(selected)
         elif self.value:
-            self.close_list()
-            self.value = ""
+            self._drop()
         else:
             self.app.action_help_quit()
 
@@ -162,9 +190,15 @@ class CommandLine(Input):
         if self.close_list():
             return
         if self.value:
-            self.value = ""
+            self._drop()
             return
         self.screen.focus_next()
+
+    def _drop(self) -> None:
+        """Drop the line, and those that wait behind it."""
+        self._waiting.clear()
+        self.close_list()
+        self.value = ""
 
     def close_list(self) -> bool:
         """Close the list of candidates; tell whether there was one."""
@@ -198,7 +232,7 @@ class CommandLine(Input):
 
     def _complete(self, value: str, cursor: int) -> list[Completion]:
         scope = self._scope()
-        if scope is None:
+        if scope is None or len(value) > LONGEST:
             return []
         from kvmlab.language.complete import complete  # 15 ms that the first frame does not wait for
 

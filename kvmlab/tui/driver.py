@@ -13,6 +13,7 @@ from kvmlab.language.expressions import parse_expression
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.lexer import lex
 from kvmlab.shell import Shell
+from kvmlab.tui.placing import crop
 from kvmlab.tui.running import Running
 from kvmlab.tui.seen import Seen, see
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 1_000
 """As many commands ``run_until`` runs before it gives up."""
+
+LONGEST = 1_000
+"""As many characters of a line are said: what is longer was pasted, and nobody reads it."""
 
 
 class Driver:
@@ -90,7 +94,8 @@ class Driver:
 
     def _hear(self, text: str) -> None:
         """Say a line as it was typed."""
-        self._say([line(Cell("> ", "prompt"), *said_cells(text))])
+        shown = crop(tuple(said_cells(text[: LONGEST + 1])), LONGEST)
+        self._say([line(Cell("> ", "prompt"), *shown)])
         self.said.append(text)
 
     def _say(self, rows: list[Row]) -> None:

@@ -53,7 +53,7 @@ def help_rows(spec: PaneSpec | None, keymap: Mapping[str, str]) -> list[Row]:
         rows = [line(Cell(spec.title, "header"), ": ", spec.help)]
     else:
         first = [(Cell(text, "word-verb"), what) for text, what in START]
-        rows = [*table(("a first round", "type it line by line"), first), line(""), COMMAND_LINE]
+        rows = [*table(("a first round", ""), first), line(""), COMMAND_LINE]
     if own:
         keys = [(_key(action, keymap), action.label, action.text) for action in own]
         rows += [line(""), *table(("key here", "does", "command"), keys)]
@@ -75,19 +75,28 @@ def _key(bound: Action | Key, keymap: Mapping[str, str]) -> Cell:
     return Cell(shown(keymap.get(bound.name, bound.keys)), "cue")
 
 
-class Help(ModalScreen[None]):
-    """The help on one pane; any of Escape, q and F1 closes it."""
+class Help(ModalScreen[bool]):
+    """The help on one pane; dismissed with True where the first round is to be typed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,f1,enter", "dismiss", "close")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,f1", "dismiss(False)", "close"),
+        Binding("enter", "round", "type the first round"),
+    ]
 
     def __init__(self, spec: PaneSpec | None, keymap: Mapping[str, str]) -> None:
         super().__init__()
         self._rows = help_rows(spec, keymap)
+        self._first = spec is None
+
+    def action_round(self) -> None:
+        """Close, and have the first round typed if it was shown."""
+        self.dismiss(self._first)
 
     def compose(self) -> ComposeResult:
         """Yield the text."""
         text = HelpText(self._rows)
-        text.border_title = "Help: ↓ and PgDn scroll, Esc closes"
+        enter = "Enter types the round" if self._first else "Enter"
+        text.border_title = f"Help: ↓ PgDn scroll, {enter}{',' if self._first else ' or'} Esc closes"
         yield text
 
 

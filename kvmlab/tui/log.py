@@ -22,7 +22,7 @@ class Log(Lines, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, f"app.{key.action}", key.label, show=False, id=key.name)
         for key in KEYS
-        if key.action == "command"
+        if key.panes
     ]
 
     def __init__(self) -> None:

@@ -156,8 +156,10 @@ class Pane(Lines, can_focus=True):
             self._bindings.key_to_bindings.setdefault(binding.key, []).append(binding)
 
     def on_resize(self) -> None:
-        """Place the items anew."""
+        """Place the items anew; the end of a tail that was hidden until now comes in sight."""
         self.place()
+        if self.spec.tail:
+            self._reveal(self._cursor)
 
     def on_focus(self) -> None:
         """Show the cursor."""
@@ -170,11 +172,15 @@ class Pane(Lines, can_focus=True):
     def _put(self, at: int) -> None:
         self._cursor = at
         self.place()
+        self._reveal(at)
+        self.post_message(self.Chosen(self))
+
+    def _reveal(self, at: int) -> None:
+        """Scroll until an item is in sight."""
         line = next((y for y, spans in enumerate(self._spans) if any(span.item == at for span in spans)), 0)
         top, height = self.scroll_offset.y, self.size.height
         if not top <= line < top + height:
             self.scroll_to(y=line if line < top else line - height + 1, animate=False, force=True)
-        self.post_message(self.Chosen(self))
 
     def _find(self, key: str) -> int:
         """Return the item that the cursor stands on: the one of before, else the first.

@@ -9,7 +9,7 @@ from textual.app import SuspendNotSupported
 
 from kvmlab.render.cells import Cell, line
 from kvmlab.tui.ask import Ask
-from kvmlab.tui.help import Help
+from kvmlab.tui.help import START, Help
 from kvmlab.tui.jump import Jump
 from kvmlab.tui.keys import LEAVE
 from kvmlab.tui.stage import Stage
@@ -21,6 +21,7 @@ class Requests(Stage):
     def action_pane(self, name: str) -> None:
         """Show a pane, and give it the focus."""
         self.chosen = [name, *[other for other in self.chosen if other != name]]
+        self.log_alone = False
         self.arrange()
         self.panes[name].focus()
 
@@ -30,7 +31,12 @@ class Requests(Stage):
 
     def action_explain(self) -> None:
         """Explain the pane that has the focus."""
-        self.push_screen(Help(self.pane.spec if self.pane else None, self.keymap))
+        self.push_screen(Help(self.pane.spec if self.pane else None, self.keymap), self._explained)
+
+    def _explained(self, first_round: bool | None) -> None:
+        if first_round:
+            self.command_line.focus()
+            self.command_line.take([text for text, _what in START])
 
     def action_jump(self) -> None:
         """Show a letter on everything that can have the focus, and go to the one that is typed."""
@@ -42,8 +48,9 @@ class Requests(Stage):
             self.screen.query_one(f"#{name}").focus()
 
     def action_maximise(self) -> None:
-        """Give the pane that has the focus, or was chosen last, all the room, or take it back."""
+        """Give the log or the pane that has the focus, or was chosen last, all the room, or take it back."""
         self.whole = not self.whole
+        self.log_alone = self.whole and self.log_pane.has_focus
         pane = self.pane or next((pane for pane in self.panes.values() if pane.display), None)
         if self.whole and pane is not None:
             self.chosen = [pane.spec.name, *[name for name in self.chosen if name != pane.spec.name]]
@@ -160,9 +167,10 @@ class Requests(Stage):
 
     def action_copy_pane(self) -> None:
         """Copy the text of the pane."""
-        if self.pane is not None:
-            self.copy_to_clipboard("\n".join(self.pane.texts) + "\n")
-            self.log_pane.say([line(Cell(f"copied the pane {self.pane.spec.name}", "muted"))])
+        shown = self.lines
+        if shown is not None:
+            self.copy_to_clipboard("\n".join(shown.texts) + "\n")
+            self.log_pane.say([line(Cell(f"copied the pane {shown.id}", "muted"))])
 
     def action_prompt(self) -> None:
         """Leave the screen for the prompt on the same session, until that ends."""

@@ -21,6 +21,7 @@ from kvmlab.tui.arrange import SMALLEST, Column, Layout, Slot, arrange, layout_f
 from kvmlab.tui.bars import Bar, key_parts, state_parts, tab_parts
 from kvmlab.tui.command_line import CommandLine
 from kvmlab.tui.keys import KEYS, Key, shown
+from kvmlab.tui.lines import Lines
 from kvmlab.tui.log import Log
 from kvmlab.tui.placing import GUTTER
 from kvmlab.tui.seen import Seen
@@ -41,6 +42,7 @@ ROWS_AROUND = 4
 class Stage(ThemedApp):
     """One session on the screen. ``chosen`` lists panes, the latest first; ``whole`` gives it all the room.
 
+    ``log_alone`` gives the room to the log instead.
     ``gsi`` is None until one is chosen; ``wanted`` is the text that the trace is filtered by. There
     is a driver as soon as the stage is ``ready``.
     """
@@ -67,6 +69,7 @@ class Stage(ThemedApp):
         self.repl = repl
         self.chosen: list[str] = []
         self.whole = False
+        self.log_alone = False
         self.layout_name = LAYOUTS.get(self.settings.layout, self.settings.layout)
         self.gsi: int | None = None
         self.vcpu = 0
@@ -88,6 +91,12 @@ class Stage(ThemedApp):
         """The pane that has the focus."""
         focused = self.screen_stack[0].focused
         return self.panes.get(focused.id or "") if focused is not None else None
+
+    @property
+    def lines(self) -> Lines | None:
+        """What has the focus and is no command line: a pane, or the log."""
+        focused = self.screen_stack[0].focused
+        return focused if isinstance(focused, Lines) else None
 
     def here(self) -> Here:
         """Return what the actions act on: the pane with the focus, and what is chosen in it."""
@@ -125,10 +134,12 @@ class Stage(ThemedApp):
         if layout is None:
             small.update(f"kvmlab needs {SMALLEST[0]}x{SMALLEST[1]}, and has {width}x{height}")
             return
-        self.log_pane.styles.height = layout.log
+        log = height - ROWS_AROUND if self.log_alone else layout.log
+        self.log_pane.styles.height = log
+        base.query_one("#body").display = log < height - ROWS_AROUND
         if self.whole and self.chosen:
-            layout = Layout("whole", 0, 0, layout.log, (Column(0, (Slot(0, (self.chosen[0],)),)),))
-        places = arrange(layout, self.chosen, width, height - layout.log - ROWS_AROUND)
+            layout = Layout("whole", 0, 0, log, (Column(0, (Slot(0, (self.chosen[0],)),)),))
+        places = arrange(layout, self.chosen, width, height - log - ROWS_AROUND)
         for name, pane in self.panes.items():
             pane.display = name in places
             if name in places:
@@ -175,7 +186,7 @@ class Stage(ThemedApp):
         keys = [
             (self._shown(key), key.label, f"app.{key.action}")
             for key in KEYS
-            if key.label and (self.pane is not None or not key.panes) and self.works(key)
+            if key.label and (self.lines is not None or not key.panes) and self.works(key)
         ]
         first = [key for key in keys if key[1] == "help"]
         rest = [key for key in keys if key[1] != "help"]
@@ -184,7 +195,7 @@ class Stage(ThemedApp):
     def works(self, key: Key) -> bool:
         """Tell whether a key does anything now."""
         needs = {
-            "copy_pane": self.pane is not None,
+            "copy_pane": self.lines is not None,
             "prompt": self.repl is not None,
             "vcpu": len(self.driver.now.snapshot.lapics or ()) > 1,
         }

@@ -141,9 +141,9 @@ def test_help_shows_the_first_round_on_a_screen_of_80x24() -> None:
     """From the command line F1 begins with commands that can be typed as they stand; the rest scrolls."""
     with terminal() as shown:
         shown.child.send(F1)
-        shown.shows("─ Help: ↓ and PgDn scroll, Esc closes ─", "↓ ─", *ROUND)
+        shown.shows("─ Help: ↓ PgDn scroll, Enter types the round, Esc closes ─", "↓ ─", *ROUND)
         shown.child.send(END)
-        shown.shows("─ Help: ↓ and PgDn scroll, Esc closes ─", "↑ ─", "The IDs are")
+        shown.shows("─ Help: ↓ PgDn scroll, Enter types the round, Esc closes ─", "↑ ─", "The IDs are")
         shown.child.send(ESCAPE)
         shown.until(lambda: "─ Help" not in shown.text)
         shown.quit()

@@ -242,6 +242,21 @@ def test_the_keys_of_a_storm(key: str) -> None:
     on_screen(act, said=LEVEL[:-1], size=(120, 40))
 
 
+def test_a_line_that_is_entered_meanwhile_is_given_back() -> None:
+    """Nothing of it is lost: it stands in the command line again, and what was typed behind it waits."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        app.command_line.take(["eventfd a", "eventfd b"])
+        await pilot.press("enter")
+        assert app.command_line.value == "eventfd a"
+        app.action_stop()
+        await pilot.press("enter", "enter")
+        assert app.driver.said[-2:] == ["eventfd a", "eventfd b"]
+        assert app.command_line.value == ""
+
+    on_screen(act, said=(*LEVEL[:-1], ENDLESS))
+
+
 def test_what_was_to_be_said_first_waits_for_a_storm() -> None:
     """The second line is run when the storm of the first is over."""
 

@@ -82,3 +82,32 @@ def test_what_is_typed_on_a_screen_that_is_too_small_is_kept() -> None:
         assert app.command_line.value == "ab"
 
     on_screen(act)
+
+
+def test_a_tail_that_was_hidden_shows_its_end() -> None:
+    """Also where nothing has happened since: the history stands at the present."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        app.action_pane("history")
+        await pilot.pause()
+        assert any("eventfd e39" in text for text in text_of(app)[:-4])
+
+    on_screen(act, said=tuple(f"eventfd e{number}" for number in range(40)))
+
+
+def test_the_log_can_have_all_the_room() -> None:
+    """F3 in the log gives it every line but the bars; a pane's number goes back to the panes."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        app.log_pane.focus()
+        await pilot.press("f3")
+        assert app.log_pane.size.height == 19
+        assert not app.screen.query_one("#body").display
+        assert " F1 help" in text_of(app)[-1]
+        app.action_pane("ioapic")
+        await pilot.pause()
+        assert shown(app) == {"ioapic"}
+        await pilot.press("f3")
+        assert app.log_pane.size.height == 4
+
+    on_screen(act, said=LEVEL)

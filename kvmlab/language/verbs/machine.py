@@ -52,8 +52,8 @@ MACHINE = (
     CommandSpec(
         "source",
         GROUP,
-        "run the commands of a file",
-        (place("file", "path", "a script", "FILE"),),
+        "run the commands of a file, or of a scenario",
+        (place("file", "script", "a script", "FILE"),),
         "In a script the file's commands stand in place of this one, before anything runs; its path"
         " is relative to that script.",
         ("source setup.kvm",),

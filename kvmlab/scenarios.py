@@ -1,0 +1,52 @@
+"""The scenarios that are shipped (labs/scenarios): each stages one claim, with which its script begins."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from kvmlab import resources
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+ENDING = ".kvm"
+
+FOLDERS = ("bugs/",)
+"""Where further scenarios are, beside what the scenarios include."""
+
+CLAIM = re.compile(r"Claim[^:]*: (.+?)(?=;| \((?:[A-Z][a-z]|[a-z0-9]{2})|\. |\.?$)")
+"""What is claimed, without who did and where."""
+
+
+@lru_cache(maxsize=1)
+def claims() -> dict[str, str]:
+    """Return what each scenario is about, by its name, in order; {} where none are shipped."""
+    return {name: _claim(file) for name, file in sorted(_files().items())}
+
+
+def paths() -> dict[str, str]:
+    """Return where each scenario's script is, by its name."""
+    return {name: str(file) for name, file in _files().items()}
+
+
+def _files() -> dict[str, Traversable]:
+    try:
+        folder = resources.folder("labs") / "scenarios"
+    except resources.ResourceError:
+        return {}
+    found = {}
+    for within in ("", *FOLDERS):
+        there = folder / within if within else folder
+        for file in there.iterdir() if there.is_dir() else ():
+            if file.name.endswith(ENDING):
+                found[within + file.name.removesuffix(ENDING)] = file
+    return found
+
+
+def _claim(file: Traversable) -> str:
+    head = re.match(r"(?:#.*\n)*", file.read_text(encoding="utf-8"))
+    text = re.sub(r"\s*\n?#\s*", " ", head[0] if head else "").strip()
+    claim = CLAIM.match(text)
+    return claim[1] if claim else text
