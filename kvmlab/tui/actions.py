@@ -49,6 +49,11 @@ class Action:
         """What has to be chosen for it."""
         return tuple([name for _, name, _, _ in Formatter().parse(self.text) if name])
 
+    @property
+    def usage(self) -> str:
+        """Its command with capitals for what has to be chosen."""
+        return self.text.format_map({name: name.upper() for name in self.fields})
+
     def why_not(self, here: Here) -> str:
         """Say why it would do nothing here, "" if it would do something."""
         if self.pane and here.pane != self.pane:

@@ -14,7 +14,7 @@ from textual.widgets import Label, Static
 
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.scenarios import claims
-from kvmlab.tui.actions import ACTIONS, NAMED, offered
+from kvmlab.tui.actions import ACTIONS, NAMED
 from kvmlab.tui.arrange import layouts_for
 from kvmlab.tui.bars import Bar
 from kvmlab.tui.candidates import Candidates
@@ -203,7 +203,7 @@ class KvmlabApp(Requests):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Yield everything that can be done now, for the command palette."""
         here = self.here()
-        for action in offered(here):
+        for action in self.offered():
             text = action.command(here)
             yield SystemCommand(action.label, text, lambda name=action.name: self.action_act(name))
         for key in KEYS:
@@ -213,7 +213,7 @@ class KvmlabApp(Requests):
         yield SystemCommand("Picture", "saves the screen as SVG", self.action_picture)
         for name, pane in self.panes.items():
             yield SystemCommand(pane.spec.title, "shows the pane", lambda name=name: self.action_pane(name))
-        for name, claim in claims().items():
+        for name, claim in claims().items() if self.driver.running is None else ():
             said = f"source {name}"
             yield SystemCommand(f"Scenario {name}", claim, lambda said=said: self.action_enter(said))
         for layout in layouts_for(*self.size):

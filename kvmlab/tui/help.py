@@ -55,13 +55,13 @@ def help_rows(spec: PaneSpec | None, keymap: Mapping[str, str]) -> list[Row]:
         first = [(Cell(text, "word-verb"), what) for text, what in START]
         rows = [*table(("a first round", ""), first), line(""), COMMAND_LINE]
     if own:
-        keys = [(_key(action, keymap), action.label, action.text) for action in own]
+        keys = [(_key(action, keymap), action.label, action.usage) for action in own]
         rows += [line(""), *table(("key here", "does", "command"), keys)]
     rows += [
         line(""),
         *table(
             ("key anywhere", "does", "command"),
-            [(_key(action, keymap), action.label, action.text) for action in others],
+            [(_key(action, keymap), action.label, action.usage) for action in others],
         ),
         line(""),
         *table(("key", "on the screen"), [(_key(key, keymap), key.help) for key in KEYS]),

@@ -182,7 +182,7 @@ class Stage(ThemedApp):
         tabs = [(pane.spec.name, pane.spec.tab, pane.spec.key) for pane in panes.values()]
         base.query_one("#tabs", Bar).put(tab_parts(tabs, displayed, changed))
         base.query_one("#state", Bar).put(state_parts(self.driver.now, self.driver.running))
-        actions = [(self._shown(a), a.label, f"app.act('{a.name}')") for a in offered(self.here())]
+        actions = [(self._shown(a), a.label, f"app.act('{a.name}')") for a in self.offered()]
         keys = [
             (self._shown(key), key.label, f"app.{key.action}")
             for key in KEYS
@@ -192,11 +192,17 @@ class Stage(ThemedApp):
         rest = [key for key in keys if key[1] != "help"]
         base.query_one("#keys", Bar).put(key_parts([*first, *actions, *rest], width))
 
+    def offered(self) -> list[Action]:
+        """Return the actions that would do something now: none while something is under way."""
+        return list(offered(self.here())) if self.driver.running is None else []
+
     def works(self, key: Key) -> bool:
         """Tell whether a key does anything now."""
+        free = self.driver.running is None
         needs = {
+            **dict.fromkeys(("until", "save", "unit", "act('back')", "act('forward')"), free),
             "copy_pane": self.lines is not None,
-            "prompt": self.repl is not None,
+            "prompt": free and self.repl is not None,
             "vcpu": len(self.driver.now.snapshot.lapics or ()) > 1,
         }
         return needs.get(key.action, True) and self.check_action(key.action, ()) is not False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,12 @@ def test_the_keys_of_a_storm(key: str) -> None:
     async def act(app: KvmlabApp, pilot: Hand) -> None:
         app.action_say(ENDLESS)
         assert app.driver.running is not None
+        await pilot.pause()
+        assert not re.search(" (back|until|save|REPL) ", text_of(app)[-1])
+        assert {" F11 pause ", " ^t stop "} <= set(re.findall(r" \S+ (?:pause|stop) ", text_of(app)[-1]))
+        entries = {entry.title for entry in app.get_system_commands(app.screen)}
+        assert {"pause", "stop", "Theme"} <= entries
+        assert not entries & {"back", "run", "until", "REPL", "Scenario 31-edge-masked"}
         await pilot.press("f11")
         assert app.driver.running.paused
         assert any("paused" in text for text in text_of(app))
