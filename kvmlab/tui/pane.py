@@ -161,12 +161,9 @@ class Pane(Lines, can_focus=True):
         if self.spec.tail:
             self._reveal(self._cursor)
 
-    def on_focus(self) -> None:
-        """Show the cursor."""
-        self.place()
-
-    def on_blur(self) -> None:
-        """Hide the cursor."""
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        """Show the cursor, or hide it."""
+        super().watch_has_focus(_has_focus)
         self.place()
 
     def _put(self, at: int) -> None:

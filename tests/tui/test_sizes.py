@@ -111,3 +111,21 @@ def test_the_log_can_have_all_the_room() -> None:
         assert app.log_pane.size.height == 4
 
     on_screen(act, said=LEVEL)
+
+
+def test_the_cursor_stands_only_in_the_pane_with_the_focus() -> None:
+    """It comes with the focus and goes with it, also where nothing else is drawn."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        def cursors() -> list[str]:
+            return [text for text in app.panes["path"].texts if text.startswith(">")]
+
+        assert cursors() == []
+        app.action_pane("path")
+        await pilot.pause()
+        assert len(cursors()) == 1
+        app.action_command()
+        await pilot.pause()
+        assert cursors() == []
+
+    on_screen(act, said=LEVEL)
