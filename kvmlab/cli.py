@@ -170,23 +170,11 @@ def _maker(options: argparse.Namespace) -> Callable[[], Session]:
     return lambda: make_session(options.kernel, options.api)
 
 
-def _ready(options: argparse.Namespace) -> bool:
-    from kvmlab.engine.profile import READY_APIS, READY_KERNELS
-
-    chosen = ((options.kernel, READY_KERNELS), (options.api, READY_APIS))
-    late = [value for value, ready in chosen if value and value not in ready]
-    if late:
-        print(f"kvmlab: {late[0]} is not yet here", file=sys.stderr)
-    return not late
-
-
 def _default(options: argparse.Namespace) -> int:
     return _tui(argparse.Namespace(kernel="", api="", file="", theme="", layout="", no_mouse=False))
 
 
 def _tui(options: argparse.Namespace) -> int:
-    if not _ready(options):
-        return USAGE
     from kvmlab.repl.start import start as start_repl
     from kvmlab.tui.start import start
 
@@ -195,16 +183,12 @@ def _tui(options: argparse.Namespace) -> int:
 
 
 def _repl(options: argparse.Namespace) -> int:
-    if not _ready(options):
-        return USAGE
     from kvmlab.repl.start import start
 
     return start(_maker(options), plain=options.plain)
 
 
 def _run(options: argparse.Namespace) -> int:
-    if not _ready(options):
-        return USAGE
     if (options.text is None) == (not options.files):
         print("kvmlab run: give either FILE… or -c COMMANDS", file=sys.stderr)
         return USAGE

@@ -243,8 +243,21 @@ class IrqfdSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class ResamplerSnapshot:
+    """One resampler: its GSI, and the eventfds of the irqfds that share it, newest first."""
+
+    KEY: ClassVar[tuple[str, ...]] = ("handle",)
+    handle: str
+    gsi: int
+    irqfds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class EoifdSnapshot:
-    """One eoifd: its eventfd, its state, and what it is bound to; None where its design has no such."""
+    """One eoifd: its eventfd, its state, and what it is bound to; None where its design has no such.
+
+    ``waits`` tells that its event waits for the unmask of its pin.
+    """
 
     KEY: ClassVar[tuple[str, ...]] = ("handle",)
     handle: str
@@ -254,6 +267,7 @@ class EoifdSnapshot:
     level: bool = False
     source: int | None = None
     key: int | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +375,7 @@ class Snapshot:
     eventfds: tuple[EventfdSnapshot, ...] | None = None
     irqfds: tuple[IrqfdSnapshot, ...] | None = None
     eoifds: tuple[EoifdSnapshot, ...] | None = None
+    resamplers: tuple[ResamplerSnapshot, ...] | None = None
     ioeventfds: tuple[IoeventfdSnapshot, ...] | None = None
     keys: tuple[tuple[str, int], ...] | None = None
     devices: tuple[DeviceSnapshot, ...] | None = None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kvmlab.backends.backend import NONE, Answer, Args
 from kvmlab.history import Unit
 from kvmlab.language.command import Command
-from kvmlab.language.ioctls import IOCTLS
+from kvmlab.language.ioctls import ioctls_of
 from kvmlab.language.parse import parse_line
 from kvmlab.result import Handler, Property, Result, Sliced, Underway, sliced
 
@@ -28,7 +28,7 @@ def call_of(session: Session, command: Command) -> tuple[str, Args]:
         return command.verb, command.args
     if command.verb.startswith("ioctl "):
         return spec.ioctl, command.args
-    return spec.ioctl, IOCTLS[session.backend.profile.api][spec.ioctl].structure(command.args)
+    return spec.ioctl, ioctls_of(session.backend.profile.api)[spec.ioctl].structure(command.args)
 
 
 def perform(session: Session, command: Command) -> Result:

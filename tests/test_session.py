@@ -121,10 +121,8 @@ def test_what_is_not_here_yet_says_so(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "machine api=resample",
         "machine backend=kvm",
-        "machine with=source-filter",
-        "machine without=filter-lock with=source-filter",
+        "machine backend=both",
     ],
 )
 def test_a_machine_that_is_not_here_yet_says_so(lab: Lab, line: str) -> None:

@@ -86,6 +86,11 @@ def _ioctl(path: str, *names: str) -> Callable[[Args], tuple[Any, ...]]:
     return lambda args: (path, *[args[name] for name in names])
 
 
+def _structure(args: Args) -> tuple[Any, ...]:
+    """Return the fields of the api's structure, which are all there, in order."""
+    return tuple(args.values())
+
+
 def _mask(bits: int) -> Callable[[Args], tuple[Any, ...]]:
     return lambda args: (args["vcpu"], args["pin"], ((MASK, bits),), None)
 
@@ -110,8 +115,8 @@ VERBS: dict[str, Verb] = {
     "write": Verb("user_write", _fields("name", "value")),
     "read": Verb("user_read", _fields("name")),
     "poll": Verb("user_poll", _fields("name")),
-    "irqfd": Verb("user_irqfd", _fields("fd", "gsi", "flags")),
-    "eoifd": Verb("user_eoifd", _fields("fd", "flags", "key")),
+    "irqfd": Verb("user_irqfd", _structure),
+    "eoifd": Verb("user_eoifd", _structure),
     "ioeventfd": Verb("user_ioeventfd", _fields("fd", "addr", "len", "flags", "datamatch")),
     "irq-line": Verb("vm_ioctl", _ioctl("kvm_vm_ioctl_irq_line", "irq", "level")),
     "msi": Verb("vm_ioctl", _ioctl("kvm_send_userspace_msi", "address_lo", "address_hi", "data", "flags")),

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvmlab.engine.abi import BITS_PER_LONG, KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC
+from kvmlab.engine.abi import (
+    BITS_PER_LONG,
+    KVM_IRQ_ROUTING_MSI,
+    KVM_IRQCHIP_IOAPIC,
+    KVM_USERSPACE_IRQ_SOURCE_ID,
+)
 from kvmlab.engine.chips.irq_source import IRQ_SOURCES, IRQSOURCES
 from kvmlab.engine.chips.routing import ROUTING
 from kvmlab.engine.fds.eventfd import Eventfd
@@ -16,7 +21,6 @@ from kvmlab.engine.kernel.locks import LOCKS
 from kvmlab.engine.kernel.path import describe
 from kvmlab.engine.kernel.workqueue import QUEUES
 from kvmlab.engine.machine import Machine
-from kvmlab.engine.proposals.eoifd_v7 import EOIFDS
 from kvmlab.engine.world.guest import GUEST, vcpu
 from kvmlab.engine.world.userspace import USERSPACE
 from kvmlab.engine.world.vm import VM
@@ -34,6 +38,7 @@ from kvmlab.snapshot import (
     PicSnapshot,
     RedirectionEntry,
     ReportSnapshot,
+    ResamplerSnapshot,
     RouteSnapshot,
     Snapshot,
     SourceSnapshot,
@@ -70,6 +75,7 @@ def observe(machine: Machine, last: LastSnapshot | None = None) -> Snapshot:
         eventfds=view.eventfds(),
         irqfds=view.irqfds(),
         eoifds=view.eoifds(),
+        resamplers=view.resamplers(),
         ioeventfds=view.ioeventfds(),
         keys=tuple(view.user.keys.items()),
         devices=(),
@@ -95,9 +101,14 @@ class _View:
         for kind, mark, number in sorted(allocated, key=lambda parts: int(parts[2])):
             handle = kind + mark + number
             self.kinds.setdefault(kind, []).append((handle, self.objects[handle]))
+        self.added = machine.profile.proposal
+        self.eoi_kind = self.added.eoifds
 
     def _alive(self, kind: str) -> list[tuple[str, Any]]:
         return self.kinds.get(kind, [])
+
+    def _eoifds(self) -> list[tuple[str, Any]]:
+        return self._alive(self.eoi_kind) if self.eoi_kind else []
 
     def _state(self, listed: str, handle: str) -> str:
         return "active" if handle in self.objects[listed].items else "shutting-down"
@@ -188,17 +199,25 @@ class _View:
         states = self.machine.ioapic.irq_states if self.machine.profile.has("irqchip") else ()
         pins = tuple(pin for pin, state in enumerate(states) if state >> number & 1)
         if not handle:
-            pit = self.objects[VM].pit_source == number
-            owner = "userspace" if number == 0 else "pit" if pit else ""
-            return SourceSnapshot(number, owner, 0, pins)
-        holders = [
-            f"{kind} {self._assigned(kind, h) or h}"
-            for kind in ("irqfd", "eoifd")
-            for h, o in self._alive(kind)
-            if o.source == handle
-        ]
+            return SourceSnapshot(number, self._owner(number), 0, pins)
+        bound = [*self._named("irqfd", self._alive("irqfd")), *self._named("eoifd", self._eoifds())]
+        holders = [f"{kind} {name or h}" for kind, name, h, o in bound if o.source == handle]
         source = self.objects[handle]
         return SourceSnapshot(number, ", ".join(holders), source.refs, pins, source.gsi)
+
+    def _owner(self, number: int) -> str:
+        """Return who has a source id that is no object: reserved, the PIT's, or an irqfd's."""
+        if number == KVM_USERSPACE_IRQ_SOURCE_ID:
+            return "userspace"
+        if self.objects[VM].pit_source == number:
+            return "pit"
+        if self.added.reserved_sources >> number & 1:
+            return "resamplers"
+        named = self._named("irqfd", self._alive("irqfd"))
+        return ", ".join(f"irqfd {name or h}" for _kind, name, h, o in named if o.irq_source_id == number)
+
+    def _named(self, kind: str, found: list[tuple[str, Any]]) -> list[tuple[str, str, str, Any]]:
+        return [(kind, self._assigned(kind, handle), handle, obj) for handle, obj in found]
 
     # -- descriptors ------------------------------------------------------------------------
 
@@ -225,7 +244,7 @@ class _View:
             flags=" ".join(flags),
             waiters=tuple(f"{function}({subject})" for function, subject in ctx.waiters),
             listens=tuple(self._users(handle, ("irqfd",))),
-            signals=tuple(self._users(handle, ("eoifd", "ioeventfd"))),
+            signals=(*self._users(handle, ("eoifd", "ioeventfd")), *self._told_by(handle)),
             refs=ctx.refs,
         )
 
@@ -234,7 +253,7 @@ class _View:
         bound = [
             self._assigned(kind, h)
             for kind in ("irqfd", "eoifd", "ioeventfd")
-            for h, o in self._alive(kind)
+            for h, o in self._of(kind)
             if o.eventfd == handle
         ]
         candidates = {*names, *bound}
@@ -244,15 +263,24 @@ class _View:
         return [
             f"{kind} {self._where(kind, obj)}"
             for kind in kinds
-            for _handle, obj in self._alive(kind)
+            for _handle, obj in self._of(kind)
             if obj.eventfd == eventfd
+        ]
+
+    def _of(self, kind: str) -> list[tuple[str, Any]]:
+        return self._eoifds() if kind == "eoifd" else self._alive(kind)
+
+    def _told_by(self, eventfd: str) -> list[str]:
+        """Return the irqfds whose acknowledgement signals an eventfd."""
+        return [
+            f"irqfd gsi {irqfd.gsi}" for _handle, irqfd in self._alive("irqfd") if irqfd.second == eventfd
         ]
 
     def _where(self, kind: str, obj: Any) -> str:
         if kind == "irqfd":
             return f"gsi {obj.gsi}"
         if kind == "eoifd":
-            return f"key {self._id_of(obj.source)}"
+            return f"key {self._id_of(obj.source)}" if self.added.keys else f"gsi {self._gsi_of(obj)}"
         return f"{'pio' if obj.pio else 'mmio'} {obj.addr:#x}"
 
     def irqfds(self) -> tuple[IrqfdSnapshot, ...]:
@@ -262,30 +290,49 @@ class _View:
                 name=self._assigned("irqfd", handle),
                 state=self._state(IRQFDS, handle),
                 gsi=irqfd.gsi,
-                level=bool(irqfd.source),
-                source=self._id_of(irqfd.source),
-                key=self._id_of(irqfd.source),
-                other=self._eoi_eventfd(irqfd.source),
+                level=irqfd.level,
+                source=irqfd.irq_source_id if irqfd.level else None,
+                key=irqfd.irq_source_id if irqfd.level and self.added.keys else None,
+                other=self._name_of(irqfd.second) or self._eoi_eventfd(irqfd.source),
             )
             for handle, irqfd in self._alive("irqfd")
         )
 
     def _eoi_eventfd(self, source: str) -> str:
-        bound = [h for h, eoifd in self._alive("eoifd") if source and eoifd.source == source]
+        bound = [h for h, eoifd in self._eoifds() if source and eoifd.source == source]
         return self._assigned("eoifd", bound[0]) if bound else ""
+
+    def _name_of(self, eventfd: str) -> str:
+        """Return what an eventfd was created as, "" for none."""
+        return self._eventfd(eventfd, self.objects[eventfd]).name if eventfd in self.objects else ""
+
+    def _gsi_of(self, eoifd: Any) -> int | None:
+        """Return the GSI whose EOIs an eoifd is told of: its own, or its source's."""
+        return getattr(self.objects.get(eoifd.source, eoifd), "gsi", None)
 
     def eoifds(self) -> tuple[EoifdSnapshot, ...]:
         return tuple(
             EoifdSnapshot(
                 handle=handle,
                 name=self._assigned("eoifd", handle),
-                state=self._state(EOIFDS, handle),
-                gsi=getattr(self.objects.get(eoifd.source), "gsi", None),
-                level=True,
+                state=self._state(self.eoi_kind + "s", handle),
+                gsi=self._gsi_of(eoifd),
+                level=bool(eoifd.source),
                 source=self._id_of(eoifd.source),
-                key=self._id_of(eoifd.source),
+                key=self._id_of(eoifd.source) if self.added.keys else None,
+                waits=getattr(eoifd, "waits", False),
             )
-            for handle, eoifd in self._alive("eoifd")
+            for handle, eoifd in self._eoifds()
+        )
+
+    def resamplers(self) -> tuple[ResamplerSnapshot, ...]:
+        return tuple(
+            ResamplerSnapshot(
+                handle,
+                resampler.gsi,
+                tuple(self._assigned("irqfd", irqfd) or irqfd for irqfd in resampler.irqfds),
+            )
+            for handle, resampler in self._alive("resampler")
         )
 
     def ioeventfds(self) -> tuple[IoeventfdSnapshot, ...]:

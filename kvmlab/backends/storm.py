@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kvmlab.backends.backend import Refused
+from kvmlab.engine.fds.files import FDS
 from kvmlab.engine.fds.irqfd import IRQFDS
 from kvmlab.engine.machine import APIC_EOI, Machine
 from kvmlab.engine.world.guest import vcpu
@@ -51,9 +52,20 @@ def wired(machine: Machine) -> tuple[str, str]:
         (name, objects[handle]) for name, handle in user.irqfds.items() if handle in objects[IRQFDS].items
     ]
     events = {objects[handle].source: name for name, handle in user.eoifds.items() if handle in objects}
+    events |= {ctx: name for name, ctx in opened(machine).items()}
     for name, irqfd in active:
-        if irqfd.source and irqfd.source in events:
-            return name, events[irqfd.source]
+        for told in (irqfd.second, irqfd.source):
+            if told and told in events:
+                return name, events[told]
     if not active:
         raise Refused("a storm needs an irqfd: 'irqfd NAME gsi=N' first")
     return active[0][0], ""
+
+
+def opened(machine: Machine) -> dict[str, str]:
+    """Return the eventfd behind each name that is open."""
+    objects = machine.memory.objects
+    table = objects[FDS].load("open")
+    return {
+        name: objects[table[fd]].ctx for name, fd in objects[USERSPACE].load("fds").items() if fd in table
+    }

@@ -1,7 +1,7 @@
 """KVM_CHECK_EXTENSION: capabilities by number, as a kernel with one of the proposals numbers them.
 
-Numbers and values of 3.6 are those of include/linux/kvm.h and kvm_dev_ioctl_check_extension in
-arch/x86/kvm/x86.c; 81 to 83 are the thread's, which no released kernel has with this meaning.
+Numbers are those of the kernel's headers, values those of kvm_dev_ioctl_check_extension in
+arch/x86/kvm/x86.c of 3.6. What a proposal adds, 81 to 83 for most of them, is in its own file.
 """
 
 from __future__ import annotations
@@ -30,19 +30,10 @@ COMMON: Caps = {
 }
 """What 3.6 has whatever the proposal: name → (number, value)."""
 
-PROPOSED: dict[str, Caps] = {
-    "eoifd-v7": {
-        "KVM_CAP_IRQFD_LEVEL": (81, 1),
-        "KVM_CAP_EOIFD": (82, 1),
-        "KVM_CAP_EOIFD_LEVEL_IRQFD": (83, 1),
-    },
-}
-"""What each design adds."""
-
 
 def capabilities(profile: Profile) -> Caps:
     """Return every capability that the lab knows of, by name: (number, value)."""
-    return COMMON | PROPOSED.get(profile.api, {})
+    return COMMON | dict(profile.proposal.caps)
 
 
 def check_extension(profile: Profile, extension: str) -> tuple[str, int]:

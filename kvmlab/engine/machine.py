@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvmlab.engine.abi import EFD_NONBLOCK
+from kvmlab.engine.abi import EFD_NONBLOCK, ENOTTY, Errno
 from kvmlab.engine.chips.apic_map import MappedApics
 from kvmlab.engine.chips.apics import APICS, Apics
 from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
@@ -29,10 +29,9 @@ from kvmlab.engine.kernel.contexts import CONTEXTS, Contexts
 from kvmlab.engine.kernel.continuation import Call, Place
 from kvmlab.engine.kernel.locks import LOCKS, Lockdep, Locks
 from kvmlab.engine.kernel.memory import Memory, State
-from kvmlab.engine.kernel.rcu import RCU, SRCU, Rcu
+from kvmlab.engine.kernel.rcu import IRQ_SRCU, RCU, SRCU, Rcu
 from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.engine.profile import Profile
-from kvmlab.engine.proposals.eoifd_v7 import EOIFDS, Eoifds
 from kvmlab.engine.tracepoint import FULL, Trace
 from kvmlab.engine.world.bus import CHIP_RANGES
 from kvmlab.engine.world.firmware import FIRMWARE, RUNNABLE
@@ -80,15 +79,18 @@ class Machine:
         place, profile = self.memory.place, self.profile
         place(RCU, Rcu(self.contexts.locks))
         place(SRCU, Rcu(self.contexts.locks, "srcu_readers"))
+        place(IRQ_SRCU, Rcu(self.contexts.locks, "irq_srcu_readers"))
         self.contexts.queues = tuple(
             [place(queue, Workqueue(worker, queue)) for worker, queue in QUEUES.items()]
         )
         fds = place(FDS, Fds(profile.vcpus))
         place(IRQFDS, Irqfds())
-        place(EOIFDS, Eoifds())
+        for handle, kind in profile.proposal.objects.items():
+            place(handle, kind())
         place(IOEVENTFDS, Ioeventfds())
         self.buses = {bus: place(bus, IoBus()) for bus in BUSES}
-        place(IRQ_SOURCES, IrqSources())
+        reserved = profile.proposal.reserved_sources
+        place(IRQ_SOURCES, IrqSources(profile.rules.sources_exhausted, reserved))
         place(IRQSOURCES, IrqSourceList())
         place(ROUTING, Routing(self.trace))
         self.lapics: list[Lapic] = []
@@ -257,13 +259,16 @@ class Machine:
 
     # -- VM ioctls ---------------------------------------------------------------------------
 
-    def irqfd(self, fd: int, gsi: int, flags: int = 0, resamplefd: int = 0) -> int:
-        """KVM_IRQFD: 0 or, with KVM_IRQFD_FLAG_LEVEL, the key."""
-        return self._status("user", "vm_ioctl", "kvm_irqfd", fd, gsi, flags)
+    def irqfd(self, fd: int, gsi: int, flags: int = 0, second: int = 0) -> int:
+        """KVM_IRQFD: 0 or the key; ``second`` is the api's second eventfd, if it has one."""
+        return self._status("user", "vm_ioctl", "kvm_irqfd", fd, gsi, flags, second)
 
-    def eoifd(self, fd: int, flags: int, key: int) -> int:
-        """KVM_EOIFD of v7."""
-        return self._status("user", "vm_ioctl", "kvm_eoifd", fd, flags, key)
+    def eoifd(self, *fields: int) -> int:
+        """The api's second ioctl with its structure's fields in order; -ENOTTY where it has none."""
+        ioctl = self.profile.proposal.ioctls.get("eoifd")
+        if ioctl is None:
+            return Errno(ENOTTY, f"api {self.profile.api} has no such ioctl")
+        return self._status("user", "vm_ioctl", ioctl.path, *fields)
 
     def ioeventfd(self, fd: int, addr: int, length: int, flags: int = 0, datamatch: int = 0) -> int:
         """KVM_IOEVENTFD."""

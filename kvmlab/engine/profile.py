@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
 
 from kvmlab.engine.kernels import KERNELS, Rules
+from kvmlab.engine.proposal import Proposal
 
-APIS = ("eoi-eventfd-2011", "level-eoi-2012", "eoifd-v4", "eoifd-v5", "eoifd-v7", "resample")
-"""Designs of the EOI interface, oldest first."""
+PROPOSALS = {
+    "eoi-eventfd-2011": "eoi_eventfd_2011",
+    "level-eoi-2012": "level_eoi_2012",
+    "eoifd-v4": "eoifd_v4",
+    "eoifd-v5": "eoifd_v5",
+    "eoifd-v7": "eoifd_v7",
+    "resample": "resample",
+}
+"""Designs of the EOI interface, oldest first, and the module of each in ``engine/proposals``."""
 
-READY_KERNELS, READY_APIS = ("linux-3.6", "linux-6.x"), ("eoifd-v7",)
-"""Those that can be run."""
+APIS = tuple(PROPOSALS)
+"""The designs by name."""
 
 DEFAULT_KERNEL = "linux-3.6"
 """The kernel unless another one is asked for."""
@@ -20,6 +30,13 @@ DEFAULT_APIS = {"linux-3.6": "eoifd-v7", "linux-6.x": "resample"}
 
 MAX_VCPUS = 8
 """As many vCPUs as a machine can have (a limit of the lab, not of KVM)."""
+
+
+@cache
+def proposal_of(api: str) -> Proposal:
+    """Return a design by its name; its module, and with it its paths, is loaded when first asked for."""
+    proposal: Proposal = import_module(f"kvmlab.engine.proposals.{PROPOSALS[api]}").PROPOSAL
+    return proposal
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +61,15 @@ class Profile:
         """Look the kernel up once: paths ask for its rules all the time."""
         object.__setattr__(self, "rules", KERNELS[self.kernel])
 
+    @property
+    def proposal(self) -> Proposal:
+        """What the api in force adds."""
+        return proposal_of(self.api)
+
     def has(self, feature: str) -> bool:
         """Tell whether something a kernel normally has is there, i.e. not switched off."""
         return feature not in self.without
+
+    def adds(self, feature: str) -> bool:
+        """Tell whether something that no kernel has is there, i.e. switched on."""
+        return feature in self.with_

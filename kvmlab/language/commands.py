@@ -6,7 +6,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from kvmlab.language.ioctls import IOCTLS
+from kvmlab.language.ioctls import ioctls_of
 from kvmlab.language.kinds import KINDS
 from kvmlab.language.spec import (
     EITHER,
@@ -71,7 +71,7 @@ def parameters_of(spec: CommandSpec, api: str) -> tuple[Parameter, ...] | None:
     """Return a command's parameters under an api, or None when the api lacks its ioctl."""
     if not spec.ioctl:
         return spec.parameters
-    ioctl = IOCTLS[api].get(spec.ioctl)
+    ioctl = ioctls_of(api).get(spec.ioctl)
     if ioctl is None:
         return None
     if spec.form == "fields":

@@ -70,6 +70,7 @@ REPORTS = {
     "atomic-sleep": "a context sleeps while it must not",
     "use-after-free": "freed memory is used",
     "double-free": "freed memory is freed again",
+    "out-of-bounds": "memory beside an object is used",
     "null-deref": "a NULL pointer is followed",
     "bug-on": "a BUG_ON condition is true",
     "refcount": "a reference count goes below zero",

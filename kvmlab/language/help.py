@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator
 
-from kvmlab.engine.profile import APIS
-from kvmlab.engine.switches import SWITCHES
+from kvmlab.engine.profile import APIS, DEFAULT_APIS, DEFAULT_KERNEL, proposal_of
+from kvmlab.engine.switches import SWITCHES, Switch
 from kvmlab.language.commands import ALIASES, COMMANDS, VERBS, parameters_of
 from kvmlab.language.facts import FACTS
 from kvmlab.language.ioctls import apis_with
@@ -18,7 +18,7 @@ WIDTH = 78
 """Columns that help is wrapped to."""
 
 
-def help_topic(topic: str = "", api: str = "eoifd-v7") -> list[str]:
+def help_topic(topic: str = "", api: str = DEFAULT_APIS[DEFAULT_KERNEL]) -> list[str]:
     """Return the lines that explain a topic: "" for the overview, a command, or a name in TOPICS.
 
     ``api`` is the one in force, whose words the ioctls show. Raises LanguageError for an
@@ -122,12 +122,21 @@ def _switches() -> list[str]:
     lines = ["Switches deviate from the kernel on purpose: machine without=S,… with=S,…"]
     for option in ("without", "with"):
         rows = [
-            (name, switch.text + ("" if switch.ready else " (not here yet)"))
+            (name, switch.text + _conditions(switch))
             for name, switch in SWITCHES.items()
             if switch.option == option
         ]
         lines += ["", f"{option}=", *_table(rows)]
     return lines
+
+
+def _conditions(switch: Switch) -> str:
+    """Return what a switch needs to mean something, in brackets; "" if nothing."""
+    apis = [api for api in APIS if switch.name in proposal_of(api).switches]
+    needed = [f"api {', '.join(apis)}"] if switch.of_api else []
+    if switch.needs:
+        needed.append(f"{SWITCHES[switch.needs].option}={switch.needs}")
+    return f" (with {' and '.join(needed)})" if needed else ""
 
 
 def _facts() -> list[str]:
@@ -173,7 +182,7 @@ def _apis() -> list[str]:
     lines: list[str] = []
     for api in APIS:
         lines += [
-            api,
+            *_wrap(f"{api} - {proposal_of(api).summary}"),
             *(f"  {usage(COMMANDS[verb], api)}" for verb in ("irqfd", "eoifd") if api in apis_with(verb)),
         ]
     return lines
@@ -203,7 +212,10 @@ def _markdown() -> Iterator[str]:
     yield from ("", "## Facts", "", "| fact | value | what it tells |", "|---|---|---|")
     yield from (f"| `{fact.pattern}` | {_values(fact.type, fact.words)} | {fact.summary} |" for fact in FACTS)
     yield from ("", "## Switches", "", "| switch | option | what it does |", "|---|---|---|")
-    yield from (f"| `{name}` | `{switch.option}=` | {switch.text} |" for name, switch in SWITCHES.items())
+    for name, switch in SWITCHES.items():
+        yield f"| `{name}` | `{switch.option}=` | {switch.text}{_conditions(switch)} |"
+    yield from ("", "## APIs", "", "| api | what it is |", "|---|---|")
+    yield from (f"| `{api}` | {proposal_of(api).summary} |" for api in APIS)
 
 
 def _usages(spec: CommandSpec) -> list[str]:

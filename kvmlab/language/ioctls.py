@@ -1,16 +1,20 @@
 """The ioctls' structures as data: their fields by the kernel's names, and the words that fill them.
 
-The proposals changed KVM_IRQFD and their second ioctl from one posting to the next, so both are
-declared for each api (reference: the 2011 and 2012 trees of the author, the QEMU trees that used
-them, and the thread). What an api does not declare, its commands do not have.
+The proposals changed KVM_IRQFD and their second ioctl from one posting to the next, so each design
+declares its own, and the commands' words are built from that. What the api in force does not
+declare, its commands do not have.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 from kvmlab.engine import abi
+from kvmlab.engine.profile import APIS, proposal_of
+from kvmlab.engine.proposal import Ioctl as Declared
+from kvmlab.engine.proposal import Word as DeclaredWord
 from kvmlab.language.spec import Parameter, Value, either, flag, key, place
 
 
@@ -64,55 +68,6 @@ class Ioctl(NamedTuple):
 
 
 _NAME = Word(place("name", "eventfd", "the eventfd", "NAME"), "fd")
-_GSI = Word(key("gsi", "gsi", "the GSI", "N", required=True), "gsi")
-_LEVEL = Word(
-    flag("level", "a level-triggered irqfd: it asserts a source of its own"), bit=abi.KVM_IRQFD_FLAG_LEVEL
-)
-_DEASSIGN = Word(flag("deassign", "take the assignment back"), bit=abi.KVM_IRQFD_FLAG_DEASSIGN)
-_BOUND = Word(flag("level", "what it is bound to is a level irqfd"), bit=abi.KVM_EOIFD_FLAG_LEVEL_IRQFD)
-
-
-def _second(name: str, field: str, summary: str) -> Word:
-    return Word(key(name, "eventfd", summary, "NAME2"), field, abi.KVM_IRQFD_FLAG_LEVEL)
-
-
-_IRQFD_FIELDS = (("fd", "fd"), ("gsi", "u32"), ("flags", "u32"))
-_PLAIN = Ioctl(_IRQFD_FIELDS, (_NAME, _GSI, _DEASSIGN))
-_LEVEL_IRQFD = Ioctl(_IRQFD_FIELDS, (_NAME, _GSI, _LEVEL, _DEASSIGN))
-_LEVEL_EOI = Ioctl(
-    (*_IRQFD_FIELDS, ("fd2", "fd")),
-    (_NAME, _GSI, _second("eoi", "fd2", "the eventfd that an EOI signals"), _DEASSIGN),
-)
-_RESAMPLE = Ioctl(
-    (*_IRQFD_FIELDS, ("resamplefd", "fd")),
-    (_NAME, _GSI, _second("resample", "resamplefd", "the eventfd that an EOI signals"), _DEASSIGN),
-)
-
-_EOI_EVENTFD = Ioctl(
-    _IRQFD_FIELDS,
-    (_NAME, _GSI, Word(flag("deassert", "an EOI also lowers the line of source 0"), bit=1 << 1), _DEASSIGN),
-)
-_BY_IRQFD = Ioctl(
-    (("fd", "fd"), ("flags", "u32"), ("irqfd", "fd")),
-    (
-        _NAME,
-        Word(key("irqfd", "eventfd", "the level irqfd whose EOIs it tells", "NAME", required=True), "irqfd"),
-        _BOUND,
-        _DEASSIGN,
-    ),
-)
-_BY_KEY = Ioctl(
-    (("fd", "fd"), ("flags", "u32"), ("key", "key")),
-    (
-        _NAME,
-        Word(
-            key("key", "key", "the key that a level irqfd returned, or its name", "N|NAME", required=True),
-            "key",
-        ),
-        _BOUND,
-        _DEASSIGN,
-    ),
-)
 
 _IOEVENTFD = Ioctl(
     (("datamatch", "u64"), ("addr", "u64"), ("len", "u32"), ("fd", "fd"), ("flags", "u32")),
@@ -148,21 +103,28 @@ _MSI = Ioctl(
 
 _COMMON = {"ioeventfd": _IOEVENTFD, "irq-line": _IRQ_LINE, "msi": _MSI}
 
-IOCTLS: dict[str, dict[str, Ioctl]] = {
-    "eoi-eventfd-2011": {**_COMMON, "irqfd": _PLAIN, "eoifd": _EOI_EVENTFD},
-    "level-eoi-2012": {**_COMMON, "irqfd": _LEVEL_EOI},
-    "eoifd-v4": {**_COMMON, "irqfd": _LEVEL_IRQFD, "eoifd": _BY_IRQFD},
-    "eoifd-v5": {**_COMMON, "irqfd": _LEVEL_IRQFD, "eoifd": _BY_IRQFD},
-    "eoifd-v7": {**_COMMON, "irqfd": _LEVEL_IRQFD, "eoifd": _BY_KEY},
-    "resample": {**_COMMON, "irqfd": _RESAMPLE},
-}
-"""Each api's ioctls by the name of their command."""
+
+def _parameter(word: DeclaredWord) -> Parameter:
+    if word.kind == "flag":
+        return flag(word.name, word.summary)
+    if word.bare:
+        return place(word.name, word.kind, word.summary, word.label)
+    return key(word.name, word.kind, word.summary, word.label, required=word.required)
+
+
+def _built(ioctl: Declared) -> Ioctl:
+    return Ioctl(ioctl.fields, tuple(Word(_parameter(word), word.field, word.bit) for word in ioctl.words))
+
+
+@cache
+def ioctls_of(api: str) -> Mapping[str, Ioctl]:
+    """Return an api's ioctls by the name of their command."""
+    declared = proposal_of(api).ioctls
+    return {**{name: _built(ioctl) for name, ioctl in declared.items()}, **_COMMON}
 
 
 def apis_with(ioctl: str, word: str = "", raw: bool = False) -> tuple[str, ...]:
     """Return the apis that declare an ioctl, and in it a word of its command or, if raw, a field."""
     return tuple(
-        api
-        for api, ioctls in IOCTLS.items()
-        if ioctl in ioctls and (not word or ioctls[ioctl].has(word, raw))
+        api for api in APIS if ioctl in ioctls_of(api) and (not word or ioctls_of(api)[ioctl].has(word, raw))
     )

@@ -20,6 +20,7 @@ from kvmlab.language.ioctls import apis_with
 from kvmlab.language.numbers import read_number
 from kvmlab.language.scope import Scope
 from kvmlab.language.spec import CommandSpec, Value
+from kvmlab.language.switching import check_switches
 from kvmlab.language.topics import topic_words, unknown_topic
 from kvmlab.language.words import Words, missing_in_api, read_value, split_words
 
@@ -133,7 +134,7 @@ def _command(line: _Line, start: int, end: int, admit: Admit | None = None) -> C
     for name, kind, suffix in grammar.creates:
         scope.add(kind, args[name] + suffix)
     if spec.renews:
-        _renew(spec, args, scope)
+        _renew(spec, args, scope, start + 1)
     pairs = tuple(sorted(args.items()))
     return Command(spec.verb, pairs, inner, written, line.number, start + 1, line.file, args)
 
@@ -167,9 +168,10 @@ def _unquoted(word: str) -> str:
     return word.replace('"', "")
 
 
-def _renew(spec: CommandSpec, args: Args, scope: Scope) -> None:
+def _renew(spec: CommandSpec, args: Args, scope: Scope, column: int) -> None:
     if spec.verb == "machine":
         scope.renew(args.get("kernel", ""), args.get("api", ""), args["vcpus"])
+        check_switches(args, scope.api, column)
     else:
         scope.renew(scope.kernel, scope.api, scope.vcpus)
 

@@ -55,7 +55,7 @@ def eventfd_rows(snapshot: Snapshot) -> list[Row]:
 
 
 def irqfd_rows(snapshot: Snapshot) -> list[Row]:
-    """Return the irqfds: state, GSI, and the source ID and key that a level irqfd has."""
+    """Return the irqfds: state, GSI, the source ID and key that a level irqfd has; then the resamplers."""
     if snapshot.irqfds is None:
         return hidden("irqfds")
     rows = [
@@ -70,7 +70,11 @@ def irqfd_rows(snapshot: Snapshot) -> list[Row]:
         )
         for irqfd in snapshot.irqfds
     ]
-    return table(("irqfd", "state", "gsi", "kind", "source", "key", "at EOI"), rows)
+    shared = [
+        line(f"resampler of gsi {resampler.gsi}: {_list(resampler.irqfds)}")
+        for resampler in snapshot.resamplers or ()
+    ]
+    return [*table(("irqfd", "state", "gsi", "kind", "source", "key", "at EOI"), rows), *shared]
 
 
 def eoifd_rows(snapshot: Snapshot) -> list[Row]:
@@ -85,10 +89,11 @@ def eoifd_rows(snapshot: Snapshot) -> list[Row]:
             "level" if eoifd.level else "edge",
             _number(eoifd.source),
             _number(eoifd.key),
+            "the unmask" if eoifd.waits else "-",
         )
         for eoifd in snapshot.eoifds
     ]
-    return table(("eoifd", "state", "gsi", "kind", "source", "key"), rows)
+    return table(("eoifd", "state", "gsi", "kind", "source", "key", "waits for"), rows)
 
 
 def ioeventfd_rows(snapshot: Snapshot) -> list[Row]:

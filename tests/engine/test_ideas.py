@@ -15,9 +15,13 @@ from hypothesis import strategies as st
 import kvmlab.engine
 from kvmlab.engine.kernel.path import PATHS
 from kvmlab.engine.machine import Machine
+from kvmlab.engine.profile import APIS, proposal_of
 from tests.engine.lab import fresh
 from tests.engine.scenarios import SCENARIOS
 from tests.engine.stage import POLICIES, Policy, Stage, record
+
+for _api in APIS:
+    proposal_of(_api)
 
 ENGINE_PATHS = {name: path for name, path in PATHS.items() if path.__module__.startswith("kvmlab.engine.")}
 

@@ -42,7 +42,7 @@ LAST_SOURCE_PUT = """
 """
 UNHOOK_IRQFD = """
     spin_lock(eventfd#1.wqh.lock)
-    eventfd#1.do_read()
+    eventfd#1.do_read(True)
     eventfd#1.remove_wait_queue(irqfd_wakeup, irqfd#1)
     spin_unlock(eventfd#1.wqh.lock)
 """
@@ -57,9 +57,9 @@ def test_assign_of_an_edge_irqfd() -> None:
         eventfd#1.kref_get()
         irqfd#1.set_eventfd(eventfd#1)
         spin_lock(irqfds.lock)
-        irqfds.find_eventfd(eventfd#1)
+        irqfds.find_eventfd(eventfd#1, False)
         routing.load(table)
-        irqfds.update(irqfd#1, routes#1)
+        irqfds.update(irqfd#1, routes#1, False)
         {HOOK.strip()}
         irqfds.list_add_tail(irqfd#1)
         spin_unlock(irqfds.lock)
@@ -72,6 +72,7 @@ def test_assign_of_a_level_irqfd() -> None:
     assert sequence(EVENTFDS, "user", "kvm_irqfd_assign", TRIGGER, 11, 2) == lines(f"""
         slab.kzalloc(irqfd, 11)
         {FLUSH.strip()}
+        irqfd#1.load(gsi)
         mutex_lock(kvm.irq_lock)
         irq-sources.request()
         mutex_unlock(kvm.irq_lock)
@@ -79,17 +80,17 @@ def test_assign_of_a_level_irqfd() -> None:
         mutex_lock(irqsources.lock)
         irqsources.list_add_tail(irq_source#1)
         mutex_unlock(irqsources.lock)
-        irqfd#1.set_level(irq_source#1)
+        irq_source#1.load(id)
+        irqfd#1.set_level(irqfd_inject_level, 1, irq_source#1)
         fds.eventfd_fget(6)
         eventfd#1.kref_get()
         irqfd#1.set_eventfd(eventfd#1)
         spin_lock(irqfds.lock)
-        irqfds.find_eventfd(eventfd#1)
+        irqfds.find_eventfd(eventfd#1, False)
         routing.load(table)
-        irqfds.update(irqfd#1, routes#1)
+        irqfds.update(irqfd#1, routes#1, False)
         {HOOK.strip()}
         irqfds.list_add_tail(irqfd#1)
-        irq_source#1.load(id)
         spin_unlock(irqfds.lock)
         file#1.kref_put()
     """)
@@ -114,7 +115,7 @@ def test_deassign_of_an_edge_irqfd() -> None:
         eventfd#1.kref_get()
         file#1.kref_put()
         spin_lock(irqfds.lock)
-        irqfds.matching(eventfd#1, 11)
+        irqfds.matching(eventfd#1, 11, None)
         irqfd#1.set_irq_entry(())
         irqfds.list_del(irqfd#1)
         wq-irqfd-cleanup.queue_work(('irqfd_shutdown', 'irqfd#1'))
@@ -123,7 +124,7 @@ def test_deassign_of_an_edge_irqfd() -> None:
         {FLUSH.strip()}
         > process_one_work
         wq-irqfd-cleanup.dequeue()
-        irqfd#1.load(eventfd, source, inject)
+        irqfd#1.load(eventfd, inject, level)
         {UNHOOK_IRQFD.strip()}
         wq-events.flush_work(('irqfd_inject', 'irqfd#1'))
         eventfd#1.kref_put()
@@ -135,10 +136,11 @@ def test_deassign_of_an_edge_irqfd() -> None:
 def test_irqfd_shutdown_of_a_level_irqfd() -> None:
     """Section 2.6, then the put of the source: the id is freed, and no line is evaluated again."""
     assert sequence(LEVEL, "user", "irqfd_shutdown", "irqfd#1") == lines(f"""
-        irqfd#1.load(eventfd, source, inject)
+        irqfd#1.load(eventfd, inject, level)
         {UNHOOK_IRQFD.strip()}
         wq-events.flush_work(('irqfd_inject_level', 'irqfd#1'))
         eventfd#1.kref_put()
+        irqfd#1.load(source)
         {LAST_SOURCE_PUT.strip()}
         slab.kfree(irqfd#1)
     """)
@@ -162,7 +164,7 @@ def test_last_close_of_an_irqfds_eventfd() -> None:
         slab.kfree(file#1)
         > process_one_work
         wq-irqfd-cleanup.dequeue()
-        irqfd#1.load(eventfd, source, inject)
+        irqfd#1.load(eventfd, inject, level)
         {UNHOOK_IRQFD.strip()}
         wq-events.flush_work(('irqfd_inject', 'irqfd#1'))
         eventfd#1.kref_put()
@@ -192,6 +194,7 @@ def test_assign_of_an_eoifd() -> None:
         spin_unlock(eventfd#2.wqh.lock)
         eoifds.list_add_tail(eoifd#1)
         spin_unlock(eoifds.lock)
+        eoifd#1.load(source, event)
         irq_source#1.load(gsi)
         mutex_lock(kvm.irq_lock)
         routing.add_ack_notifier(11, eoifd_event, eoifd#1)
@@ -201,7 +204,7 @@ def test_assign_of_an_eoifd() -> None:
 
 
 EOIFD_SHUTDOWN = """
-    eoifd#1.load(eventfd, source)
+    eoifd#1.load(eventfd, source, event, irqfd)
     mutex_lock(kvm.irq_lock)
     routing.del_ack_notifier(eoifd_event, eoifd#1)
     mutex_unlock(kvm.irq_lock)
@@ -209,7 +212,7 @@ EOIFD_SHUTDOWN = """
     rcu.start_grace_period()
     rcu.wait_grace_period()
     spin_lock(eventfd#2.wqh.lock)
-    eventfd#2.do_read()
+    eventfd#2.do_read(True)
     eventfd#2.remove_wait_queue(eoifd_wakeup, eoifd#1)
     spin_unlock(eventfd#2.wqh.lock)
     eventfd#2.kref_put()

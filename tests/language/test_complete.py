@@ -62,7 +62,7 @@ def wrong_column(text: str) -> int:
         ("ioapic 11 e", ["edge"]),
         ("ioapic 11 edge mas", ["masked"]),
         ("machine kernel=", ["linux-3.6", "linux-6.x"]),
-        ("machine without=pollhup,ass", ["assign-flush"]),
+        ("machine without=pollhup,ass", ["assign-flush", "assign-lock"]),
         ("close trigger ", ["unmask"]),
         ("line 11 level=", ["0", "1"]),
         ("step c", ["closer"]),

@@ -10,7 +10,7 @@ from kvmlab.language.commands import ALIASES, COMMANDS, VERBS, grammar_of
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.facts import FACTS
 from kvmlab.language.help import WIDTH, help_topic
-from kvmlab.language.ioctls import IOCTLS
+from kvmlab.language.ioctls import ioctls_of
 from kvmlab.language.kinds import KINDS
 from kvmlab.language.parse import FORMS, parse_line
 from kvmlab.language.scope import Scope
@@ -41,7 +41,7 @@ def test_the_table_names_what_exists() -> None:
     for spec in COMMANDS.values():
         assert spec.form in FORMS
         assert spec.context in ("user", "guest", "lab")
-        assert not spec.ioctl or any(spec.ioctl in ioctls for ioctls in IOCTLS.values())
+        assert not spec.ioctl or any(spec.ioctl in ioctls for ioctls in map(ioctls_of, APIS))
         for api in APIS:
             grammar = grammar_of(spec.verb, api)
             assert grammar is None or all(parameter.kind in KINDS for parameter in grammar.parameters)
@@ -104,7 +104,7 @@ def test_words_fill_the_kernels_structure(api: str, text: str, structure: dict[s
     scope = known()
     scope.api = api
     (command,) = parse_line(text, scope)
-    assert IOCTLS[api][command.spec.ioctl].structure(command.args) == structure
+    assert ioctls_of(api)[command.spec.ioctl].structure(command.args) == structure
 
 
 def test_every_topic_has_lines_that_fit() -> None:

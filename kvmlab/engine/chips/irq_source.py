@@ -24,20 +24,21 @@ IRQSOURCES = "irqsources"
 
 
 class IrqSources(Object):
-    """kvm->arch.irq_sources_bitmap: bit n is set while id n is taken."""
+    """kvm->arch.irq_sources_bitmap: bit n is set while id n is taken; ``exhausted`` is a line of the log."""
 
-    __slots__ = ("bitmap",)
+    __slots__ = ("bitmap", "exhausted")
     FIELDS = ("bitmap",)
 
-    def __init__(self) -> None:
+    def __init__(self, exhausted: str, reserved: int) -> None:
         super().__init__()
-        self.bitmap = 1 << KVM_USERSPACE_IRQ_SOURCE_ID
+        self.exhausted = exhausted
+        self.bitmap = 1 << KVM_USERSPACE_IRQ_SOURCE_ID | reserved
 
     def request(self) -> int:
         """Take the lowest free id, or -EFAULT with the kernel's log line when none is left."""
         free = ~self.bitmap & ((1 << BITS_PER_LONG) - 1)
         if not free:
-            self.memory.reports.printk("kvm: exhaust allocatable IRQ sources!")
+            self.memory.reports.printk(self.exhausted)
             return Errno(EFAULT, "all 64 IRQ source ids are taken")
         self.changed()
         lowest = free & -free
@@ -55,15 +56,25 @@ class IrqSources(Object):
 
 
 class IrqSource(Counted):
-    """struct _irq_source: a source id for a GSI, and how many hold it."""
+    """struct _irq_source: a source id for a GSI, and how many hold it.
 
-    __slots__ = ("gsi", "id")
-    FIELDS = ("id", "gsi", "refs")
+    ``asserted`` is what a source filter remembers: that the source has asserted since the last EOI.
+    """
+
+    __slots__ = ("asserted", "gsi", "id")
+    FIELDS = ("id", "gsi", "refs", "asserted")
     KIND = "irq_source"
 
     def __init__(self, irq_source_id: int, gsi: int) -> None:
         super().__init__()
         self.id, self.gsi = irq_source_id, gsi
+        self.asserted = False
+
+    def set_asserted(self, asserted: bool) -> None:
+        """Note that the source has asserted, or that an EOI has been told of."""
+        if asserted != self.asserted:
+            self.changed()
+            self.asserted = asserted
 
 
 class IrqSourceList(List):

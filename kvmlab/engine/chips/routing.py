@@ -120,6 +120,19 @@ class Routing(Object):
         gsi = self._published("kvm_fire_mask_notifiers").chip.get((irqchip, pin))
         return tuple([(call, subject) for of, call, subject in self.mask_notifiers if of == gsi])
 
+    @touches("routes*")
+    def map_chip_pin(self, irqchip: int, pin: int) -> int:
+        """kvm_irq_map_chip_pin: the GSI whose notifiers belong to a pin, -1 for none."""
+        gsi = self._published("kvm_irq_map_chip_pin").chip.get((irqchip, pin))
+        return -1 if gsi is None else gsi
+
+    @touches("routes*")
+    def pin_of(self, irqchip: int, gsi: int) -> int:
+        """Return the pin of a chip that a GSI leads to, -1 for none."""
+        routes = self._published("kvm_irq_map_gsi").map.get(gsi, ())
+        pins = [r.pin for r in routes if r.type != KVM_IRQ_ROUTING_MSI and r.irqchip == irqchip]
+        return pins[0] if pins else -1
+
     def missing_chip(self, irqchip: int) -> None:
         """Follow the NULL pointer of a chip that was never created: an Oops."""
         pointer = "vioapic" if irqchip == KVM_IRQCHIP_IOAPIC else "vpic"
@@ -250,7 +263,8 @@ def kvm_unregister_irq_ack_notifier(profile: Profile, callback: str, subject: st
     yield mutex_lock(IRQ_LOCK)
     yield (Routing.del_ack_notifier, ROUTING, callback, subject)
     yield mutex_unlock(IRQ_LOCK)
-    yield from synchronize_rcu(profile)
+    if profile.has("rcu-wait"):
+        yield from synchronize_rcu(profile)
     if profile.rules.handled_vectors_per_vcpu:
         yield (IoapicScan.request_all, IOAPIC_SCAN)
 

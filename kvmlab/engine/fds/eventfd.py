@@ -1,7 +1,9 @@
 """eventfd (fs/eventfd.c): the counter, its wait queue, and the kernel's side of it.
 
 A waiter is ``(wake function, subject)``: a path by name and the handle it is called with. Wake
-functions run in the waker's context with ``wqh.lock`` held, newest waiter first.
+functions run in the waker's context with ``wqh.lock`` held, newest waiter first; one that answers
+True has taken the event, and nobody behind it is woken (6.x). What 6.x adds to eventfd_signal, a
+guard against a signal inside a wake-up of the same task, can't be met here and is left out.
 """
 
 from __future__ import annotations
@@ -56,12 +58,12 @@ class Eventfd(Counted):
 
     def read(self) -> tuple[int, tuple[Waiter, ...]] | None:
         """Take the count, or 1 of a semaphore, and return it with whom to wake; None if it is 0."""
-        return self.do_read() if self.count else None
+        return self.do_read(underflow=False) if self.count else None
 
-    def do_read(self) -> tuple[int, tuple[Waiter, ...]]:
-        """Take the count, or 1 of a semaphore, without a look at whether it is 0 (3.6 wraps)."""
+    def do_read(self, underflow: bool) -> tuple[int, tuple[Waiter, ...]]:
+        """Take the count, or 1 of a semaphore; with ``underflow`` 0 is not looked for, and wraps."""
         self.changed()
-        taken = 1 if self.semaphore else self.count
+        taken = 1 if self.semaphore and (self.count or underflow) else self.count
         self.count = (self.count - taken) & U64_MAX
         return taken, self.waiters
 
@@ -84,9 +86,11 @@ class Eventfd(Counted):
         self.changed()
         self.waiters = tuple([w for w in self.waiters if w != (function, subject)])
 
-    def add_task(self) -> str:
-        """Put the current task on the wait queue and return its name."""
-        self.add_wait_queue("default_wake_function", self.memory.current)
+    def add_task(self, last: bool) -> str:
+        """Put the current task on the wait queue, behind everybody or at its head; return its name."""
+        waiter = ("default_wake_function", self.memory.current)
+        self.changed()
+        self.waiters = (*self.waiters, waiter) if last else (waiter, *self.waiters)
         return self.memory.current
 
     def must_wait(self, value: int | None) -> bool:
@@ -131,7 +135,8 @@ def eventfd_write(profile: Profile, ctx: str, nonblock: bool, value: int) -> Pat
             return SIGNALLED
         waiters = yield (Eventfd.write, ctx, value)
     for function, subject in waiters:
-        yield from PATHS[function](profile, subject, POLLIN)
+        if (yield from PATHS[function](profile, subject, POLLIN)):
+            break
     yield spin_unlock(lock)
     return 0
 
@@ -166,7 +171,8 @@ def wait_event(profile: Profile, ctx: str, value: int | None) -> Path[Errno | No
     Entered and left with the eventfd's lock held.
     """
     lock = wqh_lock(ctx)
-    task = yield (Eventfd.add_task, ctx)
+    # Where an irqfd takes what it is woken for, it is a priority waiter: nobody stands before it.
+    task = yield (Eventfd.add_task, ctx, profile.rules.irqfd_drains)
     signal = None
     while signal is None and (yield (Eventfd.must_wait, ctx, value)):
         yield spin_unlock(lock)
@@ -197,16 +203,22 @@ def eventfd_signal(profile: Profile, ctx: str, value: int) -> Path[None]:
     yield spin_lock(lock)
     waiters = yield (Eventfd.signal, ctx, value)
     for function, subject in waiters:
-        yield from PATHS[function](profile, subject, POLLIN)
+        if (yield from PATHS[function](profile, subject, POLLIN)):
+            break
     yield spin_unlock(lock)
 
 
 @path
 def eventfd_ctx_remove_wait_queue(profile: Profile, ctx: str, function: str, subject: str) -> Path[None]:
-    """fs/eventfd.c: read the counter, whatever it is, and unhook a waiter, at one stroke."""
+    """fs/eventfd.c: read the counter, whatever it is, and unhook a waiter, at one stroke.
+
+    Before b6a114d27273 the counter was left as it was.
+    """
     lock = wqh_lock(ctx)
     yield spin_lock(lock)
-    taken, _waiters = yield (Eventfd.do_read, ctx)
+    taken = 0
+    if profile.has("counter-clear"):
+        taken, _waiters = yield (Eventfd.do_read, ctx, profile.rules.semaphore_underflow)
     yield (Eventfd.remove_wait_queue, ctx, function, subject)
     if taken:
         for other, whom in (yield (Eventfd.load, ctx, "waiters")):

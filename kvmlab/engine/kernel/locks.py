@@ -15,8 +15,8 @@ from kvmlab.engine.kernel.sanitizers import Oops
 LOCKS = "locks"
 Owners = tuple[tuple[str, str], ...]
 Readers = tuple[tuple[str, int], ...]
-Held = tuple[Owners, Owners, Readers, Readers]
-NOTHING_HELD: Held = ((), (), (), ())
+Held = tuple[Owners, Owners, Readers, Readers, Readers]
+NOTHING_HELD: Held = ((), (), (), (), ())
 
 
 def lock_class(lock: str) -> str:
@@ -61,9 +61,9 @@ def _why_held(locks: Locks, lock: str, *_: object) -> tuple[str, tuple[str, ...]
 
 
 class Locks(Object):
-    """Which context holds which lock, and which ones read under RCU and SRCU (driven by rcu.py)."""
+    """Which context holds which lock, and which ones read under RCU and the SRCUs (driven by rcu.py)."""
 
-    __slots__ = ("lockdep", "mutex", "readers", "spin", "srcu_readers")
+    __slots__ = ("irq_srcu_readers", "lockdep", "mutex", "readers", "spin", "srcu_readers")
     FIELDS = ("held",)
     VOLATILE = True
 
@@ -74,19 +74,21 @@ class Locks(Object):
         self.mutex: dict[str, str] = {}
         self.readers: dict[str, int] = {}
         self.srcu_readers: dict[str, int] = {}
+        self.irq_srcu_readers: dict[str, int] = {}
 
     @property
     def held(self) -> Held:
-        """The state: (lock, owner) of the spinlocks and mutexes, (reader, nesting) of RCU and SRCU."""
+        """The state: (lock, owner) of the spinlocks and mutexes, (reader, nesting) of RCU and the SRCUs."""
         if not self.busy():
             return NOTHING_HELD
-        readers = tuple(self.readers.items()), tuple(self.srcu_readers.items())
-        return tuple(self.spin.items()), tuple(self.mutex.items()), *readers
+        domains = self.readers, self.srcu_readers, self.irq_srcu_readers
+        rcu, srcu, irq_srcu = [tuple(readers.items()) for readers in domains]
+        return tuple(self.spin.items()), tuple(self.mutex.items()), rcu, srcu, irq_srcu
 
     @held.setter
     def held(self, value: Held) -> None:
         self.spin, self.mutex = dict(value[0]), dict(value[1])
-        self.readers, self.srcu_readers = dict(value[2]), dict(value[3])
+        self.readers, self.srcu_readers, self.irq_srcu_readers = map(dict, value[2:])
 
     def freeze(self) -> Value:
         """Return the state as a value: the same one again as long as nothing is held."""
@@ -96,7 +98,8 @@ class Locks(Object):
 
     def busy(self) -> bool:
         """Tell whether any lock is held, or anybody reads under RCU or SRCU."""
-        return bool(self.spin or self.mutex or self.readers or self.srcu_readers)
+        readers = self.readers or self.srcu_readers or self.irq_srcu_readers
+        return bool(self.spin or self.mutex or readers)
 
     def held_by(self, context: str) -> tuple[str, ...]:
         """Return the locks a context holds, spinlocks first."""

@@ -1,4 +1,8 @@
-"""RCU and a VM's SRCU: who reads, and the grace period, which waits for the readers from before it."""
+"""RCU and a VM's SRCUs: who reads, and the grace period, which waits for the readers from before it.
+
+kvm->irq_srcu of 6.x guards an irqfd's assign only; its readers of routes and notifiers are under
+RCU here, as those of 3.6 are.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,8 @@ from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import BLOCKED, Op, Path, _Blocked, blocks, path, touches
 from kvmlab.engine.profile import Profile
 
-RCU, SRCU = "rcu", "srcu"
-"""Handles: of the kernel's RCU, and of kvm->srcu, whose readers may sleep."""
+RCU, SRCU, IRQ_SRCU = "rcu", "srcu", "irq_srcu"
+"""Handles: of the kernel's RCU, and of kvm->srcu and kvm->irq_srcu, whose readers may sleep."""
 
 
 def _why_readers(rcu: Rcu) -> tuple[str, tuple[str, ...]] | None:
@@ -79,6 +83,8 @@ RCU_READ_LOCK: Op = (Rcu.read_lock, RCU)
 RCU_READ_UNLOCK: Op = (Rcu.read_unlock, RCU)
 SRCU_READ_LOCK: Op = (Rcu.read_lock, SRCU)
 SRCU_READ_UNLOCK: Op = (Rcu.read_unlock, SRCU)
+IRQ_SRCU_READ_LOCK: Op = (Rcu.read_lock, IRQ_SRCU)
+IRQ_SRCU_READ_UNLOCK: Op = (Rcu.read_unlock, IRQ_SRCU)
 
 
 @path
@@ -95,3 +101,11 @@ def synchronize_srcu(profile: Profile) -> Path[None]:
     yield (Locks.might_sleep, LOCKS, "waits for a grace period")
     yield (Rcu.start_grace_period, SRCU)
     yield (Rcu.wait_grace_period, SRCU)
+
+
+@path
+def synchronize_irq_srcu(profile: Profile) -> Path[None]:
+    """Wait for the assigns that are in kvm->irq_srcu (virt/kvm/eventfd.c of 6.3: irqfd_shutdown)."""
+    yield (Locks.might_sleep, LOCKS, "waits for a grace period")
+    yield (Rcu.start_grace_period, IRQ_SRCU)
+    yield (Rcu.wait_grace_period, IRQ_SRCU)

@@ -18,6 +18,7 @@ KINDS = (
     "atomic-sleep",
     "use-after-free",
     "double-free",
+    "out-of-bounds",
     "null-deref",
     "bug-on",
     "refcount",

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvmlab.engine.abi import EEXIST, EFD_NONBLOCK, EFD_SEMAPHORE, Errno
+from kvmlab.engine.abi import (
+    EEXIST,
+    EFD_NONBLOCK,
+    EFD_SEMAPHORE,
+    KVM_IRQFD_FLAG_DEASSIGN,
+    KVM_IRQFD_FLAG_LEVEL,
+    Errno,
+)
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
 from kvmlab.engine.fds.files import FDS, Fds, File, sys_close, sys_poll, sys_read, sys_write
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import Path, path, touches
 from kvmlab.engine.profile import Profile
+from kvmlab.engine.proposal import Fields
 from kvmlab.engine.world.vm import vm_ioctl
 
 USERSPACE = "userspace"
@@ -89,10 +97,10 @@ class Userspace(Object):
             if key is not None:
                 self.keys[name] = key
 
-    @touches(FDS, "file*", "eoifd*")
-    def assigned_eoifd(self, fd: int) -> None:
-        """Remember the newest eoifd that signals an eventfd."""
-        found = self._newest("eoifd", fd)
+    @touches(FDS, "file*", "eoifd*", "eoi_eventfd*")
+    def assigned_eoifd(self, fd: int, kind: str) -> None:
+        """Remember the newest eoifd, of the kind that the api has, that signals an eventfd."""
+        found = self._newest(kind, fd)
         for name in self.names_of(fd) if found else ():
             self.changed()
             self.eoifds[name] = found
@@ -186,23 +194,40 @@ def user_poll(profile: Profile, name: str) -> Path[int]:
 
 
 @path
-def user_irqfd(profile: Profile, name: str | int, gsi: int, flags: int) -> Path[int]:
-    """KVM_IRQFD: 0 or the key."""
-    fd = yield (Userspace.fd, USERSPACE, name)
-    ret: int = yield from vm_ioctl(profile, "kvm_irqfd", fd, gsi, flags)
-    if ret >= 0 and not flags & 1:
-        yield (Userspace.assigned_irqfd, USERSPACE, fd, ret if flags & 2 else None)
+def fill(profile: Profile, fields: Fields, values: tuple[int | str, ...]) -> Path[dict[str, int]]:
+    """Return a structure by the names of its fields, with a number for what was given by name."""
+    structure: dict[str, int] = {}
+    for (field, kind), value in zip(fields, values, strict=True):
+        if kind == "fd":
+            structure[field] = yield (Userspace.fd, USERSPACE, value)
+        elif kind == "key":
+            structure[field] = yield (Userspace.key, USERSPACE, value)
+        else:
+            structure[field] = int(value)
+    return structure
+
+
+@path
+def user_irqfd(profile: Profile, *values: int | str) -> Path[int]:
+    """KVM_IRQFD with the values of the api's structure, in order: 0 or the key."""
+    ioctl = profile.proposal.ioctls["irqfd"]
+    structure = yield from fill(profile, ioctl.fields, values)
+    ret: int = yield from vm_ioctl(profile, ioctl.path, *structure.values())
+    flags = structure["flags"]
+    if ret >= 0 and not flags & KVM_IRQFD_FLAG_DEASSIGN:
+        has_key = profile.proposal.keys and flags & KVM_IRQFD_FLAG_LEVEL
+        yield (Userspace.assigned_irqfd, USERSPACE, structure["fd"], ret if has_key else None)
     return ret
 
 
 @path
-def user_eoifd(profile: Profile, name: str | int, flags: int, key: int | str) -> Path[int]:
-    """KVM_EOIFD v7; a key may be given by the name of the irqfd that got it."""
-    fd = yield (Userspace.fd, USERSPACE, name)
-    number = yield (Userspace.key, USERSPACE, key)
-    ret: int = yield from vm_ioctl(profile, "kvm_eoifd", fd, flags, number)
-    if ret == 0 and not flags & 1:
-        yield (Userspace.assigned_eoifd, USERSPACE, fd)
+def user_eoifd(profile: Profile, *values: int | str) -> Path[int]:
+    """The api's second ioctl with the values of its structure, in order."""
+    ioctl = profile.proposal.ioctls["eoifd"]
+    structure = yield from fill(profile, ioctl.fields, values)
+    ret: int = yield from vm_ioctl(profile, ioctl.path, *structure.values())
+    if ret == 0 and not structure["flags"] & KVM_IRQFD_FLAG_DEASSIGN:
+        yield (Userspace.assigned_eoifd, USERSPACE, structure["fd"], profile.proposal.eoifds)
     return ret
 
 

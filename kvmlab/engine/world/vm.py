@@ -14,18 +14,17 @@ from kvmlab.engine.chips.routing import ROUTING, Routing, kvm_set_irq
 from kvmlab.engine.fds.files import FDS, Fds
 from kvmlab.engine.fds.io_bus import BUSES, PIO_BUS, kvm_io_bus_register_dev, kvm_io_bus_unregister_dev
 from kvmlab.engine.fds.ioeventfd import SLOTS_LOCK, kvm_io_bus_destroy
-from kvmlab.engine.fds.irqfd import kvm_irqfd_release
+from kvmlab.engine.fds.irqfd_ioctl import kvm_irqfd_release
 from kvmlab.engine.kernel.lists import Counted
 from kvmlab.engine.kernel.locks import mutex_lock, mutex_unlock
 from kvmlab.engine.kernel.memory import kfree
 from kvmlab.engine.kernel.path import PATHS, Path, path, touches
 from kvmlab.engine.profile import Profile
-from kvmlab.engine.proposals.eoifd_v7 import kvm_eoifd_release
 from kvmlab.engine.world.bus import PIT, PIT_RANGE
 
 VM = "vm"
-OF_A_VM = ("irqfd", "eoifd", "irq_source", "ioeventfd", "routes")
-"""Kinds of objects that must be gone when their VM is."""
+OF_A_VM = ("irqfd", "ioeventfd", "routes")
+"""Kinds of objects that must be gone when their VM is, whatever the api adds."""
 
 
 class Vm(Counted):
@@ -72,10 +71,10 @@ class Vm(Counted):
         self.changed()
         self.pit_source = irq_source_id
 
-    def check_leaks(self) -> None:
+    def check_leaks(self, kinds: tuple[str, ...]) -> None:
         """What kmemleak would say: objects of the VM that nobody can reach any more."""
         me = self.memory.current
-        for kind in OF_A_VM:
+        for kind in kinds:
             for handle in self.memory.alive(kind):
                 self.memory.reports.add(me, "leak", f"{handle} outlives its VM")
 
@@ -108,9 +107,11 @@ def close_vm(profile: Profile) -> Path[int]:
 
 @path
 def kvm_vm_release(profile: Profile) -> Path[None]:
-    """The VM's file is gone: irqfds and eoifds go; that v7 takes them in this order is inferred."""
+    """The VM's file is gone: irqfds go, then what the api adds; that v7 takes this order is inferred."""
     yield from kvm_irqfd_release(profile)
-    yield from kvm_eoifd_release(profile)
+    release = profile.proposal.release
+    if release:
+        yield from PATHS[release](profile)
     yield from kvm_put_kvm(profile)
 
 
@@ -131,7 +132,7 @@ def kvm_destroy_vm(profile: Profile) -> Path[None]:
         yield kfree(table)
     for bus in BUSES:
         yield from kvm_io_bus_destroy(profile, bus)
-    yield (Vm.check_leaks, VM)
+    yield (Vm.check_leaks, VM, (*OF_A_VM, *profile.proposal.kinds))
 
 
 @path

@@ -75,8 +75,8 @@ DESCRIPTORS = (
         "eoifd",
         IOCTL,
         "have an EOI signal an eventfd (KVM_EOIFD)",
-        detail="Its words depend on the api in force. On eoifd-v7 key=NAME is the key that irqfd NAME got"
-        " last, and level is KVM_EOIFD_FLAG_LEVEL_IRQFD, which is never implied.",
+        detail="Its words depend on the api in force: 'help apis' shows them all. key=NAME is the key that"
+        " irqfd NAME got last, and level is KVM_EOIFD_FLAG_LEVEL_IRQFD, which is never implied.",
         examples=("eoifd unmask key=trigger level", "eoifd unmask key=1 level deassign"),
         context="user",
         ioctl="eoifd",

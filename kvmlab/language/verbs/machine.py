@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kvmlab.engine.profile import DEFAULT_APIS
 from kvmlab.language.spec import TEXT, CommandSpec, Parameter, flag, key, place
 
 GROUP = "The machine"
@@ -24,8 +25,9 @@ MACHINE = (
         ),
         "Every eventfd, name, mark, property and counter is dropped, and history starts anew. Without"
         " bare the firmware has run: every vCPU is runnable with its LAPIC software-enabled and IF set,"
-        " and the PICs are initialised and fully masked. The api defaults to eoifd-v7 on linux-3.6 and"
-        " to resample on linux-6.x; 'help switches' lists what without= and with= take.",
+        " and the PICs are initialised and fully masked. The api defaults to"
+        f" {' and to '.join(f'{api} on {kernel}' for kernel, api in DEFAULT_APIS.items())};"
+        " 'help switches' lists what without= and with= take.",
         ("machine", "machine vcpus=2 pit", "machine without=pollhup,assign-flush"),
         unit=False,
         renews=True,
