@@ -84,6 +84,8 @@ class Rules:
     """Unhooking from an idle semaphore takes 1 off 0."""
     ioeventfd_by_bus: bool
     """An ioeventfd collides only with those of its bus, and a length of 0 is any length."""
+    ioeventfds_counted: bool
+    """An ioeventfd is one of the 1000 devices that a bus can hold (until 6ea34c9b78c1, from memory)."""
     # -- the log
     sources_exhausted: str
     """What the log says when no IRQ source id is left."""
@@ -124,6 +126,7 @@ KERNELS: dict[str, Rules] = {
         irqfd_srcu=False,
         semaphore_underflow=True,
         ioeventfd_by_bus=False,
+        ioeventfds_counted=True,
         sources_exhausted="kvm: exhaust allocatable IRQ sources!",
     ),
     "linux-6.x": Rules(
@@ -160,6 +163,7 @@ KERNELS: dict[str, Rules] = {
         irqfd_srcu=True,
         semaphore_underflow=False,
         ioeventfd_by_bus=True,
+        ioeventfds_counted=False,
         sources_exhausted="kvm: exhausted allocatable IRQ sources!",
     ),
 }

@@ -31,9 +31,13 @@ class IoBus(Object):
         super().__init__()
         self.ranges: tuple[Range, ...] = ()
 
-    def insert_dev(self, addr: int, length: int, device: str) -> int:
-        """Put a device on the bus: 0, or -ENOSPC when it holds 1000 already."""
-        if len(self.ranges) > NR_IOBUS_DEVS - 1:
+    def insert_dev(self, addr: int, length: int, device: str, counted: bool = True) -> int:
+        """Put a device on the bus: 0, or -ENOSPC when it holds 1000 already.
+
+        Ioeventfds are among the thousand where they are ``counted``.
+        """
+        devices = [found for found in self.ranges if counted or not found[2].startswith("ioeventfd#")]
+        if len(devices) > NR_IOBUS_DEVS - 1:
             return Errno(ENOSPC, f"the bus holds {NR_IOBUS_DEVS} devices")
         self.changed()
         ranges = (*self.ranges, (addr, addr + length, device))
@@ -54,15 +58,25 @@ class IoBus(Object):
         return tuple([device for _first, _end, device in self.ranges])
 
     def covering(self, addr: int, length: int) -> tuple[str, ...]:
-        """Return the devices whose range holds the whole access, in the order they are asked."""
+        """Return the devices whose range holds the whole access, in the order they are asked.
+
+        A range without a length holds every access to its address (kvm_io_bus_cmp of 6.x).
+        """
         end = addr + length
-        return tuple([device for first, last, device in self.ranges if first <= addr and end <= last])
+        return tuple(
+            [
+                device
+                for first, last, device in self.ranges
+                if first == last == addr or (first <= addr and end <= last)
+            ]
+        )
 
 
 @path
 def kvm_io_bus_register_dev(profile: Profile, bus: str, addr: int, length: int, device: str) -> Path[int]:
     """Put a device on a bus and wait for the vCPUs that read the old one: 0 or -ENOSPC."""
-    ret: int = yield (IoBus.insert_dev, bus, addr, length, device)
+    counted = profile.rules.ioeventfds_counted
+    ret: int = yield (IoBus.insert_dev, bus, addr, length, device, counted)
     if ret == 0:
         yield from synchronize_srcu(profile)
     return ret

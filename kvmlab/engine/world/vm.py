@@ -13,7 +13,8 @@ from kvmlab.engine.chips.irq_source import kvm_free_irq_source_id, kvm_request_i
 from kvmlab.engine.chips.routing import ROUTING, Routing, kvm_set_irq
 from kvmlab.engine.fds.files import FDS, Fds
 from kvmlab.engine.fds.io_bus import BUSES, PIO_BUS, kvm_io_bus_register_dev, kvm_io_bus_unregister_dev
-from kvmlab.engine.fds.ioeventfd import SLOTS_LOCK, kvm_io_bus_destroy
+from kvmlab.engine.fds.ioeventfd import SLOTS_LOCK
+from kvmlab.engine.fds.ioeventfd_ioctl import kvm_io_bus_destroy
 from kvmlab.engine.fds.irqfd_ioctl import kvm_irqfd_release
 from kvmlab.engine.kernel.lists import Counted
 from kvmlab.engine.kernel.locks import mutex_lock, mutex_unlock
