@@ -51,6 +51,16 @@ LEVEL_PAIR = (
     "irqfd trigger gsi=11 level; eoifd unmask key=trigger level",
 )
 
+
+def pair(machine: str, irqfd: str, eoifd: str = "") -> tuple[str, ...]:
+    """Return what wires trigger and unmask to GSI 11 on a machine, with the words of its api."""
+    wired = ("eventfd trigger; eventfd unmask", "ioapic 11 vector=0x41 level unmasked", irqfd)
+    return (machine, *wired, *([eoifd] if eoifd else []))
+
+
+BY_IRQFD = ("irqfd trigger gsi=11 level", "eoifd unmask irqfd=trigger level")
+RESAMPLE = "irqfd trigger gsi=11 resample=unmask"
+
 SCENARIOS: dict[str, Scenario] = {
     "the life of an eventfd": Scenario(
         ("machine",),
@@ -221,6 +231,83 @@ SCENARIOS: dict[str, Scenario] = {
         (
             ("user", ("kvm_unregister_irq_mask_notifier", ("note_mask", "notebook"))),
             "actor cpu: ioapic 11 unmasked; pio write 0x21 0",
+        ),
+    ),
+    "2011: an EOI with an eventfd that goes": Scenario(
+        pair(
+            "machine vcpus=2 api=eoi-eventfd-2011",
+            "irqfd trigger gsi=11",
+            "eoifd unmask gsi=11 deassert; line 11 1; take",
+        ),
+        ("actor a: eoifd trigger gsi=11; eoifd unmask gsi=12 deassign; eoifd trigger gsi=11 deassign", "eoi"),
+    ),
+    "June 2012: the life of an irqfd with two eventfds": Scenario(
+        pair(
+            "machine vcpus=2 api=level-eoi-2012",
+            "irqfd trigger gsi=11 eoi=unmask",
+            "write trigger; take; eventfd other",
+        ),
+        (
+            "actor a: irqfd other gsi=11 eoi=other; irqfd other gsi=12 eoi=trigger",
+            "eoi",
+            "actor b: irqfd trigger gsi=11 deassign; irqfd trigger gsi=11 eoi=unmask deassign",
+        ),
+    ),
+    "v4: an irqfd takes its eoifd with it": Scenario(
+        (*pair("machine vcpus=2 api=eoifd-v4", *BY_IRQFD), "eventfd next; write trigger; take"),
+        (
+            "actor a: close trigger",
+            "eoi",
+            "actor b: eoifd next irqfd=unmask level; irqfd next gsi=12 level",
+        ),
+    ),
+    "v4: an eoifd is taken back": Scenario(
+        pair("machine vcpus=2 api=eoifd-v4", *BY_IRQFD),
+        (
+            "actor a: eoifd unmask irqfd=trigger level deassign; eoifd unmask irqfd=trigger level",
+            "actor b: write trigger",
+        ),
+    ),
+    "v5: an EOI during another request": Scenario(
+        (*pair("machine vcpus=2 api=eoifd-v5", *BY_IRQFD), "write trigger; take"),
+        ("write trigger", "eoi", "actor other: eoifd unmask irqfd=trigger level deassign"),
+    ),
+    "v7: filtered by source": Scenario(
+        (*pair("machine vcpus=2 with=source-filter", *LEVEL_PAIR[3].split("; ")), "write trigger; take"),
+        ("write trigger", "eoi", "actor other: line 11 1; line 11 0"),
+    ),
+    "v7: an event waits for the unmask": Scenario(
+        (
+            *pair("machine vcpus=2 with=ack-on-unmask", *LEVEL_PAIR[3].split("; ")),
+            "write trigger; take; ioapic 11 masked",
+        ),
+        ("actor cpu: eoi; ioapic 11 unmasked", "actor other: close unmask; write trigger"),
+    ),
+    "resample: one of two irqfds goes": Scenario(
+        (
+            *pair("machine vcpus=2 api=resample", RESAMPLE),
+            "eventfd other; irqfd other gsi=11 resample=unmask; write trigger; take",
+        ),
+        ("actor a: close trigger", "eoi", "actor b: write other; irqfd other gsi=12 resample=unmask"),
+    ),
+    "resample on 6.x: assign, close and unmask": Scenario(
+        (*pair("machine vcpus=2 kernel=linux-6.x api=resample", RESAMPLE), "eventfd other count=1"),
+        (
+            "actor a: irqfd other gsi=11 resample=unmask; close other",
+            "actor b: write trigger; irqfd trigger gsi=11 deassign",
+            ("user", ("kvm_notify_irqfd_resampler", (2, 11))),
+        ),
+    ),
+    "resample as merged: a second resampler of a GSI": Scenario(
+        (*pair("machine vcpus=2 api=resample with=as-merged", RESAMPLE), "eventfd other"),
+        ("actor a: write trigger", "actor b: close trigger"),
+    ),
+    "an ioeventfd that a close removes": Scenario(
+        ("machine vcpus=2 with=ioeventfd-pollhup", "eventfd kick; ioeventfd kick addr=0xfe000000 len=4"),
+        (
+            "actor a: ioeventfd kick addr=0x70 len=1 pio; ioeventfd kick addr=0xfe000000 len=4 deassign",
+            "actor b: close kick",
+            "actor cpu: mmio write 0xfe000000 1",
         ),
     ),
 }
