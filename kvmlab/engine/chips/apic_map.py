@@ -111,6 +111,10 @@ class MappedApics(Apics):
             self._map = ApicMap(self.lapics)
         return self._map
 
+    def resolves(self, address_lo: int) -> bool:
+        """Tell whether the map alone says whom an MSI is for, so that it can be sent from atomic context."""
+        return self.apic_map().lookup(None, address_lo >> 12 & 0xFF, address_lo >> 2 & 1) is not None
+
     def kvm_irq_delivery_to_apic(
         self,
         source: Lapic | None,

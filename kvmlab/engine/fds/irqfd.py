@@ -6,7 +6,10 @@ have bit 1 (a source of its own, a second eventfd) are paths that its Proposal n
 
 from __future__ import annotations
 
+from typing import Any
+
 from kvmlab.engine.abi import KVM_IRQ_ROUTING_MSI, KVM_USERSPACE_IRQ_SOURCE_ID, POLLHUP, POLLIN
+from kvmlab.engine.chips.apic_map import MappedApics
 from kvmlab.engine.chips.apics import APICS, Apics
 from kvmlab.engine.chips.route_table import RoutingTable
 from kvmlab.engine.chips.routing import ROUTING, Routing, kvm_set_irq
@@ -160,9 +163,8 @@ def irqfd_wakeup(profile: Profile, irqfd: str, flags: int) -> Path[bool]:
             yield (Eventfd.do_read, eventfd, profile.rules.semaphore_underflow)
         yield RCU_READ_LOCK
         entry, inject = yield (Irqfd.load, irqfd, "irq_entry", "inject")
-        if entry and not profile.rules.irqfd_copies_route:
-            table, index = entry
-            entry = yield (RoutingTable.msi, table, index)
+        if entry:
+            entry = yield from irqfd_message(profile, entry)
         if entry:
             address_lo, address_hi, data = entry
             yield (Apics.set_msi, APICS, address_lo, address_hi, data)
@@ -176,6 +178,25 @@ def irqfd_wakeup(profile: Profile, irqfd: str, flags: int) -> Path[bool]:
             yield from irqfd_deactivate(profile, irqfd)
         yield spin_unlock(IRQFDS_LOCK)
     return took
+
+
+@path
+def irqfd_message(profile: Profile, entry: tuple[Any, ...]) -> Path[Message | tuple[()]]:
+    """Return the message that a wake-up can send at once; () if the inject work has to.
+
+    6.x leaves one to the work whose receivers are not to be had from the map of APICs
+    (kvm_arch_set_irq_inatomic); 3.6 sends any.
+    """
+    message: Message
+    if not profile.rules.irqfd_copies_route:
+        table, index = entry
+        message = yield (RoutingTable.msi, table, index)
+        return message
+    address_lo, address_hi, data = entry
+    if not (yield (MappedApics.resolves, APICS, address_lo)):
+        return ()
+    message = (address_lo, address_hi, data)
+    return message
 
 
 @path

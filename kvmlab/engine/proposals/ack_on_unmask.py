@@ -8,7 +8,9 @@ have been done is inferred: by a mask notifier, which runs under ioapic.lock.
 from __future__ import annotations
 
 from kvmlab.engine.abi import KVM_IRQCHIP_IOAPIC
-from kvmlab.engine.chips.ioapic import IOAPIC, IOAPIC_LOCK, MASK, Ioapic
+from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
+from kvmlab.engine.chips.ioapic_io import IOAPIC_LOCK
+from kvmlab.engine.chips.ioapic_registers import MASK
 from kvmlab.engine.chips.routing import ROUTING, Routing
 from kvmlab.engine.fds.eventfd import eventfd_signal
 from kvmlab.engine.kernel.locks import spin_lock, spin_unlock

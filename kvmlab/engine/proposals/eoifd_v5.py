@@ -9,7 +9,8 @@ to two chips, one that was asserted is enough (inferred).
 from __future__ import annotations
 
 from kvmlab.engine.abi import KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC
-from kvmlab.engine.chips.ioapic import IOAPIC, IOAPIC_LOCK, Ioapic
+from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
+from kvmlab.engine.chips.ioapic_io import IOAPIC_LOCK
 from kvmlab.engine.chips.pic import PIC, PIC_LOCK, Pic
 from kvmlab.engine.chips.routing import ROUTING, Routing
 from kvmlab.engine.kernel.locks import spin_lock, spin_unlock
