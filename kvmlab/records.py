@@ -53,7 +53,7 @@ def differences(before: Any, after: Any, where: str = "") -> list[Difference]:
     """Return the leaves in which two records differ, in the order of their fields.
 
     Tuples of records with a KEY are matched by it, other tuples of records by position; a tuple
-    of scalars is one leaf.
+    of scalars is one leaf, and so is the order of the same keys.
     """
     return list(_differences(before, after, where))
 
@@ -126,6 +126,8 @@ def _differences(before: Any, after: Any, where: str) -> Iterator[Difference]:
         old, new = _keyed(before, after)
         for key in {**old, **new}:
             yield from _differences(old.get(key), new.get(key), _join(where, key))
+        if old.keys() == new.keys() and list(old) != list(new):
+            yield where, tuple(old), tuple(new)
     else:
         yield where, before, after
 

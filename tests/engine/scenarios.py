@@ -162,6 +162,10 @@ SCENARIOS: dict[str, Scenario] = {
         ("machine", "route 24 msi:0xfee00000:0x51"),
         ("actor a: irq-line gsi=24 level=1; line 24 0; msi addr=0xfee00000 data=0x52",),
     ),
+    "an irqfd that sends a message": Scenario(
+        ("machine", "eventfd trigger", "route 24 msi:0xfee00000:0x51", "irqfd trigger gsi=24"),
+        ("actor a: write trigger", "actor b: irqfd trigger gsi=24 deassign"),
+    ),
     "release with everything assigned": Scenario(
         (
             "machine vcpus=2 pit",
