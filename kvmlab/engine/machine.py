@@ -171,7 +171,9 @@ class Machine:
         return result
 
     def _enter_guests(self) -> None:
-        """Have every vCPU that is asked to, and stands in no call, enter the guest."""
+        """Have every vCPU that is asked to, and stands in no call, enter the guest, while there is a VM."""
+        if not self.vm.fds.has_vm():
+            return
         for number in range(self.profile.vcpus):
             context = self.contexts.get(vcpu(number))
             if self.scan.requests >> number & 1 and context.at is None and not context.stopped:
