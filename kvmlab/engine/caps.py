@@ -1,39 +1,62 @@
 """KVM_CHECK_EXTENSION: capabilities by number, as a kernel with one of the proposals numbers them.
 
 Numbers are those of the kernel's headers, values those of kvm_dev_ioctl_check_extension in
-arch/x86/kvm/x86.c of 3.6. What a proposal adds, 81 to 83 for most of them, is in its own file.
+arch/x86/kvm/x86.c of 3.6, and what a running 6.18 answers. What a proposal adds, 81 to 83 for most
+of them, is in its own file.
 """
 
 from __future__ import annotations
 
-from kvmlab.engine.abi import KVM_MAX_IRQ_ROUTES
 from kvmlab.engine.profile import Profile
 
 Caps = dict[str, tuple[int, int]]
 
 COMMON: Caps = {
     "KVM_CAP_IRQCHIP": (0, 1),
-    "KVM_CAP_NR_VCPUS": (9, 160),
     "KVM_CAP_PIT": (11, 1),
     "KVM_CAP_MP_STATE": (14, 1),
     "KVM_CAP_REINJECT_CONTROL": (24, 1),
-    "KVM_CAP_IRQ_ROUTING": (25, KVM_MAX_IRQ_ROUTES),
     "KVM_CAP_IRQ_INJECT_STATUS": (26, 1),
-    "KVM_CAP_ASSIGN_DEV_IRQ": (29, 1),
     "KVM_CAP_IRQFD": (32, 1),
     "KVM_CAP_PIT2": (33, 1),
     "KVM_CAP_PIT_STATE2": (35, 1),
     "KVM_CAP_IOEVENTFD": (36, 1),
-    "KVM_CAP_MAX_VCPUS": (66, 254),
-    "KVM_CAP_PCI_2_3": (75, 1),
     "KVM_CAP_SIGNAL_MSI": (77, 1),
 }
-"""What 3.6 has whatever the proposal: name → (number, value)."""
+"""What every kernel has whatever the proposal: name → (number, value)."""
+
+OF_KERNEL: dict[str, Caps] = {
+    "linux-3.6": {
+        "KVM_CAP_NR_VCPUS": (9, 160),
+        "KVM_CAP_IRQ_ROUTING": (25, 1024),
+        "KVM_CAP_ASSIGN_DEV_IRQ": (29, 1),
+        "KVM_CAP_MAX_VCPUS": (66, 254),
+        "KVM_CAP_PCI_2_3": (75, 1),
+    },
+    "linux-6.x": {
+        # As many as the host has CPUs, which were two where 6.18 was asked.
+        "KVM_CAP_NR_VCPUS": (9, 2),
+        "KVM_CAP_IRQ_ROUTING": (25, 4096),
+        "KVM_CAP_ASSIGN_DEV_IRQ": (29, 0),
+        "KVM_CAP_MAX_VCPUS": (66, 1024),
+        "KVM_CAP_PCI_2_3": (75, 0),
+        "KVM_CAP_IOAPIC_POLARITY_IGNORED": (97, 1),
+        "KVM_CAP_IOEVENTFD_NO_LENGTH": (100, 1),
+        "KVM_CAP_IOEVENTFD_ANY_LENGTH": (122, 1),
+    },
+}
+"""What each kernel answers in its own way."""
+
+
+def _number(cap: tuple[str, tuple[int, int]]) -> int:
+    return cap[1][0]
 
 
 def capabilities(profile: Profile) -> Caps:
-    """Return every capability that the lab knows of, by name: (number, value)."""
-    return COMMON | dict(profile.proposal.caps)
+    """Return every capability that the lab knows of, by name: (number, value); in order of the numbers."""
+    return dict(
+        sorted((COMMON | OF_KERNEL[profile.kernel] | dict(profile.proposal.caps)).items(), key=_number)
+    )
 
 
 def check_extension(profile: Profile, extension: str) -> tuple[str, int]:

@@ -40,6 +40,27 @@ def test_the_proposals_numbers_are_theirs_alone() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [
+        (25, 4096),
+        (29, 0),
+        (66, 1024),
+        (75, 0),
+        (77, 1),
+        (81, 1),
+        (82, 1),
+        (83, 0),
+        (97, 1),
+        (100, 1),
+        (122, 1),
+    ],
+)
+def test_6_x_answers_as_a_running_6_18(number: int, value: int) -> None:
+    """With the api as merged the numbers and values are those of a released kernel."""
+    assert check_extension(Profile(kernel="linux-6.x", api="resample"), str(number))[1] == value
+
+
 @pytest.mark.parametrize("unknown", ["KVM_CAP_NO_SUCH", "9999", "84"])
 def test_what_the_kernel_does_not_know_is_zero(unknown: str) -> None:
     """As the ioctl says it; no error."""

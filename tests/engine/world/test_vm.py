@@ -12,7 +12,6 @@ from kvmlab.engine.abi import (
     ENOMEM,
     ENXIO,
     KVM_IRQ_ROUTING_MSI,
-    KVM_MAX_IRQ_ROUTES,
 )
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
 from kvmlab.engine.machine import Machine
@@ -85,7 +84,7 @@ def test_a_message_has_no_flags(machine: Machine) -> None:
     [
         (DEFAULT_ROUTING, 1, EINVAL),
         ((), 0, ENOMEM),
-        (tuple(Route(n, irqchip=2, pin=0) for n in range(KVM_MAX_IRQ_ROUTES)), 0, EINVAL),
+        (tuple(Route(n, irqchip=2, pin=0) for n in range(1024)), 0, EINVAL),
         ((Route(KVM_MAX_IRQ_ROUTES, irqchip=2, pin=1),), 0, EINVAL),
         ((Route(3, irqchip=2, pin=24),), 0, EINVAL),
         ((Route(3, irqchip=3, pin=0),), 0, EINVAL),
