@@ -41,10 +41,7 @@ def proposal_of(api: str) -> Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The constants of one machine. ``without`` and ``with_`` are names from SWITCHES.
-
-    ``rules`` is what the kernel does where kernels differ.
-    """
+    """The constants of one machine. ``without`` and ``with_`` are names from SWITCHES."""
 
     kernel: str = "linux-3.6"
     api: str = "eoifd-v7"
@@ -54,17 +51,15 @@ class Profile:
     bare: bool = False
     without: frozenset[str] = frozenset()
     with_: frozenset[str] = frozenset()
-
     rules: Rules = field(init=False, repr=False, compare=False)
+    """What the kernel does where kernels differ."""
+    proposal: Proposal = field(init=False, repr=False, compare=False)
+    """What the api in force adds."""
 
     def __post_init__(self) -> None:
-        """Look the kernel up once: paths ask for its rules all the time."""
+        """Look both up once: paths ask for them all the time."""
         object.__setattr__(self, "rules", KERNELS[self.kernel])
-
-    @property
-    def proposal(self) -> Proposal:
-        """What the api in force adds."""
-        return proposal_of(self.api)
+        object.__setattr__(self, "proposal", proposal_of(self.api))
 
     def has(self, feature: str) -> bool:
         """Tell whether something a kernel normally has is there, i.e. not switched off."""

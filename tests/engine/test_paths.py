@@ -182,7 +182,7 @@ def test_assign_of_an_eoifd() -> None:
         irqsources.get_from_key(1)
         mutex_unlock(irqsources.lock)
         eventfd#2.kref_get()
-        slab.kzalloc(eoifd, eventfd#2, irq_source#1)
+        slab.kzalloc(eoifd, eventfd#2, irq_source#1, eoifd_event)
         {FLUSH.strip()}
         spin_lock(eoifds.lock)
         eoifds.find_source(irq_source#1)

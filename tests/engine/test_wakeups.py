@@ -25,7 +25,7 @@ def test_a_write_to_a_level_irqfd() -> None:
         file#1.kref_put()
         > process_one_work
         wq-events.dequeue()
-        irqfd#1.load(irq_source_id, gsi)
+        irqfd#1.line()
         routing.copy_routes(1, 11, 1)
         spin_lock(ioapic.lock)
         ioapic.set_irq(11, 1, 1)

@@ -61,6 +61,10 @@ class Irqfd(Object):
         """Tell whether it only asserts, and something else lowers the line."""
         return self.inject != INJECT_EDGE
 
+    def line(self) -> tuple[int, int]:
+        """Return the source id and the GSI that it asserts."""
+        return self.irq_source_id, self.gsi
+
     def set_level(self, inject: str, irq_source_id: int, source: str = "", second: str = "") -> None:
         """Give it an inject work that only asserts, and what the api binds it to."""
         self.changed()
@@ -145,7 +149,7 @@ def irqfd_inject(profile: Profile, irqfd: str) -> Path[None]:
 @path
 def irqfd_inject_level(profile: Profile, irqfd: str) -> Path[None]:
     """Inject work of a level irqfd: assert from its source; only an acknowledgement lowers it."""
-    irq_source_id, gsi = yield (Irqfd.load, irqfd, "irq_source_id", "gsi")
+    irq_source_id, gsi = yield (Irqfd.line, irqfd)
     yield from kvm_set_irq(profile, irq_source_id, gsi, 1)
 
 

@@ -98,8 +98,8 @@ class Locks(Object):
 
     def busy(self) -> bool:
         """Tell whether any lock is held, or anybody reads under RCU or SRCU."""
-        readers = self.readers or self.srcu_readers or self.irq_srcu_readers
-        return bool(self.spin or self.mutex or readers)
+        rcu = self.readers or self.srcu_readers or self.irq_srcu_readers
+        return bool(self.spin or self.mutex or rcu)
 
     def held_by(self, context: str) -> tuple[str, ...]:
         """Return the locks a context holds, spinlocks first."""

@@ -51,7 +51,7 @@ class Eoifd(Object):
     FIELDS = ("eventfd", "source", "event", "irqfd", "waits")
     KIND = "eoifd"
 
-    def __init__(self, eventfd: str, source: str, event: str = "eoifd_event", irqfd: str = "") -> None:
+    def __init__(self, eventfd: str, source: str, event: str, irqfd: str = "") -> None:
         super().__init__()
         self.eventfd, self.source, self.event, self.irqfd = eventfd, source, event, irqfd
         self.waits = False

@@ -12,7 +12,7 @@ from __future__ import annotations
 from kvmlab.engine.abi import ENOENT, KVM_EOIFD_FLAG_DEASSIGN, Errno
 from kvmlab.engine.chips.irq_source import irq_source_get_from_key, irq_source_put
 from kvmlab.engine.chips.routing import kvm_set_irq
-from kvmlab.engine.fds.eventfd import Eventfd, eventfd_ctx_put
+from kvmlab.engine.fds.eventfd import Eventfd, eventfd_ctx_put, eventfd_signal
 from kvmlab.engine.fds.files import FDS, Fds, eventfd_ctx_fdget, fput
 from kvmlab.engine.kernel.locks import spin_lock, spin_unlock
 from kvmlab.engine.kernel.memory import kfree, kzalloc
@@ -43,6 +43,14 @@ def eoifd_event(profile: Profile, eoifd: str) -> Path[None]:
     The quoted check for a NULL source is left out: an eoifd has its source before its notifier.
     """
     irq_source_id, gsi, eventfd = yield (Eoifd.target, eoifd)
+    yield from kvm_set_irq(profile, irq_source_id, gsi, 0)
+    yield from eventfd_signal(profile, eventfd, 1)
+
+
+@path
+def eoifd_event_switched(profile: Profile, eoifd: str) -> Path[None]:
+    """The ack notifier with source-filter or ack-on-unmask, or both."""
+    irq_source_id, gsi, eventfd = yield (Eoifd.target, eoifd)
     own = True
     if profile.adds("source-filter"):
         source = yield (Eoifd.load, eoifd, "source")
@@ -51,6 +59,12 @@ def eoifd_event(profile: Profile, eoifd: str) -> Path[None]:
         yield from kvm_set_irq(profile, irq_source_id, gsi, 0)
     if own:
         yield from eoifd_signal(profile, eoifd, eventfd, gsi)
+
+
+def ack_notifier(profile: Profile) -> str:
+    """Return the path that an EOI runs."""
+    switched = profile.with_ & {"source-filter", "ack-on-unmask"}
+    return "eoifd_event_switched" if switched else "eoifd_event"
 
 
 @path
@@ -76,7 +90,7 @@ def kvm_assign_eoifd(profile: Profile, fd: int, key: int) -> Path[int]:
         yield from fput(profile, name)
         return source
     yield (Eventfd.kref_get, eventfd)
-    eoifd: str = yield kzalloc("eoifd", eventfd, source)
+    eoifd: str = yield kzalloc("eoifd", eventfd, source, ack_notifier(profile))
     if profile.has("assign-flush"):
         yield from flush_workqueue(profile, IRQFD_CLEANUP_WQ)
 
