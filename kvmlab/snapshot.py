@@ -228,7 +228,7 @@ class IrqfdSnapshot:
     """One irqfd: the eventfd it was assigned with, its state ("active", "shutting-down"), what it drives.
 
     ``source`` and ``key`` are None for an irqfd without one; ``other`` names the eventfd that is
-    signalled at the EOI ("" if none).
+    signalled at the EOI, ``resampler`` the object that irqfds of a GSI share for it ("" if none).
     """
 
     KEY: ClassVar[tuple[str, ...]] = ("handle",)
@@ -240,24 +240,12 @@ class IrqfdSnapshot:
     source: int | None = None
     key: int | None = None
     other: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ResamplerSnapshot:
-    """One resampler: its GSI, and the eventfds of the irqfds that share it, newest first."""
-
-    KEY: ClassVar[tuple[str, ...]] = ("handle",)
-    handle: str
-    gsi: int
-    irqfds: tuple[str, ...] = ()
+    resampler: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EoifdSnapshot:
-    """One eoifd: its eventfd, its state, and what it is bound to; None where its design has no such.
-
-    ``waits`` tells that its event waits for the unmask of its pin.
-    """
+    """One eoifd: its state, what it is bound to, and whether its event ``waits`` for the unmask."""
 
     KEY: ClassVar[tuple[str, ...]] = ("handle",)
     handle: str
@@ -375,7 +363,6 @@ class Snapshot:
     eventfds: tuple[EventfdSnapshot, ...] | None = None
     irqfds: tuple[IrqfdSnapshot, ...] | None = None
     eoifds: tuple[EoifdSnapshot, ...] | None = None
-    resamplers: tuple[ResamplerSnapshot, ...] | None = None
     ioeventfds: tuple[IoeventfdSnapshot, ...] | None = None
     keys: tuple[tuple[str, int], ...] | None = None
     devices: tuple[DeviceSnapshot, ...] | None = None

@@ -38,7 +38,6 @@ from kvmlab.snapshot import (
     PicSnapshot,
     RedirectionEntry,
     ReportSnapshot,
-    ResamplerSnapshot,
     RouteSnapshot,
     Snapshot,
     SourceSnapshot,
@@ -75,7 +74,6 @@ def observe(machine: Machine, last: LastSnapshot | None = None) -> Snapshot:
         eventfds=view.eventfds(),
         irqfds=view.irqfds(),
         eoifds=view.eoifds(),
-        resamplers=view.resamplers(),
         ioeventfds=view.ioeventfds(),
         keys=tuple(view.user.keys.items()),
         devices=(),
@@ -294,6 +292,7 @@ class _View:
                 source=irqfd.irq_source_id if irqfd.level else None,
                 key=irqfd.irq_source_id if irqfd.level and self.added.keys else None,
                 other=self._name_of(irqfd.second) or self._eoi_eventfd(irqfd.source),
+                resampler=irqfd.source if irqfd.second else "",
             )
             for handle, irqfd in self._alive("irqfd")
         )
@@ -323,16 +322,6 @@ class _View:
                 waits=getattr(eoifd, "waits", False),
             )
             for handle, eoifd in self._eoifds()
-        )
-
-    def resamplers(self) -> tuple[ResamplerSnapshot, ...]:
-        return tuple(
-            ResamplerSnapshot(
-                handle,
-                resampler.gsi,
-                tuple(self._assigned("irqfd", irqfd) or irqfd for irqfd in resampler.irqfds),
-            )
-            for handle, resampler in self._alive("resampler")
         )
 
     def ioeventfds(self) -> tuple[IoeventfdSnapshot, ...]:

@@ -7,7 +7,7 @@ style only repeats it.
 from __future__ import annotations
 
 from kvmlab.render.cells import Cell, Part, Row, hidden, line, table
-from kvmlab.snapshot import ContextSnapshot, RouteSnapshot, Snapshot
+from kvmlab.snapshot import ContextSnapshot, IrqfdSnapshot, RouteSnapshot, Snapshot
 
 STATES = {
     "active": "ok",
@@ -70,9 +70,13 @@ def irqfd_rows(snapshot: Snapshot) -> list[Row]:
         )
         for irqfd in snapshot.irqfds
     ]
+    sharing: dict[str, list[IrqfdSnapshot]] = {}
+    for irqfd in snapshot.irqfds:
+        if irqfd.resampler:
+            sharing.setdefault(irqfd.resampler, []).append(irqfd)
     shared = [
-        line(f"resampler of gsi {resampler.gsi}: {_list(resampler.irqfds)}")
-        for resampler in snapshot.resamplers or ()
+        line(f"{resampler} of gsi {irqfds[0].gsi}: {', '.join(irqfd.name for irqfd in irqfds)}")
+        for resampler, irqfds in sharing.items()
     ]
     return [*table(("irqfd", "state", "gsi", "kind", "source", "key", "at EOI"), rows), *shared]
 

@@ -58,7 +58,7 @@ def test_assign_polls_with_no_lock_held_inside_srcu() -> None:
 def test_the_srcu_section_is_what_keeps_the_irqfd(switch: str, reports: bool) -> None:
     """A deassign in the middle waits for the assign; without the section the eventfd wakes freed memory."""
     lab = Lab(f"{SIX} {switch}", "eventfd trigger count=1", "manual", "irqfd trigger gsi=5")
-    until(lab, "user", "irqfd_wakeup")
+    until(lab, "user", "eventfd#1.wqh.lock")
     lab.say("actor other: irqfd trigger gsi=5 deassign")
     lab.say("finish other; finish irqfd-cleanup; finish user; finish events; finish irqfd-cleanup")
     lab.say("finish other; auto; write trigger")

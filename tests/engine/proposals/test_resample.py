@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvmlab.engine.kernel.path import describe
+from kvmlab.render.cells import line
+from kvmlab.render.tables import irqfd_rows
 from tests.engine.lab import Lab
 from tests.engine.proposals.wiring import serve, wired
 
@@ -93,16 +95,16 @@ def test_the_newest_irqfd_is_told_first() -> None:
 
 
 def test_a_snapshot_shows_who_shares_a_resampler() -> None:
-    """By GSI, with the names of the irqfds, newest first; and what each irqfd tells."""
+    """Each irqfd names its resampler and what it tells; the table has a line for each resampler."""
     lab = wired("resample")
     lab.say("eventfd t; irqfd t gsi=11 resample=unmask; eventfd plain; irqfd plain gsi=11")
     seen = lab.snapshot()
-    assert [(r.gsi, r.irqfds) for r in seen.resamplers or ()] == [(11, ("t", "trigger"))]
-    assert [(i.name, i.other, i.level) for i in seen.irqfds or ()] == [
-        ("trigger", "unmask", True),
-        ("t", "unmask", True),
-        ("plain", "", False),
+    assert [(i.name, i.other, i.level, i.resampler) for i in seen.irqfds or ()] == [
+        ("trigger", "unmask", True, "resampler#1"),
+        ("t", "unmask", True, "resampler#1"),
+        ("plain", "", False, ""),
     ]
+    assert irqfd_rows(seen)[-1] == line("resampler#1 of gsi 11: trigger, t")
     assert [s.owner for s in (seen.sources.sources if seen.sources else ())] == ["userspace", "resamplers"]
 
 
