@@ -41,6 +41,9 @@ class Ioctl(NamedTuple):
     words: tuple[Word, ...]
 
 
+IRQFD_FLAG_OF_API = 1 << 1
+"""The flag of KVM_IRQFD that is the api's: LEVEL_EOI, LEVEL or RESAMPLE, or none."""
+
 NAME = Word("name", "eventfd", "the eventfd", "fd", label="NAME", required=True, bare=True)
 GSI = Word("gsi", "gsi", "the GSI", "gsi", label="N", required=True)
 DEASSIGN = Word("deassign", "flag", "take the assignment back", bit=KVM_IRQFD_FLAG_DEASSIGN)
@@ -54,8 +57,8 @@ IRQFD_FIELDS: Fields = (("fd", "fd"), ("gsi", "u32"), ("flags", "u32"))
 class Proposal:
     """One design of the EOI interface. Paths are given by name; "" is none.
 
-    The paths of an irqfd whose flags have bit 1 nest: ``claim`` and ``unclaim`` stand around the
-    life of its eventfd's reference, ``bind`` and ``unbind`` are within it.
+    The paths of an irqfd with the api's flag nest: ``claim`` and ``unclaim`` stand around the life
+    of its eventfd's reference, ``bind`` and ``unbind`` are within it.
     """
 
     summary: str
@@ -67,13 +70,13 @@ class Proposal:
     switches: frozenset[str] = frozenset()
     """Switches of the designs (not of the kernels) that mean something with this one."""
     flag: str = ""
-    """What bit 1 of KVM_IRQFD's flags is called; "" where it is an unknown flag."""
+    """What IRQFD_FLAG_OF_API is called; "" where it is an unknown flag."""
     checks_flags: bool = True
     """KVM_IRQFD refuses flags that it does not know."""
     flushes_on_assign: bool = False
     """KVM_IRQFD waits for the cleanup queue before it assigns."""
     keys: bool = False
-    """KVM_IRQFD returns a key for an irqfd whose flags have bit 1."""
+    """KVM_IRQFD returns a key for an irqfd with the api's flag."""
     second_identifies: bool = False
     """An irqfd's second eventfd is busy too, and deassign must name it."""
     claim: str = ""

@@ -146,6 +146,13 @@ def test_help_names_every_switch_fact_and_api() -> None:
         assert set(names) <= set(" ".join(help_topic(topic)).split()), topic
 
 
+def test_help_says_where_a_switch_means_something() -> None:
+    """A switch of the designs names them, and one that needs another names that."""
+    text = " ".join(" ".join(help_topic("switches")).split())
+    assert "(with api resample)" in text
+    assert "(with api eoifd-v7 and with=source-filter)" in text
+
+
 def test_help_on_aliases_and_first_words() -> None:
     """An alias is explained as its command, a first word by all its forms."""
     assert help_topic("line") == help_topic("irq-line")

@@ -1,7 +1,7 @@
 """irqfd (virt/kvm/eventfd.c): an eventfd whose signal is an interrupt; what it is, does, and how it ends.
 
-Assigning and deassigning is in irqfd_ioctl.py. What the api in force adds to an irqfd whose flags
-have bit 1 (a source of its own, a second eventfd) are paths that its Proposal names.
+Assigning and deassigning is in irqfd_ioctl.py. What the api in force adds to an irqfd with its
+flag (a source of its own, a second eventfd) are paths that its Proposal names.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Irqfds(List):
     @touches("irqfd*")
     def find_eventfd(self, ctx: str, second: bool = False) -> bool:
         """Tell whether an eventfd feeds an irqfd on the list already, or (``second``) is told of EOIs."""
-        found = [self.deref(handle) for handle in self.items]
+        found = map(self.deref, self.items)
         return any(irqfd.eventfd == ctx or (second and irqfd.second == ctx) for irqfd in found)
 
     @touches("irqfd*")

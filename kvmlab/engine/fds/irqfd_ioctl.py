@@ -6,7 +6,7 @@ that the shutdown waits for. What the api in force adds is run where its Proposa
 
 from __future__ import annotations
 
-from kvmlab.engine.abi import EBUSY, EINVAL, KVM_IRQFD_FLAG_DEASSIGN, KVM_IRQFD_FLAG_LEVEL, POLLIN, Errno
+from kvmlab.engine.abi import EBUSY, EINVAL, KVM_IRQFD_FLAG_DEASSIGN, POLLIN, Errno
 from kvmlab.engine.chips.routing import ROUTING, Routing
 from kvmlab.engine.fds.eventfd import Eventfd, eventfd_ctx_put, eventfd_poll
 from kvmlab.engine.fds.files import FDS, Fds, eventfd_ctx_fdget, fput
@@ -17,12 +17,12 @@ from kvmlab.engine.kernel.path import PATHS, Path, path
 from kvmlab.engine.kernel.rcu import IRQ_SRCU_READ_LOCK, IRQ_SRCU_READ_UNLOCK
 from kvmlab.engine.kernel.workqueue import IRQFD_CLEANUP_WQ, SYSTEM_WQ, Workqueue, flush_workqueue
 from kvmlab.engine.profile import Profile
-from kvmlab.engine.proposal import Proposal
+from kvmlab.engine.proposal import IRQFD_FLAG_OF_API, Proposal
 
 
 def check_flags(proposal: Proposal, flags: int) -> Errno | None:
     """Return -EINVAL for flags that KVM_IRQFD does not know under a proposal."""
-    known = KVM_IRQFD_FLAG_DEASSIGN | (KVM_IRQFD_FLAG_LEVEL if proposal.flag else 0)
+    known = KVM_IRQFD_FLAG_DEASSIGN | (IRQFD_FLAG_OF_API if proposal.flag else 0)
     if not proposal.checks_flags or not flags & ~known:
         return None
     names = (
@@ -51,7 +51,7 @@ def kvm_irqfd_assign(profile: Profile, fd: int, gsi: int, flags: int, second: in
         return Errno(EINVAL, "the VM has no in-kernel irqchip")
     irqfd: str = yield kzalloc("irqfd", gsi)
     added = profile.proposal
-    level = flags & KVM_IRQFD_FLAG_LEVEL
+    level = flags & IRQFD_FLAG_OF_API
     if added.flushes_on_assign and profile.has("assign-flush"):
         yield from flush_workqueue(profile, IRQFD_CLEANUP_WQ)
     result: int = 0
@@ -150,7 +150,7 @@ def kvm_irqfd_deassign(profile: Profile, fd: int, gsi: int, flags: int = 0, seco
         return eventfd
     other: str | Errno = ""
     named = profile.proposal.second_identifies
-    if named and flags & KVM_IRQFD_FLAG_LEVEL:
+    if named and flags & IRQFD_FLAG_OF_API:
         other = yield from eventfd_ctx_fdget(profile, second)
         if isinstance(other, Errno):
             yield from eventfd_ctx_put(profile, eventfd)

@@ -13,7 +13,6 @@ from kvmlab.engine.abi import (
     EFD_NONBLOCK,
     EFD_SEMAPHORE,
     KVM_IRQFD_FLAG_DEASSIGN,
-    KVM_IRQFD_FLAG_LEVEL,
     Errno,
 )
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
@@ -21,7 +20,7 @@ from kvmlab.engine.fds.files import FDS, Fds, File, sys_close, sys_poll, sys_rea
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import Path, path, touches
 from kvmlab.engine.profile import Profile
-from kvmlab.engine.proposal import Fields
+from kvmlab.engine.proposal import IRQFD_FLAG_OF_API, Fields
 from kvmlab.engine.world.vm import vm_ioctl
 
 USERSPACE = "userspace"
@@ -215,7 +214,7 @@ def user_irqfd(profile: Profile, *values: int | str) -> Path[int]:
     ret: int = yield from vm_ioctl(profile, ioctl.path, *structure.values())
     flags = structure["flags"]
     if ret >= 0 and not flags & KVM_IRQFD_FLAG_DEASSIGN:
-        has_key = profile.proposal.keys and flags & KVM_IRQFD_FLAG_LEVEL
+        has_key = profile.proposal.keys and flags & IRQFD_FLAG_OF_API
         yield (Userspace.assigned_irqfd, USERSPACE, structure["fd"], ret if has_key else None)
     return ret
 

@@ -16,6 +16,7 @@ from kvmlab.engine.switches import SWITCHES
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.parse import parse_line
 from kvmlab.language.scope import Scope
+from kvmlab.render.panes import PANES
 from tests.engine.proposals.wiring import KERNELS, WIRING, serve, told, wired
 
 PACKAGE = Path(kvmlab.__path__[0])
@@ -153,3 +154,28 @@ def test_a_switch_that_would_change_nothing_is_wrong_text(line: str, message: st
 def test_every_design_is_wired_here() -> None:
     """The tests of this folder forget none."""
     assert WIRING.keys() == set(APIS)
+
+
+@every_api
+def test_a_storm_reads_every_event(api: str) -> None:
+    """The cycles of a storm find the eventfd that the EOIs signal, whatever binds it."""
+    lab = wired(api)
+    assert lab.one("storm 50").ret == 50
+    # In 2011 nothing ties the eventfd to an irqfd, so nobody reads it.
+    assert told(lab) == (50 if api == "eoi-eventfd-2011" else 0)
+    assert lab.fact("taken", 0x41) == 50
+
+
+@every_api
+@every_kernel
+def test_every_pane_shows_what_there_is(api: str, kernel: str) -> None:
+    """The tables and the path of the GSI can be drawn at any op of a round."""
+    lab = wired(api, kernel=kernel)
+    lab.say("write trigger; take; manual; eoi")
+    while lab.machine.contexts.next_op("vcpu0"):
+        seen = lab.snapshot()
+        for pane in PANES.values():
+            assert pane(seen)
+        lab.machine.contexts.step("vcpu0")
+    (irqfd,) = lab.snapshot().irqfds or ()
+    assert irqfd.other == ("" if api == "eoi-eventfd-2011" else "unmask")
