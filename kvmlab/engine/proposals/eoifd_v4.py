@@ -166,7 +166,7 @@ CAPS = {
 """Capabilities of v4, which the later postings kept."""
 
 PROPOSAL = Proposal(
-    summary="v4: a level irqfd, and an eoifd bound by that irqfd's descriptor",
+    summary="a level irqfd, and an eoifd bound by that irqfd's descriptor",
     ioctls={"irqfd": LEVEL_IRQFD, "eoifd": by_irqfd("kvm_eoifd_v4")},
     caps=CAPS,
     switches=frozenset({"pollhup", "ack-on-unmask"}),

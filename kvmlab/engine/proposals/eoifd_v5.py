@@ -59,7 +59,7 @@ def kvm_eoifd_v5(profile: Profile, fd: int, flags: int, irqfd: int) -> Path[int]
 
 
 PROPOSAL = Proposal(
-    summary="v5: as v4, and an EOI counts only if the irqfd's own source held the line",
+    summary="as v4, and an EOI counts only if the irqfd's own source held the line",
     ioctls={"irqfd": LEVEL_IRQFD, "eoifd": by_irqfd("kvm_eoifd_v5")},
     caps=CAPS,
     switches=frozenset({"pollhup", "ack-on-unmask"}),

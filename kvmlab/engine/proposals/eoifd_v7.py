@@ -128,7 +128,7 @@ def kvm_deassign_eoifd(profile: Profile, fd: int, key: int) -> Path[int]:
 
 
 PROPOSAL = Proposal(
-    summary="v7: a level irqfd returns a key, and an eoifd is bound by it",
+    summary="a level irqfd returns a key, and an eoifd is bound by it",
     ioctls={
         "irqfd": LEVEL_IRQFD,
         "eoifd": Ioctl(

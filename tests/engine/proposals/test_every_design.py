@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import kvmlab
-from kvmlab.engine.caps import capabilities
+from kvmlab.engine.abi import EINVAL
+from kvmlab.engine.caps import capabilities, check_extension
+from kvmlab.engine.kernel.lists import List
 from kvmlab.engine.kernel.path import PATHS
 from kvmlab.engine.machine import Machine
 from kvmlab.engine.profile import APIS, PROPOSALS, Profile, proposal_of
+from kvmlab.engine.proposal import DEASSIGN, GSI, IRQFD_FIELDS, NAME, Ioctl, Proposal, Word
 from kvmlab.engine.switches import SWITCHES
 from kvmlab.language.errors import LanguageError
+from kvmlab.language.ioctls import ioctls_of
 from kvmlab.language.parse import parse_line
 from kvmlab.language.scope import Scope
 from kvmlab.render.panes import PANES
@@ -179,3 +185,32 @@ def test_every_pane_shows_what_there_is(api: str, kernel: str) -> None:
         lab.machine.contexts.step("vcpu0")
     (irqfd,) = lab.snapshot().irqfds or ()
     assert irqfd.other == ("" if api == "eoi-eventfd-2011" else "unmask")
+
+
+def test_a_new_design_is_a_module_and_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a module declares is there once the registry has its line: words, caps, objects, sources."""
+    module = ModuleType("kvmlab.engine.proposals.loud")
+    words = (NAME, GSI, Word("volume", "u32", "how loud", "volume", label="N"), DEASSIGN)
+    module.__dict__["PROPOSAL"] = Proposal(
+        summary="an irqfd with a volume",
+        ioctls={"irqfd": Ioctl("kvm_irqfd", (*IRQFD_FIELDS, ("volume", "u32")), words)},
+        caps={"KVM_CAP_LOUD": (84, 7)},
+        objects={"loudspeakers": List},
+        reserved_sources=0b110,
+    )
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(PROPOSALS, "loud", "loud")
+
+    machine = Machine(Profile(api="loud"))
+    assert machine.memory.objects["loudspeakers"].load("items") == ()
+    assert machine.kvm_request_irq_source_id() == 3
+    assert check_extension(machine.profile, "84") == ("KVM_CAP_LOUD", 7)
+    assert machine.irqfd(machine.eventfd(), 11, flags=2) == -EINVAL
+    scope = Scope(api="loud")
+    command = parse_line("eventfd a; irqfd a gsi=11 volume=11", scope)[1]
+    structure = ioctls_of("loud")["irqfd"].structure(command.args)
+    assert structure == {"fd": "a", "gsi": 11, "flags": 0, "volume": 11}
+    with pytest.raises(LanguageError, match="api loud has no 'level'"):
+        parse_line("irqfd a gsi=11 level", scope)
+    with pytest.raises(LanguageError, match="api loud has no 'eoifd'"):
+        parse_line("eoifd a gsi=11", scope)
