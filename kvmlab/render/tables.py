@@ -82,7 +82,7 @@ def irqfd_rows(snapshot: Snapshot) -> list[Row]:
 
 
 def eoifd_rows(snapshot: Snapshot) -> list[Row]:
-    """Return the eoifds: state and what each is bound to."""
+    """Return the eoifds: state and what each is bound to; then those whose event waits."""
     if snapshot.eoifds is None:
         return hidden("eoifds")
     rows = [
@@ -93,11 +93,13 @@ def eoifd_rows(snapshot: Snapshot) -> list[Row]:
             "level" if eoifd.level else "edge",
             _number(eoifd.source),
             _number(eoifd.key),
-            "the unmask" if eoifd.waits else "-",
         )
         for eoifd in snapshot.eoifds
     ]
-    return table(("eoifd", "state", "gsi", "kind", "source", "key", "waits for"), rows)
+    waiting = [
+        line(f"{eoifd.name}: its event waits for the unmask") for eoifd in snapshot.eoifds if eoifd.waits
+    ]
+    return [*table(("eoifd", "state", "gsi", "kind", "source", "key"), rows), *waiting]
 
 
 def ioeventfd_rows(snapshot: Snapshot) -> list[Row]:

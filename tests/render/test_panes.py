@@ -198,7 +198,7 @@ def test_what_kvm_hides_is_left_out_of_the_last_line() -> None:
         ("sources", "used 0,1,2; 61 free"),
         ("eventfds", "trigger  trigger=3  7      semaphore  2     irqfd"),
         ("irqfds", "trigger  active  11   level  2       5    -"),
-        ("eoifds", "unmask  shutting-down  -    level  2       5    -"),
+        ("eoifds", "unmask  shutting-down  -    level  2       5"),
         ("ioeventfds", "kick       active  pio  0xc050   2       any"),
         ("routes", "24   msi     address 0xfee00000 data 0x41"),
         ("contexts", "user     blocked  close(a)  wqh    mutex_lock: irqfds.lock is held"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from kvmlab.render.cells import line
+from kvmlab.render.tables import eoifd_rows
 from tests.engine.proposals.wiring import serve, told, wired
 
 DESIGNS = pytest.mark.parametrize("api", ["eoifd-v4", "eoifd-v5", "eoifd-v7"])
@@ -18,6 +20,7 @@ def test_a_threaded_handler_gets_one_interrupt(api: str, kernel: str) -> None:
     assert (told(lab), lab.fact("ioapic", 11, "line")) == (0, 0)
     (eoifd,) = lab.snapshot().eoifds or ()
     assert eoifd.waits
+    assert eoifd_rows(lab.snapshot())[-1] == line("unmask: its event waits for the unmask")
     lab.say("ioapic 11 unmasked")
     assert told(lab) == 1
     assert lab.one("take").ret == "none"
