@@ -60,27 +60,42 @@ class Session:
 
     def execute(self, command: Command) -> Result:
         """Perform a command to its end; as :meth:`slices`."""
-        return drained(self.slices(command))
+        try:
+            handled = self._handle(command)
+            result = handled if isinstance(handled, Result) else drained(handled)
+        except BaseException as wrong:
+            result = self._stopped(command, wrong)
+        return self._told(result)
 
     def slices(self, command: Command) -> Sliced[Result]:
         """Perform a command in slices, between which the machine can be looked at and not moved.
 
         Raises LanguageError for what is not here yet; nothing has run then.
         """
+        try:
+            result = yield from sliced(self._handle(command))
+        except BaseException as wrong:
+            result = self._stopped(command, wrong)
+        return self._told(result)
+
+    def _handle(self, command: Command) -> Result | Sliced[Result]:
         handler = self.handlers.get(command.verb, perform)
         spec = command.spec
         if handler is not perform or not (spec.ready and spec.unit):
             check_ready(command, self.handlers)
         self.version += 1
-        try:
-            result = yield from sliced(handler(self, command))
-        except Refused as refused:
-            held = False if command.verb == "expect" else None
-            result = Result(command, why=str(refused), held=held)
-        except BaseException:
-            self.backend.rewind(self.backend.commit())
-            self._broken.clear()
-            raise
+        return handler(self, command)
+
+    def _stopped(self, command: Command, wrong: BaseException) -> Result:
+        """Return what a backend's refusal comes to; anything else leaves the machine as it was, and goes on."""
+        if isinstance(wrong, Refused):
+            return Result(command, why=str(wrong), held=False if command.verb == "expect" else None)
+        self.backend.rewind(self.backend.commit())
+        self._broken.clear()
+        raise wrong
+
+    def _told(self, result: Result) -> Result:
+        """Remember what was said, and whether it held."""
         if result.command.verb not in UNSAID:
             self.texts.append(result.command.text)
         if result.held is not None:
