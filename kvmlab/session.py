@@ -63,8 +63,11 @@ class Session:
         try:
             handled = self._handle(command)
             result = handled if isinstance(handled, Result) else drained(handled)
-        except BaseException as wrong:
-            result = self._stopped(command, wrong)
+        except Refused as refused:
+            result = _refused(command, refused)
+        except BaseException:
+            self._leave()
+            raise
         return self._told(result)
 
     def slices(self, command: Command) -> Sliced[Result]:
@@ -74,8 +77,11 @@ class Session:
         """
         try:
             result = yield from sliced(self._handle(command))
-        except BaseException as wrong:
-            result = self._stopped(command, wrong)
+        except Refused as refused:
+            result = _refused(command, refused)
+        except BaseException:
+            self._leave()
+            raise
         return self._told(result)
 
     def _handle(self, command: Command) -> Result | Sliced[Result]:
@@ -86,13 +92,10 @@ class Session:
         self.version += 1
         return handler(self, command)
 
-    def _stopped(self, command: Command, wrong: BaseException) -> Result:
-        """Return what a backend's refusal comes to; anything else leaves the machine as it was, and goes on."""
-        if isinstance(wrong, Refused):
-            return Result(command, why=str(wrong), held=False if command.verb == "expect" else None)
+    def _leave(self) -> None:
+        """Leave the machine as it was before the command that has failed."""
         self.backend.rewind(self.backend.commit())
         self._broken.clear()
-        raise wrong
 
     def _told(self, result: Result) -> Result:
         """Remember what was said, and whether it held."""
@@ -170,3 +173,8 @@ class Session:
         self._begin(profile or self._profile(command.args))
         self.texts.clear()
         return Result(command)
+
+
+def _refused(command: Command, refused: Refused) -> Result:
+    """Return what it comes to that a backend does not do a command."""
+    return Result(command, why=str(refused), held=False if command.verb == "expect" else None)
