@@ -274,7 +274,11 @@ class IoeventfdSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class DeviceSnapshot:
-    """One scripted device: its kind ("vfio", "emulated", "virtio"), its GSI, and its counters."""
+    """One scripted device: its kind ("vfio", "emulated", "virtio"), its GSI, and its counters.
+
+    ``latency`` is how many events its last service took. ``masked`` and ``accelerated`` (the kernel
+    injects, and not the VMM) are of one that is assigned.
+    """
 
     KEY: ClassVar[tuple[str, ...]] = ("name",)
     name: str
@@ -286,6 +290,9 @@ class DeviceSnapshot:
     wakeups: int = 0
     spurious: int = 0
     polls: int = 0
+    latency: int = 0
+    masked: bool = False
+    accelerated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

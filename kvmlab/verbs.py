@@ -55,7 +55,13 @@ def _handler(session: Session, command: Command) -> Result:
     return session.unit(command, lambda: session.backend.handler(args["vcpu"], args["vector"], text, calls))
 
 
-_OPERANDS = {"mask": ("pin",), "unmask": ("pin",), "wake": ("thread",)}
+_OPERANDS = {
+    "mask": ("pin",),
+    "unmask": ("pin",),
+    "wake": ("thread",),
+    "service": ("name",),
+    "lower": ("name",),
+}
 
 
 def _operands(name: str, values: list[Any]) -> dict[str, Any]:

@@ -95,6 +95,10 @@ def _mask(bits: int) -> Callable[[Args], tuple[Any, ...]]:
     return lambda args: (args["vcpu"], args["pin"], ((MASK, bits),), None)
 
 
+def _emulated(kind: str) -> Callable[[Args], tuple[Any, ...]]:
+    return lambda args: (kind, args["name"], args["gsi"], bool(args.get("eoi-aware")))
+
+
 @dataclass(frozen=True, slots=True)
 class Verb:
     """How a verb is performed: the path, its arguments from the command's, and by whom."""
@@ -102,10 +106,12 @@ class Verb:
     path: str
     arguments: Callable[[Args], tuple[Any, ...]]
     guest: bool = False
+    device: bool = False
 
     def call(self, args: Args) -> tuple[str, Call]:
-        """Return the context that makes the call ("user" or a vCPU) and the call."""
-        return vcpu(args["vcpu"]) if self.guest else "user", (self.path, self.arguments(args))
+        """Return the context that makes the call ("user", a vCPU or a device) and the call."""
+        by = vcpu(args["vcpu"]) if self.guest else args["name"] if self.device else "user"
+        return by, (self.path, self.arguments(args))
 
 
 VERBS: dict[str, Verb] = {
@@ -140,6 +146,14 @@ VERBS: dict[str, Verb] = {
     "mask": Verb("guest_ioapic", _mask(MASK), guest=True),
     "unmask": Verb("guest_ioapic", _mask(0), guest=True),
     "wake": Verb("guest_wake", _fields("vcpu", "thread"), guest=True),
+    "service": Verb("device_service", _fields("vcpu", "name"), guest=True),
+    "device vfio": Verb("device_vfio", lambda args: (args["name"], args["gsi"], args.get("fail", ""))),
+    "device emulated": Verb("device_emulated", _emulated("emulated")),
+    "device virtio": Verb("device_emulated", _emulated("virtio")),
+    "raise": Verb("device_raise", _fields("name"), device=True),
+    "lower": Verb("device_lower", _fields("name"), device=True),
+    "move": Verb("device_move", _fields("name", "gsi")),
+    "unplug": Verb("device_unplug", _fields("name")),
 }
 """Every verb that is a call, and every action of a handler."""
 
@@ -185,6 +199,8 @@ class Model:
 
     def _submit(self, name: str, call: Call, *, status: bool = False) -> Answer:
         contexts = self.machine.contexts
+        if not contexts.knows(name):
+            raise Refused(f"no device is called {name} at this moment")
         context = contexts.get(contexts.prompt if name == "user" else name)
         if context.at is not None or context.stopped:
             self._refuse(context)
@@ -225,10 +241,12 @@ class Model:
         made = [VERBS[verb].call(args) for verb, args in calls]
         owners = {owner for owner, _call in made}
         if len(owners) > 1:
-            raise Refused("an actor is one thread or one vCPU: " + ", ".join(sorted(owners)))
+            raise Refused("an actor is one thread, one vCPU or one device: " + ", ".join(sorted(owners)))
         contexts = self.machine.contexts
         owner, program = made[0][0], tuple(call for _owner, call in made)
         for known in (name, owner):
+            if known == owner and not contexts.knows(owner):
+                raise Refused(f"no device is called {owner} at this moment")
             if known != "user" and contexts.knows(known):
                 context = contexts.get(known)
                 if context.at is not None or context.stopped or (context.calls and known == owner):

@@ -21,12 +21,14 @@ from kvmlab.engine.kernel.locks import LOCKS
 from kvmlab.engine.kernel.path import describe
 from kvmlab.engine.kernel.workqueue import QUEUES
 from kvmlab.engine.machine import Machine
+from kvmlab.engine.world.devices import DEVICES
 from kvmlab.engine.world.guest import GUEST, vcpu
 from kvmlab.engine.world.userspace import USERSPACE
 from kvmlab.engine.world.vm import VM
 from kvmlab.snapshot import (
     ContextSnapshot,
     CountersSnapshot,
+    DeviceSnapshot,
     EoifdSnapshot,
     EventfdSnapshot,
     IoapicSnapshot,
@@ -44,6 +46,10 @@ from kvmlab.snapshot import (
     SourcesSnapshot,
     VcpuSnapshot,
     WorkqueueSnapshot,
+)
+
+_OF_EVERY_DEVICE = (
+    *("name", "gsi", "asserted", "raised", "serviced", "wakeups", "spurious", "polls", "latency"),
 )
 
 
@@ -76,7 +82,7 @@ def observe(machine: Machine, last: LastSnapshot | None = None) -> Snapshot:
         eoifds=view.eoifds(),
         ioeventfds=view.ioeventfds(),
         keys=tuple(view.user.keys.items()),
-        devices=(),
+        devices=view.devices(),
         contexts=tuple(view.context(context) for context in machine.contexts.all()),
         workqueues=view.workqueues(),
         counters=view.counters(),
@@ -338,6 +344,19 @@ class _View:
             for handle, obj in self._alive("ioeventfd")
         )
 
+    def devices(self) -> tuple[DeviceSnapshot, ...]:
+        return tuple(
+            DeviceSnapshot(
+                kind=device.KIND,
+                masked=getattr(device, "masked", False),
+                accelerated=getattr(device, "accelerated", False),
+                **{name: getattr(device, name) for name in _OF_EVERY_DEVICE},
+            )
+            for device in (
+                self.objects[handle] for handle in self.objects[DEVICES].handles.values() if handle
+            )
+        )
+
     # -- who runs -----------------------------------------------------------------------------
 
     def context(self, context: Context) -> ContextSnapshot:
@@ -376,6 +395,7 @@ class _View:
                 "{}({})".format(*self.objects[queue].running) if self.objects[queue].running else "",
             )
             for worker, queue in QUEUES.items()
+            if self.machine.contexts.knows(worker)
         )
 
     def counters(self) -> CountersSnapshot:

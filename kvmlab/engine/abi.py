@@ -45,7 +45,7 @@ class Fault(int):
 EPERM, ENOENT, EINTR, EAGAIN = _errno.EPERM, _errno.ENOENT, _errno.EINTR, _errno.EAGAIN
 EBADF, ENOMEM, EFAULT, EBUSY = _errno.EBADF, _errno.ENOMEM, _errno.EFAULT, _errno.EBUSY
 EEXIST, EINVAL, EMFILE, ENOSPC = _errno.EEXIST, _errno.EINVAL, _errno.EMFILE, _errno.ENOSPC
-ENXIO, ENOSYS, ENOTTY = _errno.ENXIO, _errno.ENOSYS, _errno.ENOTTY
+ENXIO, ENOSYS, ENOTTY, ENODEV = _errno.ENXIO, _errno.ENOSYS, _errno.ENOTTY, _errno.ENODEV
 
 U64_MAX = 2**64 - 1
 

@@ -30,13 +30,15 @@ from kvmlab.engine.kernel.continuation import Call, Place
 from kvmlab.engine.kernel.locks import LOCKS, Lockdep, Locks
 from kvmlab.engine.kernel.memory import Memory, State
 from kvmlab.engine.kernel.rcu import IRQ_SRCU, RCU, SRCU, Rcu
-from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
+from kvmlab.engine.kernel.workqueue import QUEUES, WORKERS, Workqueue
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.tracepoint import FULL, Trace
 from kvmlab.engine.world.bus import CHIP_RANGES
+from kvmlab.engine.world.devices import DEVICES, Devices
 from kvmlab.engine.world.firmware import FIRMWARE, RUNNABLE
 from kvmlab.engine.world.guest import GUEST, Guest, Vcpu, lapic, vcpu
 from kvmlab.engine.world.userspace import USERSPACE, Userspace
+from kvmlab.engine.world.vfio_pci import device_vfio
 from kvmlab.engine.world.vm import VM, Vm
 
 APIC_EOI, APIC_SPIV = 0xFEE000B0, 0xFEE000F0
@@ -62,7 +64,7 @@ class Machine:
         self.trace = Trace()
         locks = self.memory.place(LOCKS, Locks(self.memory.place("lockdep", Lockdep())))
         self.contexts = self.memory.place(CONTEXTS, Contexts(profile, locks))
-        for name in ("user", *map(vcpu, range(profile.vcpus)), *QUEUES):
+        for name in ("user", *map(vcpu, range(profile.vcpus)), *WORKERS):
             self.contexts.add(name)
         self._build_kernel()
         if profile.has("irqchip"):
@@ -109,6 +111,7 @@ class Machine:
             chip = self.lapics[number] if self.profile.has("irqchip") else None
             self.vcpus.append(place(vcpu(number), Vcpu(self.vm, chip)))
         place(USERSPACE, Userspace(DEFAULT_ROUTING if self.profile.has("irqchip") else ()))
+        place(DEVICES, Devices())
 
     def _create_irqchip(self) -> None:
         """KVM_CREATE_IRQCHIP and the vCPUs' LAPICs; the default routing table."""
@@ -296,6 +299,24 @@ class Machine:
     def release(self) -> int:
         """Close the VM's descriptor and its vCPUs': 0 or -EBADF."""
         return self._status("user", "close_vm")
+
+    # -- devices -----------------------------------------------------------------------------
+
+    def device_vfio(self, name: str, gsi: int, fail: str = "") -> int:
+        """Assign a device and wire its INTx to a GSI: 0, -EEXIST or -EMFILE."""
+        return self._status("user", device_vfio.__name__, name, gsi, fail)
+
+    def device_emulated(self, name: str, gsi: int, kind: str = "emulated", eoi_aware: bool = False) -> int:
+        """Make an emulated device, or one of kind "virtio": 0 or -EEXIST."""
+        return self._status("user", "device_emulated", kind, name, gsi, eoi_aware)
+
+    def device_raise(self, name: str) -> int:
+        """A device asks for service: 0 or -ENODEV."""
+        return self._status(name, "device_raise", name)
+
+    def device_service(self, name: str, number: int = 0) -> int:
+        """A vCPU serves a device: how many requests it found, or -ENODEV."""
+        return self._status(vcpu(number), "device_service", number, name)
 
     # -- inside the kernel -------------------------------------------------------------------
 

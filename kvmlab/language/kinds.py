@@ -210,6 +210,11 @@ _EVENTFD = _known("eventfd", "eventfd")
 _CONTEXT_TAKEN: Words = lambda scope: {  # noqa: E731 - one expression, used as a value
     name: "a context of every machine" for name in scope.names("context") if name not in scope.names("actor")
 }
+_DEVICE_TAKEN: Words = lambda scope: {  # noqa: E731 - one expression, used as a value
+    name: text or "an actor"
+    for name, text in scope.names("context").items()
+    if name not in scope.names("device")
+}
 _U32, _S32 = number(0, (1 << 32) - 1, "a 32-bit number"), number(-(1 << 31), (1 << 31) - 1, "a signed number")
 _FD_NUMBER = number(-(1 << 31), (1 << 32) - 1, "a descriptor's number")
 
@@ -245,8 +250,12 @@ KINDS: dict[str, Kind] = {
     "device": _known("device", "device"),
     "context": _known("context", "context"),
     "new-eventfd": _new("eventfd", ("eventfd", "")),
-    "new-device": _new("device", ("device", "")),
-    "new-vfio": _new("device", ("device", ""), ("eventfd", "-trigger"), ("eventfd", "-unmask")),
+    "new-device": _new("device", ("device", ""), taken=_DEVICE_TAKEN),
+    "new-vfio": _new("device", ("device", ""), ("eventfd", "-trigger"), ("eventfd", "-unmask"),
+                     taken=_DEVICE_TAKEN),
+    "set-up-step": choice("step of the set-up", {
+        "eventfd": "making the unmask eventfd", "irqfd": "KVM_IRQFD",
+        "eoifd": "the proposal's second ioctl", "set-irqs": "giving VFIO the unmask eventfd"}),
     "new-actor": _new("actor", ("actor", ""), taken=_CONTEXT_TAKEN),
     "new-mark": _new("mark", ("mark", "")),
     "thread": _new("thread"),

@@ -17,10 +17,6 @@ def check_ready(command: Command, verbs: Container[str]) -> None:
     backend = command.args.get("backend") if command.verb == "machine" else None
     if backend and backend not in READY_BACKENDS:
         raise _not_yet(command, f"backend={backend}")
-    if command.verb == "handler":
-        for name, *_operands in command.args["actions"]:
-            if name in ("lower", "service"):
-                raise _not_yet(command, f"the action '{name}'")
     for inner in command.inner:
         check_ready(inner, verbs)
 

@@ -15,6 +15,12 @@ WORKERS = {
 }
 """Contexts that every machine has beside the prompt and the vCPUs."""
 
+DEVICE_WORKERS = {
+    "vfio-irqfd-cleanup": "the worker of VFIO's own cleanup queue",
+    "main-loop": "the VMM's main loop, which runs the handlers of devices",
+}
+"""Contexts that come with the first device."""
+
 
 class Scope:
     """The names known so far, and the machine that the last ``machine`` asked for.
@@ -41,6 +47,10 @@ class Scope:
         contexts = {"user": "the thread at the prompt"}
         contexts |= {f"vcpu{number}": f"vCPU {number}" for number in range(self.vcpus)}
         contexts |= WORKERS
+        if self._names["device"]:
+            contexts |= DEVICE_WORKERS | dict.fromkeys(
+                self._names["device"], "a device, and its host interrupt"
+            )
         contexts |= {name: text or "an actor" for name, text in self._names["actor"].items()}
         return contexts
 

@@ -55,9 +55,9 @@ class CommandSpec(NamedTuple):
     """One command. ``verb`` is its canonical name, of two words where the first has several forms.
 
     ``context`` is who performs it: "user" (a syscall or ioctl of the prompt or an actor),
-    "guest" (a vCPU) or "lab" (nobody in the machine). ``unit`` tells whether it may change
-    the machine and so is one unit of history; ``ready`` is False for one that parses but
-    cannot be executed yet. ``ioctl`` names the ioctl whose words, by the api in force,
+    "guest" (a vCPU), "device" (a device) or "lab" (nobody in the machine). ``unit`` tells whether
+    it may change the machine and so is one unit of history; ``ready`` is False for one that parses
+    but cannot be executed yet. ``ioctl`` names the ioctl whose words, by the api in force,
     are further parameters. ``form`` is "words" or a name in ``parse.FORMS``.
     """
 

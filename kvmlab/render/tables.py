@@ -7,7 +7,7 @@ style only repeats it.
 from __future__ import annotations
 
 from kvmlab.render.cells import Cell, Part, Row, hidden, line, table
-from kvmlab.snapshot import ContextSnapshot, IrqfdSnapshot, RouteSnapshot, Snapshot
+from kvmlab.snapshot import ContextSnapshot, DeviceSnapshot, IrqfdSnapshot, RouteSnapshot, Snapshot
 
 STATES = {
     "active": "ok",
@@ -163,11 +163,22 @@ def device_rows(snapshot: Snapshot) -> list[Row]:
             str(device.gsi),
             Cell("A", "irq-asserted") if device.asserted else Cell("."),
             *map(str, (device.raised, device.serviced, device.wakeups, device.spurious, device.polls)),
+            str(device.latency),
+            _injector(device),
         )
         for device in snapshot.devices
     ]
-    header = ("device", "kind", "gsi", "line", "raised", "serviced", "wakeups", "spurious", "polls")
+    header = (
+        *("device", "kind", "gsi", "line", "raised", "serviced", "wakeups", "spurious", "polls", "latency"),
+        "injected by",
+    )
     return table(header, rows)
+
+
+def _injector(device: DeviceSnapshot) -> Cell:
+    """Return who raises a device's GSI; of an assigned one also whether VFIO has it masked."""
+    by = "irqfd" if device.accelerated else "vmm"
+    return Cell(f"{by}, masked" if device.masked else by, "irq-pending" if device.masked else "")
 
 
 def report_rows(snapshot: Snapshot) -> list[Row]:

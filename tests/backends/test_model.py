@@ -49,7 +49,7 @@ def test_every_call_of_the_language_is_a_verb() -> None:
     calls = {
         spec.ioctl or verb for verb, spec in COMMANDS.items() if spec.is_call and spec.unit and spec.ready
     }
-    actions = set(ACTIONS) - {"lower", "service"}
+    actions = set(ACTIONS)
     assert sorted(calls - {"handler"} - set(VERBS)) == []
     assert sorted(actions - set(VERBS)) == []
 
@@ -127,7 +127,7 @@ def test_a_second_call_of_a_context_is_refused(model: Model) -> None:
 
 def test_an_actor_is_one_thread_or_one_vcpu(model: Model) -> None:
     """Calls of the process and of a guest do not mix."""
-    with pytest.raises(Refused, match="an actor is one thread or one vCPU: user, vcpu1"):
+    with pytest.raises(Refused, match="an actor is one thread, one vCPU or one device: user, vcpu1"):
         model.actor("x", [("read", {"name": "a"}), ("take", {"vcpu": 1})])
     with pytest.raises(Refused):
         model.actor("x", [("take", {"vcpu": 0}), ("take", {"vcpu": 1})])

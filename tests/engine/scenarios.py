@@ -223,6 +223,41 @@ SCENARIOS: dict[str, Scenario] = {
             ("user", ("vcpu_set_handler", (0, 0x41, "eoi", (("mmio_write", (0, 0xFEE000B0, 4, 0)),)))),
         ),
     ),
+    "an assigned device comes, interrupts and goes": Scenario(
+        ("machine", "ioapic 11 vector=0x41 level unmasked"),
+        (
+            "actor vmm: device vfio nic gsi=11; unplug nic",
+            "actor cpu: take; service nic; eoi",
+        ),
+    ),
+    "the set-up of an assigned device fails": Scenario(
+        ("machine",), ("actor vmm: device vfio nic gsi=11 fail=eoifd; move nic gsi=10",)
+    ),
+    "an assigned device is served while it moves": Scenario(
+        ("machine", "ioapic 11 vector=0x41 level unmasked; device vfio nic gsi=11; raise nic; take"),
+        ("raise nic", "actor vmm: move nic gsi=10", "actor cpu: eoi; service nic; eoi"),
+    ),
+    "an assigned device on the slow path": Scenario(
+        ("machine", "ioapic 11 vector=0x41 level unmasked; device vfio nic gsi=11 fail=set-irqs"),
+        ("raise nic", "actor cpu: take; service nic; eoi; take; eoi", "actor vmm: close nic-unmask"),
+    ),
+    "the unmask eventfd of an assigned device closes": Scenario(
+        ("machine", "device vfio nic gsi=11; raise nic"),
+        ("lower nic", "actor vmm: write nic-unmask; close nic-unmask; close nic-trigger"),
+    ),
+    "emulated devices share a line": Scenario(
+        (
+            "machine",
+            "ioapic 11 vector=0x41 level unmasked",
+            "device virtio disk gsi=11; device emulated uart gsi=11 eoi-aware",
+        ),
+        (
+            "raise disk",
+            "actor cpu: take; service disk; eoi",
+            "actor vmm: move uart gsi=10; unplug uart; device emulated uart gsi=11 eoi-aware",
+            ("user", ("device_raise", ("disk",))),
+        ),
+    ),
     "mask notifiers of the IOAPIC": Scenario(
         ("machine",),
         (

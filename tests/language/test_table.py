@@ -40,7 +40,7 @@ def test_the_table_names_what_exists() -> None:
     """Kinds, forms, contexts and ioctls that the table refers to are all declared."""
     for spec in COMMANDS.values():
         assert spec.form in FORMS
-        assert spec.context in ("user", "guest", "lab")
+        assert spec.context in ("user", "guest", "device", "lab")
         assert not spec.ioctl or any(spec.ioctl in ioctls for ioctls in map(ioctls_of, APIS))
         for api in APIS:
             grammar = grammar_of(spec.verb, api)

@@ -129,9 +129,10 @@ class Contexts(Object):
     def call(self, name: str, call: Call) -> Any:
         """Run a call, then let the workers drain. Its result, or the Place it came to."""
         result = self._drain(name, call)
-        events, cleanup = self.queues
-        if events.items or cleanup.items or events.running or cleanup.running:
-            self.run_workers()
+        for queue in self.queues:
+            if queue.items or queue.running:
+                self.run_workers()
+                break
         return result
 
     def run_workers(self) -> bool:
@@ -168,9 +169,11 @@ class Contexts(Object):
     def _drain(self, name: str, call: Call) -> Any:
         """Run a call to its end: straight on where nothing can be in its way, else op by op."""
         self.drained += 1
-        events, cleanup = self.queues
-        if self.drained < WARM_UP or self.locks.busy() or events.running or cleanup.running:
+        if self.drained < WARM_UP or self.locks.busy():
             return self._drain_ops(name, call)
+        for queue in self.queues:
+            if queue.running:
+                return self._drain_ops(name, call)
         memory = self.memory
         caller, memory.current = memory.current, name
         try:

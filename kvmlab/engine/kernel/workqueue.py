@@ -1,4 +1,4 @@
-"""Work queues: the system queue and the single-threaded kvm-irqfd-cleanup, one worker each.
+"""Work queues: the system queue and the single-threaded ones, one worker each.
 
 A work item is ``(function, subject)``: the path that runs it and the handle of its object.
 An item that waits is queued once (kernel/workqueue.c: queue_work). Flushing a queue puts a
@@ -18,11 +18,22 @@ EVENTS = "events"
 IRQFD_CLEANUP = "irqfd-cleanup"
 """irqfd_cleanup_wq, created single-threaded in virt/kvm/eventfd.c: irqfd_module_init."""
 
-QUEUES = {EVENTS: "wq-events", IRQFD_CLEANUP: "wq-irqfd-cleanup"}
+VFIO_CLEANUP = "vfio-irqfd-cleanup"
+"""vfio_irqfd_cleanup_wq of drivers/vfio/pci/vfio_pci_intrs.c, single-threaded too."""
+
+MAIN_LOOP = "main-loop"
+"""The VMM's main loop: a thread of userspace that runs a handler for each event, one by one."""
+
+WORKERS = (EVENTS, IRQFD_CLEANUP)
+"""The workers of every machine; the others come with its first device."""
+
+QUEUES = {name: f"wq-{name}" for name in (*WORKERS, VFIO_CLEANUP, MAIN_LOOP)}
 """Handle of each queue, by the name of the context that works on it."""
 
 SYSTEM_WQ = QUEUES[EVENTS]
 IRQFD_CLEANUP_WQ = QUEUES[IRQFD_CLEANUP]
+VFIO_CLEANUP_WQ = QUEUES[VFIO_CLEANUP]
+MAIN_LOOP_WQ = QUEUES[MAIN_LOOP]
 
 Work = tuple[str, str]
 BARRIER = "barrier"

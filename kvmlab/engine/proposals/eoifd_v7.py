@@ -9,7 +9,14 @@ a notifier of freed memory behind: a flaw of this reading, not known of v7.
 
 from __future__ import annotations
 
-from kvmlab.engine.abi import ENOENT, KVM_EOIFD_FLAG_DEASSIGN, Errno
+from kvmlab.engine.abi import (
+    ENOENT,
+    KVM_EOIFD_FLAG_DEASSIGN,
+    KVM_EOIFD_FLAG_LEVEL_IRQFD,
+    KVM_IRQFD_FLAG_DEASSIGN,
+    KVM_IRQFD_FLAG_LEVEL,
+    Errno,
+)
 from kvmlab.engine.chips.irq_source import irq_source_get_from_key, irq_source_put
 from kvmlab.engine.chips.routing import kvm_set_irq
 from kvmlab.engine.fds.eventfd import Eventfd, eventfd_ctx_put, eventfd_signal
@@ -21,6 +28,7 @@ from kvmlab.engine.kernel.workqueue import IRQFD_CLEANUP_WQ, flush_workqueue
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.proposal import DEASSIGN, NAME, Ioctl, Proposal, Word
 from kvmlab.engine.proposals.ack_on_unmask import eoifd_signal
+from kvmlab.engine.proposals.consumer import GSI, TRIGGER, UNMASK, Step, in_two_ioctls
 from kvmlab.engine.proposals.eoifd import (
     BOUND,
     EOIFDS,
@@ -166,3 +174,14 @@ PROPOSAL = Proposal(
     eoifds="eoifd",
 )
 """v7, the patch of the thread."""
+
+CONSUMER = in_two_ioctls(
+    Step(
+        "irqfd",
+        ("user_irqfd", (TRIGGER, GSI, KVM_IRQFD_FLAG_LEVEL)),
+        ("user_irqfd", (TRIGGER, GSI, KVM_IRQFD_FLAG_LEVEL | KVM_IRQFD_FLAG_DEASSIGN)),
+    ),
+    eoifd=("user_eoifd", (UNMASK, KVM_EOIFD_FLAG_LEVEL_IRQFD, TRIGGER)),
+    eoifd_undo=("user_eoifd", (UNMASK, KVM_EOIFD_FLAG_LEVEL_IRQFD | KVM_EOIFD_FLAG_DEASSIGN, TRIGGER)),
+)
+"""The order of the v4 consumer, with the key in place of the irqfd's descriptor (inferred)."""

@@ -13,7 +13,7 @@ ACTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "mask": (("pin",), "mask a pin of the IOAPIC"),
     "unmask": (("pin",), "unmask a pin of the IOAPIC"),
     "lower": (("device",), "make a device lower its line"),
-    "service": (("device",), "do the work a device asked for"),
+    "service": (("device",), "do the work a device asked for, which lowers its line"),
     "wake": (("thread",), "wake a thread of the guest"),
 }
 """What a handler can do: the kinds of the words each action takes, and what it does."""
@@ -113,6 +113,10 @@ ACTS = (
 )  # fmt: skip
 
 
+_DEVICE = place("name", "device", "the device", "NAME")
+_MOVED = key("gsi", "gsi", "the GSI of its line", "N", required=True)
+
+
 def _device(kind: str, name_kind: str, summary: str, detail: str, *more: Parameter) -> CommandSpec:
     return CommandSpec(
         f"device {kind}",
@@ -120,31 +124,57 @@ def _device(kind: str, name_kind: str, summary: str, detail: str, *more: Paramet
         summary,
         (
             place("name", name_kind, "what to call it", "NAME"),
-            key("gsi", "gsi", "the GSI of its line", "N", required=True),
+            _MOVED,
             *more,
         ),
         detail,
         (f"device {kind} nic gsi=11",),
-        ready=False,
+        context="user",
     )
 
 
 DEVICE = (
     _device(
         "vfio", "new-vfio", "a device assigned by VFIO, with INTx",
-        "Has eventfds NAME-trigger and NAME-unmask and wires itself with the api in force.",
+        "VFIO masks it when it interrupts and signals NAME-trigger; NAME-unmask, or an ioctl, unmasks it, and"
+        " a pin that is still asserted signals again. The VMM wires both to KVM with the api in force, in the"
+        " order of QEMU. fail= makes one step of that fail: the VMM undoes what was done, and goes on by"
+        " itself through its main loop.",
+        key("fail", "set-up-step", "the step that fails", "STEP"),
     ),
     _device(
-        "emulated", "new-device", "a device that the VMM emulates", "Drives its line as source 0.",
+        "emulated", "new-device", "a device that the VMM emulates",
+        "Drives its line as source 0, with KVM_IRQ_LINE. One that is eoi-aware is woken at each EOI of its"
+        " GSI.",
         flag("eoi-aware", "it is told of EOIs"),
     ),
-    _device("virtio", "new-device", "a virtio-like device", "Signals through an irqfd."),
-    CommandSpec(
-        "raise", DEVICES, "make a device ask for service", (place("name", "device", "the device", "NAME"),),
-        examples=("raise nic",), ready=False,
+    _device(
+        "virtio", "new-device", "a virtio device with INTx",
+        "Drives its line as source 0. Every raise is one buffer used, and one service takes them all.",
     ),
     CommandSpec(
-        "lower", DEVICES, "make a device withdraw", (place("name", "device", "the device", "NAME"),),
-        examples=("lower nic",), ready=False,
+        "raise", DEVICES, "make a device ask for service", (_DEVICE,),
+        "The device itself does it: in manual it is a context of its own.", ("raise nic",), context="device",
+    ),
+    CommandSpec(
+        "lower", DEVICES, "make a device withdraw what it asked for", (_DEVICE,),
+        examples=("lower nic",), context="device",
+    ),
+    CommandSpec(
+        "service", DEVICES, "have the guest's driver serve a device", (_DEVICE, _VCPU),
+        "The result is how many requests were waiting, 0 if it was called for nothing. The device lowers"
+        " its line.",
+        ("service nic",), context="guest",
+    ),
+    CommandSpec(
+        "move", DEVICES, "lead a device's line to another GSI, as a guest moves a PCI link",
+        (_DEVICE, _MOVED),
+        "An assigned device is taken out of the kernel and wired anew (vfio_update_irq of QEMU).",
+        ("move nic gsi=10",), context="user",
+    ),
+    CommandSpec(
+        "unplug", DEVICES, "take a device away", (_DEVICE,),
+        "An assigned device is torn down in the order of QEMU. Its counters go with it.",
+        ("unplug nic",), context="user",
     ),
 )  # fmt: skip

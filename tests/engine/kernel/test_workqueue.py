@@ -130,4 +130,4 @@ def test_workers_drain_in_auto() -> None:
     machine = Machine()
     assert run(machine, "queue events queue~irqfd-cleanup~make", "make") == "done"
     assert machine.memory.alive("eventfd") == ["eventfd#1", "eventfd#2"]
-    assert [machine.memory.objects[queue].load("items") for queue in QUEUES.values()] == [(), ()]
+    assert [machine.memory.objects[queue].load("items") for queue in QUEUES.values()] == [()] * 4
