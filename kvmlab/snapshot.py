@@ -274,11 +274,7 @@ class IoeventfdSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class DeviceSnapshot:
-    """One scripted device: its kind ("vfio", "emulated", "virtio"), its GSI, and its counters.
-
-    ``latency`` is how many events its last service took. ``masked`` and ``accelerated`` (the kernel
-    injects, and not the VMM) are of one that is assigned.
-    """
+    """One device: its kind ("vfio", "emulated", "virtio"), GSI and counters; ``latency`` is in events."""
 
     KEY: ClassVar[tuple[str, ...]] = ("name",)
     name: str

@@ -29,6 +29,11 @@ class Command:
     args: Mapping[str, Value] = field(default_factory=dict, compare=False, repr=False)
 
     @property
+    def lacking(self) -> bool:
+        """Whether it stands for one that the api in force lacks (only where a scope forgives that)."""
+        return not self.verb
+
+    @property
     def spec(self) -> CommandSpec:
         """The command's entry in the table."""
         return COMMANDS[self.verb]

@@ -66,6 +66,10 @@ class LanguageError(Exception):
         return f"{shown}\n{' ' * (len(before) + at - start)}^{expected}"
 
 
+class Lacking(LanguageError):
+    """Text that another api would understand: the one in force has no such command or word."""
+
+
 def printable(text: str) -> str:
     """Return text with tabs as spaces and everything else that a terminal does not show as "?"."""
     shown = text.replace("\t", " ")

@@ -157,6 +157,22 @@ def _switches(option: str) -> Kind:
     return Kind(read, _one_of(words), lambda _scope: words)
 
 
+def _several(what: str, words: Mapping[str, str], joint: str = "") -> Kind:
+    """Return the kind of lists of words, separated by commas; each may be several with ``joint`` between."""
+
+    def read(word: str, _scope: Scope) -> tuple[str, ...]:
+        at = 0
+        for item in re.split(f"[,{joint}]", word):
+            if item not in words:
+                error = unknown(what, item, words)
+                error.column = at
+                raise error
+            at += len(item) + 1
+        return tuple(dict.fromkeys(word.split(",")))
+
+    return Kind(read, f"one or several of {_one_of(words)}", lambda _scope: words)
+
+
 def _any_text(expected: str, words: Words = nothing) -> Kind:
     def read(word: str, _scope: Scope) -> str:
         if not word:
@@ -265,6 +281,10 @@ KINDS: dict[str, Kind] = {
     "fd": _number_or_name(_FD_NUMBER, _EVENTFD, "an eventfd, or a descriptor's number (-1 included)"),
     "kernel": choice("kernel", dict.fromkeys(KERNELS, "")),
     "api": choice("api", dict.fromkeys(APIS, "")),
+    "kernels": _several("kernel", dict.fromkeys(KERNELS, "")),
+    "apis": _several("api", dict.fromkeys(APIS, "")),
+    "switches": _several("switch", {name: f"{switch.option}={name}: {switch.text}"
+                                    for name, switch in SWITCHES.items()}, "+"),
     "backend": choice("backend", {"model": "the model", "kvm": "/dev/kvm", "both": "both, compared"}),
     "without": _switches("without"),
     "with": _switches("with"),

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from kvmlab.language.command import Command
 from kvmlab.language.commands import VERBS, Grammar, grammar_of
-from kvmlab.language.errors import LanguageError, clip, nearest
+from kvmlab.language.errors import Lacking, LanguageError, clip, nearest
 from kvmlab.language.expressions import parse_expression
 from kvmlab.language.facts import ERRNOS
 from kvmlab.language.handlers import read_actions
@@ -102,7 +102,12 @@ def _commands(line: _Line, start: int, end: int, admit: Admit | None = None) -> 
         if first:
             if _unquoted(first[0]) == "actor":
                 stop = _stop(_LINE, text, start, end)
-            yield _command(line, first.start(), stop, admit)
+            try:
+                yield _command(line, first.start(), stop, admit)
+            except Lacking:
+                if admit is not None or not line.scope.forgiving:
+                    raise
+                yield _lacking(line, first.start(), stop)
         if stop >= end or text[stop] == "#":
             return
         start = stop + 1
@@ -118,6 +123,15 @@ def _stop(pattern: re.Pattern[str], text: str, start: int, end: int) -> int:
 
 Admit = Callable[[CommandSpec, int], None]
 """Raises LanguageError for a command, by its column, that cannot stand inside another one."""
+
+
+def _lacking(line: _Line, start: int, end: int) -> Command:
+    """Return the command without a verb that stands for one which the api in force lacks."""
+    typed = line.text[start:end].rstrip()
+    head = _HEAD.match(typed.removeprefix("actor")) if typed.startswith("actor") else None
+    if head is not None:
+        line.scope.add("actor", head[1])
+    return Command("", text=typed, line=line.number, column=start + 1, file=line.file)
 
 
 def _command(line: _Line, start: int, end: int, admit: Admit | None = None) -> Command:

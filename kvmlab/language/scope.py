@@ -30,6 +30,9 @@ class Scope:
     the program: they fill in what a ``machine`` command leaves out.
     """
 
+    forgiving = False
+    """True for a scope in which a command that the api in force lacks is no wrong text."""
+
     def __init__(self, kernel: str = "", api: str = "") -> None:
         self._options = (kernel, api)
         self._names: dict[str, dict[str, str]] = {kind: {} for kind in NAMED}

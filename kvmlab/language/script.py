@@ -79,7 +79,7 @@ class _Script:
 
 
 def _check_place(command: Command, line: str) -> None:
-    if command.spec.interactive_only:
+    if not command.lacking and command.spec.interactive_only:
         raise _at(command, line, f"a script cannot {command.verb}: that is for the prompt")
 
 

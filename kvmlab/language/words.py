@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kvmlab.language.commands import Grammar
-from kvmlab.language.errors import LanguageError, clip, nearest
+from kvmlab.language.errors import Lacking, LanguageError, clip, nearest
 from kvmlab.language.ioctls import apis_with
 from kvmlab.language.kinds import KINDS
 from kvmlab.language.scope import Scope
@@ -182,6 +182,6 @@ class Words:
         return LanguageError(f"{self._spec.verb} needs {what}", column=end, expected=expected)
 
 
-def missing_in_api(api: str, what: str, apis: tuple[str, ...], column: int) -> LanguageError:
+def missing_in_api(api: str, what: str, apis: tuple[str, ...], column: int) -> Lacking:
     """Return the error for a word that other apis have and the one in force lacks."""
-    return LanguageError(f"api {api} has no {what}: it belongs to {', '.join(apis)}", column=column)
+    return Lacking(f"api {api} has no {what}: it belongs to {', '.join(apis)}", column=column)

@@ -146,8 +146,13 @@ def main_loop_wakeup(profile: Profile, device: str, flags: int) -> Path[None]:
 
 @path
 def vfio_intx_interrupt(profile: Profile, device: str) -> Path[None]:
-    """The main loop's handler: clear the trigger, note the interrupt, raise the line."""
-    name = yield (Device.load, device, "name")
+    """The main loop's handler: clear the trigger, note the interrupt, raise the line.
+
+    A handler that was taken away after the loop woke up is not called any more.
+    """
+    name, handler = yield (Vfio.load, device, "name", "handler")
+    if not handler:
+        return
     fd = yield (Userspace.fd, USERSPACE, f"{name}-trigger")
     count = yield from sys_read(profile, fd)
     if count > 0:

@@ -30,7 +30,20 @@ LOOKS = (
     ),
     _later("lints", "list what looks wrong"),
     _later("timeline", "show what happened in order"),
-    _later("compare", "compare the model with a real kernel"),
+    CommandSpec(
+        "compare", LOOKING, "run a script under several designs and show where they differ",
+        (
+            place("file", "path", "the script", "FILE"),
+            key("api", "apis", "the designs, each a column", "A,…"),
+            key("kernel", "kernels", "the kernels", "K,…"),
+            key("switch", "switches", "switches, each a column of its own; + joins several", "S,…"),
+        ),
+        "What the script's 'machine' says of kernel and api gives way to the column's. A command that a design"
+        " lacks is n/a there. Without api=, kernel= and switch= every design is a column. The session's own"
+        " machine is left alone.",
+        ("compare race.kvm", "compare race.kvm switch=pollhup,assign-flush"),
+        unit=False, ready=False, interactive_only=True,
+    ),
     CommandSpec(
         "export", LOOKING, "write what happened in another format",
         (place("format", "export-format", "the format", "FORMAT"), place("file", "path", "the file", "FILE")),

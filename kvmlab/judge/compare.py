@@ -1,0 +1,226 @@
+"""One script under several designs: what each of its commands came to, and the figures at its end.
+
+A design is a kernel, an api and switches. It takes the place of what the script's own `machine` says of
+them. A command that a design lacks is left out there and is no failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kvmlab.engine.profile import DEFAULT_APIS, DEFAULT_KERNEL, READY_APIS
+from kvmlab.engine.switches import SWITCHES
+from kvmlab.language.command import Command
+from kvmlab.language.parse import parse_line
+from kvmlab.language.ready import check_ready
+from kvmlab.language.scope import Scope
+from kvmlab.language.script import Read, parse_script
+from kvmlab.result import Handler, Result
+from kvmlab.session import Options, Session
+from kvmlab.snapshot import Snapshot
+
+NOT_APPLICABLE = "n/a"
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """One column: a kernel, an api, and the switches beside (names of SWITCHES)."""
+
+    kernel: str
+    api: str
+    switches: tuple[str, ...] = ()
+
+    def words(self, option: str) -> tuple[str, ...]:
+        """Return its switches of one option, "with" or "without"."""
+        return tuple(name for name in self.switches if SWITCHES[name].option == option)
+
+    def applied(self, command: Command) -> Command:
+        """Return `machine` with the design in place of what it says; another command as it is."""
+        if command.verb != "machine":
+            return command
+        args = dict(command.args) | {"kernel": self.kernel, "api": self.api}
+        for option in ("without", "with"):
+            args[option] = tuple(dict.fromkeys((*args.get(option, ()), *self.words(option))))
+        return replace(command, pairs=tuple(sorted(args.items())), args=args)
+
+
+def designs(
+    apis: Sequence[str] = (), kernels: Sequence[str] = (), switches: Sequence[str] = ()
+) -> tuple[Design, ...]:
+    """Return the columns asked for: each api on each kernel, then the first of them with each switch.
+
+    Nothing asked for is every api; a kernel without an api has the one that goes with it.
+    """
+    if not (apis or kernels or switches):
+        apis = READY_APIS
+    plain = tuple(
+        Design(kernel, api)
+        for kernel in kernels or (DEFAULT_KERNEL,)
+        for api in apis or (DEFAULT_APIS[kernel],)
+    )
+    return (*plain, *(replace(plain[0], switches=tuple(names.split("+"))) for names in switches))
+
+
+def label(design: Design, among: Sequence[Design]) -> str:
+    """Return what tells a design from the others: its api, its kernel where they differ, its switches."""
+    kernel = [design.kernel] if len({each.kernel for each in among}) > 1 else []
+    options = [f"{option}={','.join(names)}" for option in ("without", "with") if (names := design.words(option))]
+    return " ".join([*kernel, design.api, *options])
+
+
+class DesignScope(Scope):
+    """A scope in which a design is in force whatever `machine` asks for, and forgives what it lacks."""
+
+    forgiving = True
+
+    def __init__(self, design: Design) -> None:
+        super().__init__(design.kernel, design.api)
+
+    def renew(self, kernel: str = "", api: str = "", vcpus: int = 1) -> None:
+        """Begin a new machine of the design."""
+        super().renew("", "", vcpus)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one command came to under one design."""
+
+    ret: int | str | None
+    errno: str
+    held: bool | str | None
+
+    @property
+    def text(self) -> str:
+        """The result in words: "-1 EBUSY", "1 held", "not visible"."""
+        verdict = {True: "held", False: "FAILED", None: ""}.get(self.held, str(self.held))
+        return " ".join(str(part) for part in (self.ret, self.errno, verdict) if part not in (None, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One command and what it came to under each design; None where a design lacks it."""
+
+    line: int
+    text: str
+    cells: tuple[Said | None, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether the designs do not agree."""
+        return len(set(self.cells)) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A script's commands and final figures under each design.
+
+    ``figures`` are (what, one value for each design); a value is None where there is nothing to count.
+    """
+
+    labels: tuple[str, ...]
+    rows: tuple[Row, ...]
+    figures: tuple[tuple[str, tuple[int | None, ...]], ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether an expectation did not hold under some design."""
+        return any(cell is not None and cell.held is False for row in self.rows for cell in row.cells)
+
+    @property
+    def differing(self) -> tuple[Row, ...]:
+        """The commands on which the designs do not agree."""
+        return tuple(row for row in self.rows if row.differs)
+
+
+def compare(
+    text: str | bytes, file: str, read: Read, columns: Sequence[Design], handlers: Mapping[str, Handler]
+) -> Comparison:
+    """Run a script under each design. Raises LanguageError for wrong text; nothing has run then."""
+    runs = [Run(text, file, read, design, handlers) for design in columns]
+    said = [run.play() for run in runs]
+    rows = [
+        Row(command.line, command.text, tuple(each[number] for each in said))
+        for number, command in enumerate(runs[0].commands)
+    ]
+    counted = [figures(run.session.snapshot(), run.session.tally.failed) for run in runs]
+    names = dict.fromkeys(name for each in counted for name in each)
+    return Comparison(
+        tuple(label(design, columns) for design in columns),
+        tuple(rows),
+        tuple((name, tuple(each.get(name) for each in counted)) for name in names),
+    )
+
+
+class Run:
+    """A script parsed for one design, and the session it runs in."""
+
+    def __init__(
+        self, text: str | bytes, file: str, read: Read, design: Design, handlers: Mapping[str, Handler]
+    ) -> None:
+        self.session = Session(Options(design.kernel, design.api), handlers)
+        self.session.scope = DesignScope(design)
+        # The machine that a script without `machine` runs on has the design's switches too.
+        self._machine = design.applied(parse_line("machine", self.session.scope)[0])
+        parsed = parse_script(text, file, self.session.scope, read)
+        self.commands = [design.applied(command) for command in parsed]
+        for command in (self._machine, *self.commands):
+            if not command.lacking:
+                check_ready(command, self.session.handlers)
+
+    def play(self) -> list[Said | None]:
+        """Execute every command; return what each came to, None for one that the design lacks."""
+        self.session.execute(self._machine)
+        said: list[Said | None] = []
+        for command in self.commands:
+            result = None if command.lacking else self.session.execute(command)
+            said.append(None if result is None else _said(result))
+            if result is not None and result.ends:
+                break
+        return said + [None] * (len(self.commands) - len(said))
+
+
+def _said(result: Result) -> Said:
+    return Said(result.ret, result.errno, result.held)
+
+
+def figures(snapshot: Snapshot, failed: int) -> dict[str, int]:
+    """Return what is compared at the end of a script, by name."""
+    counted: dict[str, int] = {}
+    if snapshot.counters is not None:
+        counted["interrupts taken"] = sum(times for _vector, times in snapshot.counters.taken)
+    for device in snapshot.devices or ():
+        for name in ("wakeups", "spurious", "polls"):
+            count = getattr(device, name)
+            # Nobody is ever woken for most devices that the VMM emulates.
+            if count or device.kind == "vfio":
+                counted[f"{device.name}: {name}"] = count
+    if snapshot.sources is not None:
+        counted["source IDs left"] = len(snapshot.sources.free)
+    if snapshot.reports is not None:
+        counted["reports"] = len(snapshot.reports)
+    counted["expectations failed"] = failed
+    return counted
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison as plain data: every command, every figure, and which commands differ."""
+    return {
+        "designs": list(comparison.labels),
+        "commands": [
+            {
+                "line": row.line,
+                "text": row.text,
+                "differs": row.differs,
+                "cells": [
+                    NOT_APPLICABLE
+                    if cell is None
+                    else {"ret": cell.ret, "errno": cell.errno or None, "held": cell.held}
+                    for cell in row.cells
+                ],
+            }
+            for row in comparison.rows
+        ],
+        "figures": {name: list(values) for name, values in comparison.figures},
+    }

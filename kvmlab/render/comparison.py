@@ -1,0 +1,81 @@
+"""How comparisons look: a table with a column for each design, as cells and as Markdown.
+
+What the designs agree on is counted, not shown. Many designs are headed by letters, with a legend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from string import ascii_lowercase
+from typing import TYPE_CHECKING
+
+from kvmlab.judge.compare import NOT_APPLICABLE
+from kvmlab.render.cells import Cell, Part, Row, line, table
+
+if TYPE_CHECKING:
+    from kvmlab.judge.compare import Comparison, Said
+
+WIDE = 3
+"""As many designs are headed by their names."""
+
+LONGEST = 46
+"""Characters of a command in a table."""
+
+Table = list[tuple[str, tuple[Part, ...]]]
+"""Rows by what they are about, a part for each design."""
+
+
+def comparison_rows(comparison: Comparison) -> list[Row]:
+    """Return the commands that differ and every figure, with a column for each design."""
+    return matrix("", comparison.labels, _table(comparison), [_agreed(comparison)])
+
+
+def comparison_markdown(comparison: Comparison) -> list[str]:
+    """Return the same as a table in Markdown."""
+    return [*markdown("", comparison.labels, _table(comparison)), "", _agreed(comparison)]
+
+
+def matrix(corner: str, labels: Sequence[str], body: Table, notes: Iterable[str] = ()) -> list[Row]:
+    """Return a table with a row for each thing compared; many columns get letters and a legend."""
+    heads, legend = list(labels), []
+    if len(labels) > WIDE:
+        heads = list(ascii_lowercase[: len(labels)])
+        legend = [line(Cell(f"{head}  {name}", "muted")) for head, name in zip(heads, labels, strict=True)]
+    rows = table((corner, *heads), [(Cell(_short(what)), *parts) for what, parts in body])
+    return [*legend, *rows, *[line(Cell(note, "muted")) for note in notes]]
+
+
+def markdown(corner: str, labels: Sequence[str], body: Table) -> list[str]:
+    """Return a table in Markdown."""
+    rows = [(corner, *labels), *[(what, *map(_text, parts)) for what, parts in body]]
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return [lines[0], "|" + " --- |" * (len(labels) + 1), *lines[1:]]
+
+
+def _table(comparison: Comparison) -> Table:
+    rows: Table = [
+        (f"{row.line}: {row.text}", tuple(_cell(cell) for cell in row.cells)) for row in comparison.differing
+    ]
+    return rows + [
+        (name, tuple(str(value) if value is not None else Cell(NOT_APPLICABLE, "muted") for value in values))
+        for name, values in comparison.figures
+    ]
+
+
+def _cell(said: Said | None) -> Cell:
+    if said is None:
+        return Cell(NOT_APPLICABLE, "muted")
+    return Cell(said.text or "-", "error" if said.held is False else "")
+
+
+def _agreed(comparison: Comparison) -> str:
+    same = len(comparison.rows) - len(comparison.differing)
+    return f"{same} of {len(comparison.rows)} commands came to the same in all {len(comparison.labels)} designs"
+
+
+def _text(part: Part) -> str:
+    return part.text if isinstance(part, Cell) else part
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
