@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, TextIO
 from kvmlab.layouts import LAYOUT_NAMES
 
 if TYPE_CHECKING:
+    from kvmlab.language.command import Command
+    from kvmlab.result import Result
     from kvmlab.session import Session
 
 USAGE = 2
@@ -25,7 +27,6 @@ USAGE = 2
 
 LATER = {
     "labs": "course work",
-    "compare": "one script under several designs",
     "explore": "every schedule of a scenario",
     "diff": "the model against a real kernel",
     "record": "recordings of a real kernel",
@@ -40,7 +41,14 @@ def make_session(kernel: str = "", api: str = "") -> Session:
     from kvmlab.scripts import SCRIPTS
     from kvmlab.session import Options, Session
 
-    return Session(Options(kernel, api), {**LOOKING, **SCRIPTS})
+    return Session(Options(kernel, api), {**LOOKING, **SCRIPTS, "compare": _compare_verb})
+
+
+def _compare_verb(session: Session, command: Command) -> Result:
+    # What compares takes 20 ms to load, which only who compares pays.
+    from kvmlab.comparing import compare_verb
+
+    return compare_verb(session, command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -121,6 +129,15 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--json", action="store_true", help="one object a command")
     run.add_argument("--trace", action="store_true", help="show the tracepoints too")
     _machine_options(run)
+    compare = _program(programs, "compare", _compare, "run a script under several designs")
+    compare.add_argument("file", nargs="?", default="", metavar="FILE", help="a script")
+    compare.add_argument("--thread", action="store_true", help="the points argued in the thread instead")
+    for option, what in (("api", "designs"), ("kernel", "kernels"), ("switch", "switches, + joins several")):
+        text = f"{what}, each a column, separated by commas"
+        compare.add_argument(f"--{option}", default="", metavar=f"{option.upper()},…", help=text)
+    form = compare.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="everything as one object")
+    form.add_argument("--markdown", action="store_true", help="the table in Markdown")
     conform = _program(programs, "conform", _conform, "replay recorded behaviour and compare every field")
     conform.add_argument("files", nargs="+", metavar="FILE.jsonl")
     conform.add_argument("--json", action="store_true", help="one object a file")
@@ -198,6 +215,12 @@ def _run(options: argparse.Namespace) -> int:
     if options.text is not None:
         return run_text(make, options.text, as_json=options.json, trace=options.trace)
     return run_files(make, options.files, as_json=options.json, trace=options.trace)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from kvmlab.comparing import main as compare
+
+    return compare(make_session, options)
 
 
 def _conform(options: argparse.Namespace) -> int:

@@ -23,6 +23,9 @@ from kvmlab.snapshot import Snapshot
 
 NOT_APPLICABLE = "n/a"
 
+VERDICTS = {"True": "held", "False": "FAILED"}
+"""What became of an expectation, in a table; one that cannot be seen says so itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Design:
@@ -66,8 +69,9 @@ def designs(
 def label(design: Design, among: Sequence[Design]) -> str:
     """Return what tells a design from the others: its api, its kernel where they differ, its switches."""
     kernel = [design.kernel] if len({each.kernel for each in among}) > 1 else []
-    options = [f"{option}={','.join(names)}" for option in ("without", "with") if (names := design.words(option))]
-    return " ".join([*kernel, design.api, *options])
+    options = [(option, design.words(option)) for option in ("without", "with")]
+    words = [f"{option}={','.join(names)}" for option, names in options if names]
+    return " ".join([*kernel, design.api, *words])
 
 
 class DesignScope(Scope):
@@ -94,8 +98,8 @@ class Said:
     @property
     def text(self) -> str:
         """The result in words: "-1 EBUSY", "1 held", "not visible"."""
-        verdict = {True: "held", False: "FAILED", None: ""}.get(self.held, str(self.held))
-        return " ".join(str(part) for part in (self.ret, self.errno, verdict) if part not in (None, ""))
+        parts = [self.ret, self.errno or None, VERDICTS.get(str(self.held), self.held)]
+        return " ".join(str(part) for part in parts if part is not None)
 
 
 @dataclass(frozen=True, slots=True)

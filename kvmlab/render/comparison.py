@@ -69,8 +69,8 @@ def _cell(said: Said | None) -> Cell:
 
 
 def _agreed(comparison: Comparison) -> str:
-    same = len(comparison.rows) - len(comparison.differing)
-    return f"{same} of {len(comparison.rows)} commands came to the same in all {len(comparison.labels)} designs"
+    count, same = len(comparison.rows), len(comparison.rows) - len(comparison.differing)
+    return f"{same} of {count} commands came to the same under all {len(comparison.labels)} designs"
 
 
 def _text(part: Part) -> str:

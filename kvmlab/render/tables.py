@@ -153,32 +153,41 @@ def context_rows(snapshot: Snapshot) -> list[Row]:
 
 
 def device_rows(snapshot: Snapshot) -> list[Row]:
-    """Return the scripted devices with their counters."""
+    """Return the scripted devices with their counters.
+
+    An assigned one that is not in the kernel's hands is on the VMM's slow path; M is masked by VFIO.
+    """
     if snapshot.devices is None:
         return hidden("devices")
     rows: list[tuple[Part, ...]] = [
         (
             device.name,
-            device.kind,
+            f"{device.kind} (slow)" if device.kind == "vfio" and not device.accelerated else device.kind,
             str(device.gsi),
-            Cell("A", "irq-asserted") if device.asserted else Cell("."),
+            _line(device),
             *map(str, (device.raised, device.serviced, device.wakeups, device.spurious, device.polls)),
             str(device.latency),
-            _injector(device),
         )
         for device in snapshot.devices
     ]
     header = (
-        *("device", "kind", "gsi", "line", "raised", "serviced", "wakeups", "spurious", "polls", "latency"),
-        "injected by",
+        "device",
+        "kind",
+        "gsi",
+        "line",
+        "raised",
+        "serviced",
+        "wakeups",
+        "spurious",
+        "polls",
+        "latency",
     )
     return table(header, rows)
 
 
-def _injector(device: DeviceSnapshot) -> Cell:
-    """Return who raises a device's GSI; of an assigned one also whether VFIO has it masked."""
-    by = "irqfd" if device.accelerated else "vmm"
-    return Cell(f"{by}, masked" if device.masked else by, "irq-pending" if device.masked else "")
+def _line(device: DeviceSnapshot) -> Cell:
+    glyphs = "A" * device.asserted + "M" * device.masked
+    return Cell(glyphs or ".", "irq-asserted" if device.asserted else "")
 
 
 def report_rows(snapshot: Snapshot) -> list[Row]:

@@ -98,6 +98,21 @@ def _open_eventfd(here: Here) -> str:
     return "" if here.values["eventfd"] in names else "it is closed"
 
 
+def _device_is(asserted: bool) -> Refuses:
+    """Refuse where the device under the cursor does not ask for service, or (virtio aside) does already."""
+
+    def refuses(here: Here) -> str:
+        devices = {device.name: device for device in here.seen.snapshot.devices or ()}
+        device = devices.get(here.values["device"])
+        if device is None:
+            return "it is unplugged"
+        if asserted:
+            return "" if device.asserted else "it asks for nothing"
+        return "it asks for service already" if device.asserted and device.kind != "virtio" else ""
+
+    return refuses
+
+
 def _mode(mode: str) -> Refuses:
     return lambda here: "" if here.seen.snapshot.mode == mode else f"the machine is not in {mode}"
 
@@ -156,8 +171,9 @@ ACTIONS = (
     Action("read", "r", "read", "read {eventfd}", "eventfds", _open_eventfd),
     Action("poll", "p", "poll", "poll {eventfd}", "eventfds", _open_eventfd),
     Action("close", "x", "close", "close {eventfd}", "eventfds", _open_eventfd),
-    Action("raise", "a", "raise", "raise {device}", "devices"),
-    Action("lower", "d", "lower", "lower {device}", "devices"),
+    Action("raise", "a", "raise", "raise {device}", "devices", _device_is(asserted=False)),
+    Action("lower", "d", "lower", "lower {device}", "devices", _device_is(asserted=True)),
+    Action("serve", "s", "serve", "service {device} vcpu={vcpu}", "devices", _device_is(asserted=True)),
     Action("step", "s", "step", "step {context}", "contexts", _stands),
     Action("finish", "f", "finish", "finish {context}", "contexts", _stands),
     Action("manual", "m", "manual", "manual", "contexts", _mode("auto")),

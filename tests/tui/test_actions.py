@@ -99,6 +99,18 @@ def test_a_closed_eventfd_is_offered_nothing() -> None:
     assert not names(closed, "eventfds") & {"signal", "read", "poll", "close"}
 
 
+def test_a_device_is_offered_what_changes_it() -> None:
+    """One that asks for service can be served; only a queue takes another request."""
+    table = {"raise", "lower", "serve"}
+    assert names(session_after("device emulated nic gsi=5"), "devices") & table == {"raise"}
+    assert names(session_after("device emulated nic gsi=5; raise nic"), "devices") & table == {
+        "lower",
+        "serve",
+    }
+    assert names(session_after("device virtio nic gsi=5; raise nic"), "devices") & table == table
+    assert not names(session_after("device virtio nic gsi=5; unplug nic"), "devices") & table
+
+
 def test_an_action_says_why_it_does_nothing() -> None:
     """Each reason is a sentence about what is missing."""
     session = session_after()

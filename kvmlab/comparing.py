@@ -1,0 +1,153 @@
+"""`compare`: one script, or the points of the thread, under several designs; the program and the verb.
+
+Exit status as of `run`: 0 every expectation held under every design, 1 one did not, 2 wrong text.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+
+from kvmlab.judge.compare import Comparison, as_json, compare, designs, label
+from kvmlab.judge.thread import Staged, columns, read_point, stage
+from kvmlab.language.command import Command
+from kvmlab.language.errors import LanguageError
+from kvmlab.language.kinds import KINDS
+from kvmlab.language.scope import Scope
+from kvmlab.progress import progress
+from kvmlab.render.cells import Part, Row
+from kvmlab.render.comparison import comparison_markdown, comparison_rows, markdown, matrix
+from kvmlab.render.plain import plain_lines
+from kvmlab.resources import ResourceError, folder
+from kvmlab.result import Result
+from kvmlab.run import FAILED, HELD, WRONG, Make, refuse
+from kvmlab.scripts import beside, read_script
+from kvmlab.session import Session
+
+THREAD = "scenarios/thread"
+"""Where the points of the thread stand among the labs."""
+
+
+def compare_verb(session: Session, command: Command) -> Result:
+    """The verb `compare`: a table of what differed. The session's own machine is left alone."""
+    args = command.args
+    file = args["file"]
+    try:
+        text = read_script(file)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise LanguageError(f"'{file}' cannot be read: {why}", column=command.column) from None
+    among = designs(args.get("api", ()), args.get("kernel", ()), args.get("switch", ()))
+    found = compare(text, file, beside, among, session.handlers)
+    return Result(command, output=tuple(comparison_rows(found)), held=False if found.failed else None)
+
+
+def main(make: Make, options: Namespace) -> int:
+    """The program `kvmlab compare`: print a comparison as a table, as JSON or as Markdown."""
+    if options.thread == bool(options.file):
+        print("kvmlab compare: give either FILE or --thread", file=sys.stderr)
+        return WRONG
+    try:
+        if options.thread:
+            return _thread(make(), options)
+        among = designs(*(_list(name, getattr(options, name)) for name in ("api", "kernel", "switch")))
+        text = read_script(options.file)
+        found = compare(text, options.file, beside, among, make().handlers)
+    except LanguageError as error:
+        return refuse(error)
+    except (OSError, ValueError, ResourceError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        print(f"{options.file or 'the thread'}: it cannot be read: {why}", file=sys.stderr)
+        return WRONG
+    _show(options, as_json(found), lambda: comparison_rows(found), lambda: comparison_markdown(found))
+    _tell(_failures(found, options.file))
+    return FAILED if found.failed else HELD
+
+
+def _list(option: str, text: str) -> Sequence[str]:
+    """Return an option's words; raise LanguageError as the verb would for a wrong one."""
+    kind = {"api": "apis", "kernel": "kernels", "switch": "switches"}[option]
+    words: Sequence[str] = KINDS[kind].read(text, Scope()) if text else ()
+    return words
+
+
+def _show(
+    options: Namespace, data: object, rows: Callable[[], list[Row]], lines: Callable[[], list[str]]
+) -> None:
+    shown = [json.dumps(data)] if options.json else lines() if options.markdown else plain_lines(rows())
+    print("\n".join(shown))
+    sys.stdout.flush()  # the table stands before what is said of it
+
+
+def _failures(found: Comparison, file: str) -> list[str]:
+    return [
+        f"{file}:{row.line}: under {name}: {row.text}"
+        for row in found.rows
+        for name, cell in zip(found.labels, row.cells, strict=True)
+        if cell is not None and cell.held is False
+    ]
+
+
+def _tell(failures: Sequence[str]) -> None:
+    for failure in failures:
+        print(f"did not hold: {failure}", file=sys.stderr)
+
+
+# -- the points of the thread ----------------------------------------------------------------------
+
+
+def _thread(session: Session, options: Namespace) -> int:
+    among = columns()
+    scripts = sorted((each.name, each) for each in (folder("labs") / THREAD).iterdir())
+    staged = []
+    with progress(len(scripts)) as tick:
+        for name, script in scripts:
+            point = read_point(str(script), script.read_text("utf-8"))
+            staged.append((name, stage(point, _from_scenarios, among, session.handlers)))
+            tick()
+    labels = [label(design, among) for design in among]
+    _show(
+        options,
+        _thread_json(staged, labels),
+        lambda: _thread_rows(staged, labels),
+        lambda: _thread_markdown(staged, labels),
+    )
+    failures = [failure for _name, each in staged for failure in each.failed]
+    _tell(failures)
+    return FAILED if failures else HELD
+
+
+def _from_scenarios(path: str, by: str) -> tuple[str, bytes]:
+    """Return a file that a script of the thread sources: it stands among the scenarios."""
+    file = folder("labs") / "scenarios" / path
+    return str(file), file.read_bytes()
+
+
+def _thread_rows(staged: list[tuple[str, Staged]], labels: list[str]) -> list[Row]:
+    body: list[tuple[str, tuple[Part, ...]]] = [row for _name, each in staged for row in each.rows]
+    return matrix("claim", labels, body)
+
+
+def _thread_markdown(staged: list[tuple[str, Staged]], labels: list[str]) -> list[str]:
+    lines: list[str] = []
+    for name, each in staged:
+        body: list[tuple[str, tuple[Part, ...]]] = list(each.rows)
+        lines += [f"**{name}** {each.point.claim}", "", *markdown("", labels, body), ""]
+    return lines[:-1]
+
+
+def _thread_json(staged: list[tuple[str, Staged]], labels: list[str]) -> dict[str, object]:
+    return {
+        "designs": labels,
+        "points": [
+            {
+                "script": name,
+                "claim": each.point.claim,
+                "rows": [{"what": what, "cells": list(cells)} for what, cells in each.rows],
+                "failed": list(each.failed),
+            }
+            for name, each in staged
+        ],
+    }
