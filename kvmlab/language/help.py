@@ -162,6 +162,18 @@ _EXPRESSIONS = (
     "What can never hold (a set against a number, an unknown word) is wrong text.",
     "A fact that the backend cannot see makes the expectation neither held nor failed.",
 )
+_DEVICES = (
+    "A device is a context of its own: its hardware and the host's interrupt handler run there.",
+    "raise and lower are what the hardware does; the guest's driver serves a device, from a vCPU.",
+    "An assigned device (vfio) is masked when it interrupts. NAME-trigger tells, NAME-unmask unmasks it.",
+    "The api in force connects both to the guest's interrupt. Where that fails the VMM's main loop does:",
+    "it raises the line by source 0, and when it is told of the EOI it lowers it and unmasks the device.",
+    "wakeups: how often VFIO or the main loop was woken on behalf of a device.",
+    "spurious: how often the device had not interrupted since then.",
+    "polls: how often VFIO read its pin to unmask it, which it does only of a device that is masked.",
+    "latency: how many events passed between the last request that was served and its service.",
+    "An event is one interrupt taken by a vCPU, one acknowledgement of a GSI, or one wake-up for a device.",
+)
 _TEXT = (
     'One command a line; ; separates several, # starts a comment, "…" quotes.',
     "Quotes keep spaces, ; and # in a word. They change nothing else, and expressions have none.",
@@ -208,6 +220,7 @@ def _markdown() -> Iterator[str]:
             yield " ".join(filter(None, (spec.described[0].upper() + spec.described[1:] + ".", spec.detail)))
             if spec.examples:
                 yield from ("", *(f"    {example}" for example in spec.examples))
+    yield from ("", "## How devices are counted", "", *(f"- {sentence}" for sentence in _DEVICES))
     yield from ("", "## Expressions", "", *(f"- {sentence}" for sentence in _EXPRESSIONS))
     yield from ("", "## Facts", "", "| fact | value | what it tells |", "|---|---|---|")
     yield from (f"| `{fact.pattern}` | {_values(fact.type, fact.words)} | {fact.summary} |" for fact in FACTS)
@@ -237,5 +250,6 @@ _TOPIC_LINES: dict[str, Callable[[], list[str]]] = {
     "switches": _switches,
     "scenarios": _scenarios,
     "apis": _apis,
+    "devices": lambda: _paragraphs(_DEVICES),
     "--all": lambda: list(_markdown()),
 }

@@ -12,6 +12,7 @@ TOPICS: dict[str, str] = {
     "facts": "what expressions can ask for",
     "switches": "deviations that machine can switch on",
     "scenarios": "what was claimed, and 'source NAME' puts to the test",
+    "devices": "the scripted devices, and what is counted of them",
     "apis": "the designs of the EOI interface and their words",
     "--all": "the whole reference, in Markdown",
 }

@@ -19,6 +19,10 @@ STATES = {
 """The style of each word of state; a word without one is plain."""
 
 
+COUNTERS = ("raised", "serviced", "wakeups", "spurious", "polls", "latency")
+"""What is counted of a device, as its facts name it."""
+
+
 def source_rows(snapshot: Snapshot) -> list[Row]:
     """Return the IRQ source IDs in use: owner, references, and the pins each one asserts."""
     if snapshot.sources is None:
@@ -165,24 +169,11 @@ def device_rows(snapshot: Snapshot) -> list[Row]:
             f"{device.kind} (slow)" if device.kind == "vfio" and not device.accelerated else device.kind,
             str(device.gsi),
             _line(device),
-            *map(str, (device.raised, device.serviced, device.wakeups, device.spurious, device.polls)),
-            str(device.latency),
+            *[str(getattr(device, name)) for name in COUNTERS],
         )
         for device in snapshot.devices
     ]
-    header = (
-        "device",
-        "kind",
-        "gsi",
-        "line",
-        "raised",
-        "serviced",
-        "wakeups",
-        "spurious",
-        "polls",
-        "latency",
-    )
-    return table(header, rows)
+    return table(("device", "kind", "gsi", "line", *COUNTERS), rows)
 
 
 def _line(device: DeviceSnapshot) -> Cell:

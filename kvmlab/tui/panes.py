@@ -257,9 +257,9 @@ SPECS = (
         "dev",
         "",
         _rendered("devices"),
-        "The scripted devices: whether each asserts its line (A) and is masked by VFIO (M), and its counters. "
-        "An assigned device that the VMM serves, and not the kernel, is called slow. 'help devices' says what "
-        "is counted.",
+        "The scripted devices: whether each asserts its line (A) and is masked by VFIO (M), and its "
+        "counters. An assigned device whose interrupts go through the VMM is called slow. 'help devices' "
+        "says what is counted.",
         subject="device",
     ),
     PaneSpec(

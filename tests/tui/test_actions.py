@@ -103,10 +103,8 @@ def test_a_device_is_offered_what_changes_it() -> None:
     """One that asks for service can be served; only a queue takes another request."""
     table = {"raise", "lower", "serve"}
     assert names(session_after("device emulated nic gsi=5"), "devices") & table == {"raise"}
-    assert names(session_after("device emulated nic gsi=5; raise nic"), "devices") & table == {
-        "lower",
-        "serve",
-    }
+    raised = session_after("device emulated nic gsi=5; raise nic")
+    assert names(raised, "devices") & table == {"lower", "serve"}
     assert names(session_after("device virtio nic gsi=5; raise nic"), "devices") & table == table
     assert not names(session_after("device virtio nic gsi=5; unplug nic"), "devices") & table
 

@@ -28,7 +28,7 @@ from kvmlab.engine.kernel.workqueue import IRQFD_CLEANUP_WQ, flush_workqueue
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.proposal import DEASSIGN, NAME, Ioctl, Proposal, Word
 from kvmlab.engine.proposals.ack_on_unmask import eoifd_signal
-from kvmlab.engine.proposals.consumer import GSI, TRIGGER, UNMASK, Step, in_two_ioctls
+from kvmlab.engine.consumer import GSI, TRIGGER, UNMASK, Step, in_two_ioctls
 from kvmlab.engine.proposals.eoifd import (
     BOUND,
     EOIFDS,

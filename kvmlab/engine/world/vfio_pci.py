@@ -9,6 +9,7 @@ slow path goes on; whoever asked for the device is not told.
 from __future__ import annotations
 
 from kvmlab.engine.abi import ENOMEM, POLLIN, Errno
+from kvmlab.engine.consumer import DEVICE, GSI, NO_FD, TRIGGER, UNMASK, Call
 from kvmlab.engine.fds.eventfd import Eventfd, eventfd_ctx_put, eventfd_poll, wqh_lock
 from kvmlab.engine.fds.files import eventfd_ctx_fdget, sys_read
 from kvmlab.engine.kernel.locks import spin_lock, spin_unlock
@@ -17,7 +18,6 @@ from kvmlab.engine.kernel.path import PATHS, Path, path
 from kvmlab.engine.kernel.sanitizers import Reports
 from kvmlab.engine.kernel.workqueue import MAIN_LOOP_WQ, Workqueue
 from kvmlab.engine.profile import Profile
-from kvmlab.engine.proposals.consumer import DEVICE, GSI, NO_FD, TRIGGER, UNMASK, Call
 from kvmlab.engine.proposals.eoifd_v7 import CONSUMER
 from kvmlab.engine.world.devices import (
     DEVICES,

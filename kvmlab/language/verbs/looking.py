@@ -39,8 +39,8 @@ LOOKS = (
             key("switch", "switches", "switches, each a column of its own; + joins several", "S,…"),
         ),
         "What the script's 'machine' says of kernel and api gives way to the column's. A command that a"
-        " design lacks is n/a there. Without api=, kernel= and switch= every design is a column. The session's own"
-        " machine is left alone.",
+        " design lacks is n/a there. Without api=, kernel= and switch= every design is a column. The"
+        " session's own machine is left alone.",
         ("compare race.kvm", "compare race.kvm switch=pollhup,assign-flush"),
         unit=False, ready=False, interactive_only=True,
     ),
