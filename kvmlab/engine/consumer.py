@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TRIGGER, UNMASK, GSI, DEVICE, NO_FD = "trigger", "unmask", "gsi", "device", ""
+TRIGGER, UNMASK, DEVICE_GSI, DEVICE, NO_FD = "trigger", "unmask", "gsi", "device", ""
 """What stands in a call for the device's two eventfds by name, its GSI, itself, and no eventfd."""
 
 Call = tuple[str, tuple[int | str, ...]]
@@ -55,15 +55,4 @@ def set_irqs(*unwind: str) -> Step:
         ("vfio_set_unmask_eventfd", (DEVICE, UNMASK)),
         ("vfio_set_unmask_eventfd", (DEVICE, NO_FD)),
         unwind,
-    )
-
-
-def in_two_ioctls(irqfd: Step, eoifd: Call, eoifd_undo: Call) -> Consumer:
-    """Return the consumer of a level irqfd and an eoifd (hw/vfio_pci.c of 13 July 2012).
-
-    Where VFIO refuses, the irqfd goes first and the eoifd after it: the reverse of the tear-down.
-    """
-    return Consumer(
-        steps=(irqfd, Step("eoifd", eoifd, eoifd_undo, ("irqfd",)), set_irqs("irqfd", "eoifd")),
-        teardown=("set-irqs", "eoifd", "irqfd"),
     )

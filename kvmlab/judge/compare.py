@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kvmlab.engine.profile import DEFAULT_APIS, DEFAULT_KERNEL, READY_APIS
+from kvmlab.engine.profile import APIS, DEFAULT_APIS, DEFAULT_KERNEL, proposal_of
 from kvmlab.engine.switches import SWITCHES
 from kvmlab.language.command import Command
 from kvmlab.language.parse import parse_line
 from kvmlab.language.ready import check_ready
 from kvmlab.language.scope import Scope
 from kvmlab.language.script import Read, parse_script
+from kvmlab.language.switching import check_switches
 from kvmlab.result import Handler, Result
 from kvmlab.session import Options, Session
 from kvmlab.snapshot import Snapshot
@@ -39,13 +40,18 @@ class Design:
         """Return its switches of one option, "with" or "without"."""
         return tuple(name for name in self.switches if SWITCHES[name].option == option)
 
+    def knows(self, switch: str) -> bool:
+        """Tell whether a switch means anything under its api."""
+        return not SWITCHES[switch].of_api or switch in proposal_of(self.api).switches
+
     def applied(self, command: Command) -> Command:
         """Return `machine` with the design in place of what it says; another command as it is."""
         if command.verb != "machine":
             return command
         args = dict(command.args) | {"kernel": self.kernel, "api": self.api}
         for option in ("without", "with"):
-            args[option] = tuple(dict.fromkeys((*args.get(option, ()), *self.words(option))))
+            own = [name for name in args.get(option, ()) if self.knows(name)]
+            args[option] = tuple(dict.fromkeys((*own, *self.words(option))))
         return replace(command, pairs=tuple(sorted(args.items())), args=args)
 
 
@@ -57,7 +63,7 @@ def designs(
     Nothing asked for is every api; a kernel without an api has the one that goes with it.
     """
     if not (apis or kernels or switches):
-        apis = READY_APIS
+        apis = APIS
     plain = tuple(
         Design(kernel, api)
         for kernel in kernels or (DEFAULT_KERNEL,)
@@ -166,6 +172,7 @@ class Run:
         self.session = Session(Options(design.kernel, design.api), handlers)
         self.session.scope = DesignScope(design)
         # The machine that a script without `machine` runs on has the design's switches too.
+        check_switches({option: design.words(option) for option in ("with", "without")}, design.api, 1)
         self._machine = design.applied(parse_line("machine", self.session.scope)[0])
         parsed = parse_script(text, file, self.session.scope, read)
         self.commands = [design.applied(command) for command in parsed]

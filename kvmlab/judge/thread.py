@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kvmlab.engine.profile import DEFAULT_KERNEL, READY_APIS
-from kvmlab.engine.switches import SWITCHES
+from kvmlab.engine.kernels import KERNELS
+from kvmlab.engine.profile import APIS, DEFAULT_KERNEL
 from kvmlab.facts import NONE, lookup
 from kvmlab.judge.compare import NOT_APPLICABLE, Design, Run, Said, designs, figures, label
 from kvmlab.language.facts import is_fact, read_fact
@@ -43,9 +43,9 @@ def read_point(file: str, text: str) -> Point:
 
 
 def columns() -> tuple[Design, ...]:
-    """Return every design that can be run, and the default one with each switch that was argued about."""
-    ready = [name for name in ARGUED if SWITCHES[name].ready]
-    return (*designs(READY_APIS, (DEFAULT_KERNEL,)), *designs(switches=ready)[1:])
+    """Return every design, the default one with each switch that was argued about, and later kernels."""
+    later = [kernel for kernel in KERNELS if kernel != DEFAULT_KERNEL]
+    return (*designs(APIS, (DEFAULT_KERNEL,)), *designs(switches=ARGUED)[1:], *designs(kernels=later))
 
 
 @dataclass(frozen=True, slots=True)

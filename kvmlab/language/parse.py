@@ -185,7 +185,8 @@ def _unquoted(word: str) -> str:
 def _renew(spec: CommandSpec, args: Args, scope: Scope, column: int) -> None:
     if spec.verb == "machine":
         scope.renew(args.get("kernel", ""), args.get("api", ""), args["vcpus"])
-        check_switches(args, scope.api, column)
+        if not scope.forgiving:
+            check_switches(args, scope.api, column)
     else:
         scope.renew(scope.kernel, scope.api, scope.vcpus)
 

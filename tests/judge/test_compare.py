@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kvmlab.cli import main, make_session
-from kvmlab.engine.profile import DEFAULT_APIS, DEFAULT_KERNEL, READY_APIS
+from kvmlab.engine.profile import APIS, DEFAULT_APIS, DEFAULT_KERNEL
 from kvmlab.judge.compare import Comparison, Design, compare, designs, label
 from kvmlab.judge.thread import read_point
 from kvmlab.language.errors import LanguageError
@@ -113,7 +113,7 @@ def test_an_expectation_that_fails_is_counted_and_told() -> None:
 
 def test_columns_are_what_was_asked_for() -> None:
     """Each api on each kernel, then the first with each switch; nothing asked for is every design."""
-    assert designs() == tuple(Design(DEFAULT_KERNEL, api) for api in READY_APIS)
+    assert designs() == tuple(Design(DEFAULT_KERNEL, api) for api in APIS)
     assert designs(switches=("pollhup", "pollhup+assign-flush")) == (
         PLAIN,
         HOOKLESS,

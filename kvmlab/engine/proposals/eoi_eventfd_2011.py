@@ -21,6 +21,7 @@ from kvmlab.engine.chips.routing import (
     kvm_set_irq,
     kvm_unregister_irq_ack_notifier,
 )
+from kvmlab.engine.consumer import DEVICE_GSI, UNMASK, Consumer, Step, set_irqs
 from kvmlab.engine.fds.eventfd import eventfd_ctx_put, eventfd_signal
 from kvmlab.engine.fds.files import eventfd_ctx_fdget
 from kvmlab.engine.kernel.lists import List
@@ -112,6 +113,20 @@ def kvm_deassign_eoi_eventfd(profile: Profile, fd: int, gsi: int) -> Path[int]:
     return ret
 
 
+EOI_ONLY = Consumer(
+    steps=(
+        Step(
+            "eoifd",
+            ("user_eoifd", (UNMASK, DEVICE_GSI, KVM_EOI_EVENTFD_FLAG_DEASSERT)),
+            ("user_eoifd", (UNMASK, DEVICE_GSI, KVM_IRQFD_FLAG_DEASSIGN)),
+        ),
+        set_irqs("eoifd"),
+    ),
+    teardown=("set-irqs", "eoifd"),
+    injects=False,
+)
+"""The VMM raises the line of source 0, and the kernel lowers it and unmasks the device (inferred)."""
+
 PROPOSAL = Proposal(
     summary="April 2011: an eventfd for the EOIs of a GSI, apart from any irqfd",
     ioctls={
@@ -133,6 +148,7 @@ PROPOSAL = Proposal(
         ),
     },
     caps={"KVM_CAP_EOI_EVENTFD": (60, 1)},
+    consumer=EOI_ONLY,
     objects={EOI_EVENTFDS: EoiEventfds},
     kinds=("eoi_eventfd",),
     eoifds="eoi_eventfd",

@@ -32,7 +32,7 @@ from kvmlab.engine.proposals.eoifd import (
     eoifd_enlist,
     eoifd_listen,
 )
-from kvmlab.engine.proposals.level_irqfd import LEVEL_IRQFD, irqfd_claim_source, irqfd_put_source
+from kvmlab.engine.proposals.level_irqfd import LEVEL_IRQFD, TWO_IOCTLS, irqfd_claim_source, irqfd_put_source
 
 
 @path
@@ -169,6 +169,7 @@ PROPOSAL = Proposal(
     summary="a level irqfd, and an eoifd bound by that irqfd's descriptor",
     ioctls={"irqfd": LEVEL_IRQFD, "eoifd": by_irqfd("kvm_eoifd_v4")},
     caps=CAPS,
+    consumer=TWO_IOCTLS,
     switches=frozenset({"pollhup", "ack-on-unmask"}),
     flag="LEVEL",
     claim="irqfd_claim_source_v4",

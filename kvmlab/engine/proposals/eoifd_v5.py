@@ -20,7 +20,7 @@ from kvmlab.engine.proposal import Proposal
 from kvmlab.engine.proposals.ack_on_unmask import eoifd_signal
 from kvmlab.engine.proposals.eoifd import EOIFDS, Eoifd, Eoifds
 from kvmlab.engine.proposals.eoifd_v4 import CAPS, by_irqfd, eoifd_by_irqfd
-from kvmlab.engine.proposals.level_irqfd import LEVEL_IRQFD
+from kvmlab.engine.proposals.level_irqfd import LEVEL_IRQFD, TWO_IOCTLS
 
 
 @path
@@ -62,6 +62,7 @@ PROPOSAL = Proposal(
     summary="as v4, and an EOI counts only if the irqfd's own source held the line",
     ioctls={"irqfd": LEVEL_IRQFD, "eoifd": by_irqfd("kvm_eoifd_v5")},
     caps=CAPS,
+    consumer=TWO_IOCTLS,
     switches=frozenset({"pollhup", "ack-on-unmask"}),
     flag="LEVEL",
     claim="irqfd_claim_source_v4",

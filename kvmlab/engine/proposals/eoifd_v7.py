@@ -9,14 +9,7 @@ a notifier of freed memory behind: a flaw of this reading, not known of v7.
 
 from __future__ import annotations
 
-from kvmlab.engine.abi import (
-    ENOENT,
-    KVM_EOIFD_FLAG_DEASSIGN,
-    KVM_EOIFD_FLAG_LEVEL_IRQFD,
-    KVM_IRQFD_FLAG_DEASSIGN,
-    KVM_IRQFD_FLAG_LEVEL,
-    Errno,
-)
+from kvmlab.engine.abi import ENOENT, KVM_EOIFD_FLAG_DEASSIGN, Errno
 from kvmlab.engine.chips.irq_source import irq_source_get_from_key, irq_source_put
 from kvmlab.engine.chips.routing import kvm_set_irq
 from kvmlab.engine.fds.eventfd import Eventfd, eventfd_ctx_put, eventfd_signal
@@ -28,7 +21,6 @@ from kvmlab.engine.kernel.workqueue import IRQFD_CLEANUP_WQ, flush_workqueue
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.proposal import DEASSIGN, NAME, Ioctl, Proposal, Word
 from kvmlab.engine.proposals.ack_on_unmask import eoifd_signal
-from kvmlab.engine.consumer import GSI, TRIGGER, UNMASK, Step, in_two_ioctls
 from kvmlab.engine.proposals.eoifd import (
     BOUND,
     EOIFDS,
@@ -40,7 +32,7 @@ from kvmlab.engine.proposals.eoifd import (
     eoifd_enlist,
     eoifd_listen,
 )
-from kvmlab.engine.proposals.level_irqfd import LEVEL_IRQFD
+from kvmlab.engine.proposals.level_irqfd import LEVEL_IRQFD, TWO_IOCTLS
 from kvmlab.engine.proposals.source_filter import clear_if_asserted
 
 
@@ -162,6 +154,7 @@ PROPOSAL = Proposal(
         "KVM_CAP_EOIFD": (82, 1),
         "KVM_CAP_EOIFD_LEVEL_IRQFD": (83, 1),
     },
+    consumer=TWO_IOCTLS,
     switches=frozenset({"pollhup", "assign-flush", "source-filter", "filter-lock", "ack-on-unmask"}),
     flag="LEVEL",
     flushes_on_assign=True,
@@ -174,14 +167,3 @@ PROPOSAL = Proposal(
     eoifds="eoifd",
 )
 """v7, the patch of the thread."""
-
-CONSUMER = in_two_ioctls(
-    Step(
-        "irqfd",
-        ("user_irqfd", (TRIGGER, GSI, KVM_IRQFD_FLAG_LEVEL)),
-        ("user_irqfd", (TRIGGER, GSI, KVM_IRQFD_FLAG_LEVEL | KVM_IRQFD_FLAG_DEASSIGN)),
-    ),
-    eoifd=("user_eoifd", (UNMASK, KVM_EOIFD_FLAG_LEVEL_IRQFD, TRIGGER)),
-    eoifd_undo=("user_eoifd", (UNMASK, KVM_EOIFD_FLAG_LEVEL_IRQFD | KVM_EOIFD_FLAG_DEASSIGN, TRIGGER)),
-)
-"""The order of the v4 consumer, with the key in place of the irqfd's descriptor (inferred)."""

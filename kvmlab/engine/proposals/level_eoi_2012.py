@@ -9,13 +9,14 @@ Which posted version of the series this was is inferred: one before v4.
 
 from __future__ import annotations
 
-from kvmlab.engine.abi import EINVAL, KVM_IRQFD_FLAG_LEVEL_EOI, Errno
+from kvmlab.engine.abi import EINVAL, KVM_IRQFD_FLAG_DEASSIGN, KVM_IRQFD_FLAG_LEVEL_EOI, Errno
 from kvmlab.engine.chips.irq_source import kvm_free_irq_source_id, kvm_request_irq_source_id
 from kvmlab.engine.chips.routing import (
     kvm_register_irq_ack_notifier,
     kvm_set_irq,
     kvm_unregister_irq_ack_notifier,
 )
+from kvmlab.engine.consumer import DEVICE_GSI, TRIGGER, UNMASK, Consumer, Step, set_irqs
 from kvmlab.engine.fds.eventfd import eventfd_ctx_put, eventfd_signal
 from kvmlab.engine.fds.files import eventfd_ctx_fdget
 from kvmlab.engine.fds.irqfd import Irqfd
@@ -68,6 +69,22 @@ def irqfd_ack_level(profile: Profile, irqfd: str) -> Path[None]:
     yield from eventfd_signal(profile, eoi_eventfd, 1)
 
 
+ONE_IOCTL = Consumer(
+    steps=(
+        Step(
+            "irqfd",
+            ("user_irqfd", (TRIGGER, DEVICE_GSI, KVM_IRQFD_FLAG_LEVEL_EOI, UNMASK)),
+            (
+                "user_irqfd",
+                (TRIGGER, DEVICE_GSI, KVM_IRQFD_FLAG_LEVEL_EOI | KVM_IRQFD_FLAG_DEASSIGN, UNMASK),
+            ),
+        ),
+        set_irqs("irqfd"),
+    ),
+    teardown=("set-irqs", "irqfd"),
+)
+"""The consumer of one KVM_IRQFD with a second eventfd (hw/vfio_pci.c of 22 June 2012)."""
+
 PROPOSAL = Proposal(
     summary="June 2012: one KVM_IRQFD with a second eventfd for the EOIs",
     ioctls={
@@ -90,6 +107,7 @@ PROPOSAL = Proposal(
         )
     },
     caps={"KVM_CAP_IRQFD_LEVEL_EOI": (81, 1)},
+    consumer=ONE_IOCTL,
     flag="LEVEL_EOI",
     checks_flags=False,
     second_identifies=True,

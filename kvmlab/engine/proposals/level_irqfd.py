@@ -7,8 +7,15 @@ the key is the return value, is inferred from its June predecessor and from the 
 
 from __future__ import annotations
 
-from kvmlab.engine.abi import KVM_IRQFD_FLAG_LEVEL, Errno
+from kvmlab.engine.abi import (
+    KVM_EOIFD_FLAG_DEASSIGN,
+    KVM_EOIFD_FLAG_LEVEL_IRQFD,
+    KVM_IRQFD_FLAG_DEASSIGN,
+    KVM_IRQFD_FLAG_LEVEL,
+    Errno,
+)
 from kvmlab.engine.chips.irq_source import IrqSource, irq_source_alloc, irq_source_put
+from kvmlab.engine.consumer import DEVICE_GSI, TRIGGER, UNMASK, Consumer, Step, set_irqs
 from kvmlab.engine.fds.irqfd import Irqfd
 from kvmlab.engine.kernel.path import Path, path
 from kvmlab.engine.profile import Profile
@@ -31,6 +38,30 @@ LEVEL_IRQFD = Ioctl(
     ),
 )
 """KVM_IRQFD with KVM_IRQFD_FLAG_LEVEL, whose value is the v4 consumer's in QEMU."""
+
+
+TWO_IOCTLS = Consumer(
+    steps=(
+        Step(
+            "irqfd",
+            ("user_irqfd", (TRIGGER, DEVICE_GSI, KVM_IRQFD_FLAG_LEVEL)),
+            ("user_irqfd", (TRIGGER, DEVICE_GSI, KVM_IRQFD_FLAG_LEVEL | KVM_IRQFD_FLAG_DEASSIGN)),
+        ),
+        Step(
+            "eoifd",
+            ("user_eoifd", (UNMASK, KVM_EOIFD_FLAG_LEVEL_IRQFD, TRIGGER)),
+            ("user_eoifd", (UNMASK, KVM_EOIFD_FLAG_LEVEL_IRQFD | KVM_EOIFD_FLAG_DEASSIGN, TRIGGER)),
+            unwind=("irqfd",),
+        ),
+        set_irqs("irqfd", "eoifd"),
+    ),
+    teardown=("set-irqs", "eoifd", "irqfd"),
+)
+"""The consumer of a level irqfd and an eoifd (hw/vfio_pci.c of 13 July 2012, for v4).
+
+Where VFIO refuses, the irqfd goes first and the eoifd after it: the reverse of the tear-down. That
+later postings were to be used so, with a key where the irqfd's descriptor was, is inferred.
+"""
 
 
 @path

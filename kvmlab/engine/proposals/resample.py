@@ -7,12 +7,18 @@ switch as-merged brings back how the first commit looked a resampler up.
 
 from __future__ import annotations
 
-from kvmlab.engine.abi import KVM_IRQFD_FLAG_RESAMPLE, KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID, Errno
+from kvmlab.engine.abi import (
+    KVM_IRQFD_FLAG_DEASSIGN,
+    KVM_IRQFD_FLAG_RESAMPLE,
+    KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID,
+    Errno,
+)
 from kvmlab.engine.chips.routing import (
     kvm_register_irq_ack_notifier,
     kvm_set_irq,
     kvm_unregister_irq_ack_notifier,
 )
+from kvmlab.engine.consumer import DEVICE_GSI, TRIGGER, UNMASK, Consumer, Step, set_irqs
 from kvmlab.engine.fds.eventfd import eventfd_ctx_put, eventfd_signal
 from kvmlab.engine.fds.files import eventfd_ctx_fdget
 from kvmlab.engine.fds.irqfd import Irqfd
@@ -177,6 +183,23 @@ def irqfd_resample_gsi(profile: Profile, gsi: int) -> Path[bool]:
     return bool(resampler)
 
 
+ONE_IOCTL = Consumer(
+    steps=(
+        Step(
+            "irqfd",
+            ("user_irqfd", (TRIGGER, DEVICE_GSI, KVM_IRQFD_FLAG_RESAMPLE, UNMASK)),
+            ("user_irqfd", (TRIGGER, DEVICE_GSI, KVM_IRQFD_FLAG_DEASSIGN, 0)),
+        ),
+        set_irqs("irqfd"),
+    ),
+    teardown=("irqfd",),
+    closes_on_failure=True,
+)
+"""The consumer as merged into QEMU (hw/vfio_pci.c of November 2012).
+
+Deassign passes no other flag, and VFIO is left to see the unmask eventfd's close.
+"""
+
 PROPOSAL = Proposal(
     summary="as merged: one KVM_IRQFD with a resamplefd, and one source id for all of them",
     ioctls={
@@ -199,6 +222,7 @@ PROPOSAL = Proposal(
         )
     },
     caps={"KVM_CAP_READONLY_MEM": (81, 1), "KVM_CAP_IRQFD_RESAMPLE": (82, 1)},
+    consumer=ONE_IOCTL,
     switches=frozenset({"as-merged"}),
     flag="RESAMPLE",
     bind="irqfd_bind_resampler",

@@ -9,7 +9,7 @@ slow path goes on; whoever asked for the device is not told.
 from __future__ import annotations
 
 from kvmlab.engine.abi import ENOMEM, POLLIN, Errno
-from kvmlab.engine.consumer import DEVICE, GSI, NO_FD, TRIGGER, UNMASK, Call
+from kvmlab.engine.consumer import DEVICE, DEVICE_GSI, NO_FD, TRIGGER, UNMASK, Call
 from kvmlab.engine.fds.eventfd import Eventfd, eventfd_ctx_put, eventfd_poll, wqh_lock
 from kvmlab.engine.fds.files import eventfd_ctx_fdget, sys_read
 from kvmlab.engine.kernel.locks import spin_lock, spin_unlock
@@ -18,7 +18,6 @@ from kvmlab.engine.kernel.path import PATHS, Path, path
 from kvmlab.engine.kernel.sanitizers import Reports
 from kvmlab.engine.kernel.workqueue import MAIN_LOOP_WQ, Workqueue
 from kvmlab.engine.profile import Profile
-from kvmlab.engine.proposals.eoifd_v7 import CONSUMER
 from kvmlab.engine.world.devices import (
     DEVICES,
     Device,
@@ -36,6 +35,7 @@ from kvmlab.engine.world.vfio import (
     virqfd_disable,
     virqfd_enable,
 )
+from kvmlab.engine.world.vm import vm_ioctl
 
 UNMASK_EVENTFD = "eventfd"
 """The step before the proposal's own: making the unmask eventfd."""
@@ -46,7 +46,7 @@ def spelled_out(call: Call, device: str, name: str, gsi: int) -> Call:
     words: dict[int | str, int | str] = {
         TRIGGER: f"{name}-trigger",
         UNMASK: f"{name}-unmask",
-        GSI: gsi,
+        DEVICE_GSI: gsi,
         DEVICE: device,
     }
     path, args = call
@@ -150,12 +150,15 @@ def vfio_intx_interrupt(profile: Profile, device: str) -> Path[None]:
 
     A handler that was taken away after the loop woke up is not called any more.
     """
-    name, handler = yield (Vfio.load, device, "name", "handler")
+    name, gsi, handler, accelerated = yield (Vfio.load, device, "name", "gsi", "handler", "accelerated")
     if not handler:
         return
     fd = yield (Userspace.fd, USERSPACE, f"{name}-trigger")
     count = yield from sys_read(profile, fd)
-    if count > 0:
+    if count > 0 and accelerated:
+        # The kernel lowers what is raised here, so the VMM has nothing to remember.
+        yield from vm_ioctl(profile, "kvm_vm_ioctl_irq_line", gsi, 1)
+    elif count > 0:
         yield from vfio_set_line(profile, device, True)
 
 
@@ -183,7 +186,7 @@ def vfio_enable_intx_kvm(profile: Profile, device: str) -> Path[None]:
     """vfio_enable_intx_kvm: let the kernel inject, if it can; else the slow path stays."""
     if not (profile.has("irqchip") and profile.has("config-eventfd")):
         return
-    consumer = CONSUMER
+    consumer = profile.proposal.consumer
     if consumer.injects:
         yield from clear_fd_handler(profile, device)
     yield from remove_eoi_notifier(profile, device)
@@ -201,7 +204,7 @@ def vfio_enable_intx_kvm(profile: Profile, device: str) -> Path[None]:
 @path
 def vfio_take_steps(profile: Profile, device: str) -> Path[bool]:
     """Make the unmask eventfd and take the consumer's steps; False, and those undone, if one fails."""
-    consumer = CONSUMER
+    consumer = profile.proposal.consumer
     name, gsi, fail = yield (Vfio.load, device, "name", "gsi", "fail")
     # A set-up that failed has left its eventfd open, and the VMM keeps one only.
     yield (Userspace.forget, USERSPACE, f"{name}-unmask")
@@ -228,7 +231,7 @@ def vfio_take_steps(profile: Profile, device: str) -> Path[bool]:
 @path
 def vfio_disable_intx_kvm(profile: Profile, device: str) -> Path[None]:
     """vfio_disable_intx_kvm: back to the slow path; a call that fails is reported, and the rest goes on."""
-    consumer = CONSUMER
+    consumer = profile.proposal.consumer
     name, accelerated = yield (Vfio.load, device, "name", "accelerated")
     if not accelerated:
         return
@@ -248,7 +251,7 @@ def vfio_undo(profile: Profile, device: str, names: tuple[str, ...]) -> Path[Non
     """Undo steps in the order given."""
     name, gsi = yield (Vfio.load, device, "name", "gsi")
     for undone in names:
-        call, args = spelled_out(CONSUMER.step(undone).undo, device, name, gsi)
+        call, args = spelled_out(profile.proposal.consumer.step(undone).undo, device, name, gsi)
         ret = yield from PATHS[call](profile, *args)
         if ret < 0:
             yield from vfio_report(profile, name, f"undo {undone}", ret)
