@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from kvmlab import records
+from kvmlab.snapshot_devices import DeviceSnapshot
 
 DELIVERY_MODES = ("fixed", "lowest", "smi", "reserved", "nmi", "init", "startup", "extint")
 """Delivery modes by number, as redirection entries, LVTs, the ICR and MSI data encode them."""
@@ -270,25 +271,6 @@ class IoeventfdSnapshot:
     length: int
     pio: bool = False
     datamatch: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceSnapshot:
-    """One device: its kind ("vfio", "emulated", "virtio"), GSI and counters; ``latency`` is in events."""
-
-    KEY: ClassVar[tuple[str, ...]] = ("name",)
-    name: str
-    kind: str
-    gsi: int
-    asserted: bool = False
-    raised: int = 0
-    serviced: int = 0
-    wakeups: int = 0
-    spurious: int = 0
-    polls: int = 0
-    latency: int = 0
-    masked: bool = False
-    accelerated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

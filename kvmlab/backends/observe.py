@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kvmlab.backends.devices import devices
 from kvmlab.engine.abi import (
     BITS_PER_LONG,
     KVM_IRQ_ROUTING_MSI,
@@ -21,14 +22,12 @@ from kvmlab.engine.kernel.locks import LOCKS
 from kvmlab.engine.kernel.path import describe
 from kvmlab.engine.kernel.workqueue import QUEUES
 from kvmlab.engine.machine import Machine
-from kvmlab.engine.world.devices import DEVICES
 from kvmlab.engine.world.guest import GUEST, vcpu
 from kvmlab.engine.world.userspace import USERSPACE
 from kvmlab.engine.world.vm import VM
 from kvmlab.snapshot import (
     ContextSnapshot,
     CountersSnapshot,
-    DeviceSnapshot,
     EoifdSnapshot,
     EventfdSnapshot,
     IoapicSnapshot,
@@ -46,10 +45,6 @@ from kvmlab.snapshot import (
     SourcesSnapshot,
     VcpuSnapshot,
     WorkqueueSnapshot,
-)
-
-_OF_EVERY_DEVICE = (
-    *("name", "gsi", "asserted", "raised", "serviced", "wakeups", "spurious", "polls", "latency"),
 )
 
 
@@ -82,7 +77,7 @@ def observe(machine: Machine, last: LastSnapshot | None = None) -> Snapshot:
         eoifds=view.eoifds(),
         ioeventfds=view.ioeventfds(),
         keys=tuple(view.user.keys.items()),
-        devices=view.devices(),
+        devices=devices(machine),
         contexts=tuple(view.context(context) for context in machine.contexts.all()),
         workqueues=view.workqueues(),
         counters=view.counters(),
@@ -342,19 +337,6 @@ class _View:
                 datamatch=obj.datamatch,
             )
             for handle, obj in self._alive("ioeventfd")
-        )
-
-    def devices(self) -> tuple[DeviceSnapshot, ...]:
-        return tuple(
-            DeviceSnapshot(
-                kind=device.KIND,
-                masked=getattr(device, "masked", False),
-                accelerated=getattr(device, "accelerated", False),
-                **{name: getattr(device, name) for name in _OF_EVERY_DEVICE},
-            )
-            for device in (
-                self.objects[handle] for handle in self.objects[DEVICES].handles.values() if handle
-            )
         )
 
     # -- who runs -----------------------------------------------------------------------------

@@ -7,7 +7,8 @@ style only repeats it.
 from __future__ import annotations
 
 from kvmlab.render.cells import Cell, Part, Row, hidden, line, table
-from kvmlab.snapshot import ContextSnapshot, DeviceSnapshot, IrqfdSnapshot, RouteSnapshot, Snapshot
+from kvmlab.snapshot import ContextSnapshot, IrqfdSnapshot, RouteSnapshot, Snapshot
+from kvmlab.snapshot_devices import DeviceSnapshot
 
 STATES = {
     "active": "ok",

@@ -12,7 +12,8 @@ from kvmlab.render.stages import STAGES, stages
 from kvmlab.render.theme import STYLES
 from kvmlab.scripts import parse_text, run
 from kvmlab.session import Session
-from kvmlab.snapshot import DeviceSnapshot, IoapicSnapshot, RedirectionEntry, RouteSnapshot, Snapshot
+from kvmlab.snapshot import IoapicSnapshot, RedirectionEntry, RouteSnapshot, Snapshot
+from kvmlab.snapshot_devices import DeviceSnapshot
 
 WIRED = (
     "eventfd trigger; eventfd unmask; ioapic 11 vector=0x41 level unmasked;"

@@ -15,7 +15,6 @@ from kvmlab.render.theme import STYLES
 from kvmlab.snapshot import (
     ContextSnapshot,
     CountersSnapshot,
-    DeviceSnapshot,
     EoifdSnapshot,
     EventfdSnapshot,
     IoapicSnapshot,
@@ -32,6 +31,7 @@ from kvmlab.snapshot import (
     SourcesSnapshot,
     WorkqueueSnapshot,
 )
+from kvmlab.snapshot_devices import DeviceSnapshot
 
 MASKED = RedirectionEntry(0x10000)
 CHIP = PicChipSnapshot(0, 0x13, 0xFF, 0, 0, 0x30, 0, 0, 0, 0, 0, 0, 0, 0, 0x0C)

@@ -109,7 +109,7 @@ STEPS = {
     "slab.kzalloc(eoifd, eventfd#2, irq_source#1)": "eoifd",
     "slab.kzalloc(virqfd, vfio#1, eventfd#2)": "set-irqs",
     "vfio#1.check_and_unmask_intx()": "unmask",
-    "irqfds.matching(eventfd#1, 11)": "irqfd deassign",
+    "irqfds.matching(eventfd#1, 11, None)": "irqfd deassign",
     "eoifds.matching(eventfd#2, 1)": "eoifd deassign",
     "userspace.forget(nic-unmask)": "forget the unmask eventfd",
     "userspace.opened(nic-unmask, 7)": "open the unmask eventfd",
