@@ -19,6 +19,7 @@ from kvmlab.engine.machine import APIC_EOI, RUN_LIMIT, Machine
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.tracepoint import Event, Lost
 from kvmlab.engine.tracetext import format_event
+from kvmlab.engine.world.devices import DEVICES
 from kvmlab.engine.world.guest import GUEST, Guest, vcpu
 
 if TYPE_CHECKING:
@@ -268,8 +269,9 @@ class Model:
         contexts = self.machine.contexts
         contexts.set_manual(manual)
         if not manual:
-            # The prompt's own calls are no actors: in auto they run to their end.
-            for name in (contexts.prompt, *map(vcpu, range(self.profile.vcpus))):
+            # What the prompt had done is no actor: in auto it runs to its end.
+            devices = self.machine.memory.objects[DEVICES].load("handles")
+            for name in (contexts.prompt, *map(vcpu, range(self.profile.vcpus)), *devices):
                 if not contexts.get(name).calls:
                     contexts.finish(name)
         self._settle()

@@ -141,36 +141,29 @@ def _number_or_name(numbers: Kind, names: Kind, expected: str) -> Kind:
     return Kind(read, expected, names.words, partial=True)
 
 
-def _switches(option: str) -> Kind:
-    words = {name: switch.text for name, switch in SWITCHES.items() if switch.option == option}
+def _several(what: str, words: Mapping[str, str], joint: str = "", prefix: str = "") -> Kind:
+    """Return the kind of lists of words, separated by commas; each may be several with ``joint`` between.
 
-    def read(word: str, _scope: Scope) -> tuple[str, ...]:
-        at = 0
-        for name in word.split(","):
-            if name not in words:
-                error = unknown(f"switch of {option}=", name, words)
-                error.column = at
-                raise error
-            at += len(name) + 1
-        return tuple(dict.fromkeys(word.split(",")))
-
-    return Kind(read, _one_of(words), lambda _scope: words)
-
-
-def _several(what: str, words: Mapping[str, str], joint: str = "") -> Kind:
-    """Return the kind of lists of words, separated by commas; each may be several with ``joint`` between."""
+    ``prefix`` is a pattern of what may stand before a word and means nothing.
+    """
 
     def read(word: str, _scope: Scope) -> tuple[str, ...]:
         at = 0
         for item in re.split(f"[,{joint}]", word):
-            if item not in words:
-                error = unknown(what, item, words)
-                error.column = at
+            name = re.sub(f"^(?:{prefix})", "", item)
+            if name not in words:
+                error = unknown(what, name, words)
+                error.column = at + len(item) - len(name)
                 raise error
             at += len(item) + 1
-        return tuple(dict.fromkeys(word.split(",")))
+        return tuple(dict.fromkeys(re.sub(f"(?:^|(?<=[,{joint}]))(?:{prefix})", "", word).split(",")))
 
     return Kind(read, f"one or several of {_one_of(words)}", lambda _scope: words)
+
+
+def _switches(option: str) -> Kind:
+    words = {name: switch.text for name, switch in SWITCHES.items() if switch.option == option}
+    return _several(f"switch of {option}=", words)
 
 
 def _any_text(expected: str, words: Words = nothing) -> Kind:
@@ -284,7 +277,7 @@ KINDS: dict[str, Kind] = {
     "kernels": _several("kernel", dict.fromkeys(KERNELS, "")),
     "apis": _several("api", dict.fromkeys(APIS, "")),
     "switches": _several("switch", {name: f"{switch.option}={name}: {switch.text}"
-                                    for name, switch in SWITCHES.items()}, "+"),
+                                    for name, switch in SWITCHES.items()}, "+", "with=|without="),
     "backend": choice("backend", {"model": "the model", "kvm": "/dev/kvm", "both": "both, compared"}),
     "without": _switches("without"),
     "with": _switches("with"),

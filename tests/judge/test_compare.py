@@ -125,6 +125,20 @@ def test_columns_are_what_was_asked_for() -> None:
     )
 
 
+@pytest.mark.parametrize("text", ["pollhup", "without=pollhup"])
+def test_a_switch_may_be_named_with_its_option(
+    text: str, script: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its name alone says the option."""
+    assert (
+        main(["compare", script, "--switch", f"{text},with=source-filter+without=filter-lock", "--json"]) == 0
+    )
+    assert json.loads(capsys.readouterr().out)["designs"][1:] == [
+        f"{API} without=pollhup",
+        f"{API} without=filter-lock with=source-filter",
+    ]
+
+
 def test_a_label_tells_what_differs() -> None:
     """The kernel is named only where kernels differ."""
     assert label(HOOKLESS, (PLAIN, HOOKLESS)) == f"{API} without=pollhup"

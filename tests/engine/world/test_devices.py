@@ -130,6 +130,22 @@ def test_a_device_is_undone_with_its_context() -> None:
     assert lab.one("raise uart").ret == 0
 
 
+def test_auto_brings_what_a_device_began_to_its_end() -> None:
+    """A raise that stands in manual has happened when auto goes on."""
+    lab = Lab("device virtio disk gsi=5", "manual", "raise disk", "step disk", "auto")
+    assert lab.fact("device", "disk", "asserted") == 1
+    assert lab.fact("ioapic", 5, "line") == 1
+
+
+def test_an_actor_can_be_a_device() -> None:
+    """It is one device, and makes its calls when it is stepped."""
+    lab = Lab("device virtio disk gsi=5; device virtio other gsi=5", "actor hw: raise disk; lower disk")
+    assert lab.fact("device", "disk", "raised") == 0
+    lab.say("finish hw")
+    assert lab.fact("device", "disk", "raised") == 1
+    assert "an actor is one thread, one vCPU or one device" in lab.one("actor x: raise disk; raise other").why
+
+
 def test_workers_of_devices_come_with_the_first() -> None:
     """A machine without a device has neither main loop nor VFIO's worker to show."""
     lab = Lab()
