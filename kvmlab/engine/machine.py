@@ -82,8 +82,8 @@ class Machine:
         place(RCU, Rcu(self.contexts.locks))
         place(SRCU, Rcu(self.contexts.locks, "srcu_readers"))
         place(IRQ_SRCU, Rcu(self.contexts.locks, "irq_srcu_readers"))
-        self.contexts.queues = tuple(
-            [place(queue, Workqueue(worker, queue)) for worker, queue in QUEUES.items()]
+        self.contexts.staff(
+            tuple([place(queue, Workqueue(worker, queue)) for worker, queue in QUEUES.items()])
         )
         fds = place(FDS, Fds(profile.vcpus))
         place(IRQFDS, Irqfds())

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kvmlab.engine.kernel.continuation import Call, Context, Continuation, Place, handle_of
+from kvmlab.engine.kernel.continuation import Call, Context, Continuation, Place
 from kvmlab.engine.kernel.deadlock import is_deadlocked
 from kvmlab.engine.kernel.locks import Locks
-from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import BLOCKED, PATHS, Op, describe, touches
+from kvmlab.engine.kernel.path import BLOCKED, PATHS, Op, describe
+from kvmlab.engine.kernel.roster import Roster
 from kvmlab.engine.kernel.sanitizers import Oops
 from kvmlab.engine.kernel.straight import StraightPaths
 from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
@@ -35,94 +35,23 @@ class Stuck(Exception):
         self.op = op
 
 
-class Contexts(Object):
+class Contexts(Roster):
     """All contexts of a machine, and what moves them."""
 
-    __slots__ = ("aliases", "drained", "locks", "manual", "names", "profile", "prompt", "queues", "roots")
+    __slots__ = ("drained", "locks", "manual", "profile", "roots")
     FIELDS = ("names", "also_known", "prompt", "manual")
 
     def __init__(self, profile: Profile, locks: Locks) -> None:
         super().__init__()
         self.profile, self.locks = profile, locks
         self.drained = 0
-        self.names: tuple[str, ...] = ()
-        self.aliases: dict[str, str] = {}
-        self.prompt = "user"
         self.manual = False
         self.roots: dict[Call, Continuation] = {}
-        self.queues: tuple[Workqueue, ...] = ()
-        """Every work queue; they live as long as the machine."""
-
-    # -- who there is ---------------------------------------------------------------
-
-    def add(self, name: str, calls: tuple[Call, ...] = ()) -> Context:
-        """Make a context; one of that name with nothing left to do is replaced."""
-        context = Context(name, calls)
-        old = self.memory.objects.get(handle_of(name))
-        if old is not None:
-            old.changed()
-        self.memory.place(handle_of(name), context)
-        if name not in self.names:
-            self.changed()
-            self.names = (*self.names, name)
-        return context
-
-    @property
-    def also_known(self) -> tuple[tuple[str, str], ...]:
-        """The state of ``aliases``: (actor, the vCPU that it is)."""
-        return tuple(self.aliases.items())
-
-    @also_known.setter
-    def also_known(self, value: tuple[tuple[str, str], ...]) -> None:
-        self.aliases = dict(value)
-
-    def give(self, name: str, alias: str, calls: tuple[Call, ...]) -> None:
-        """Give an idle context calls to make, and a second name."""
-        context = self.get(name)
-        context.changed()
-        context.program = context.calls = calls
-        context.started = False
-        self.changed()
-        self.aliases[alias] = name
-
-    def knows(self, name: str) -> bool:
-        """Tell whether a context has that name."""
-        return name in self.names or name in self.aliases
-
-    def get(self, name: str) -> Context:
-        """Return a context by name or by alias."""
-        context: Context = self.memory.objects[handle_of(self.aliases.get(name, name))]
-        return context
-
-    def all(self) -> list[Context]:
-        """Return every context, in the order they were made."""
-        return [self.get(name) for name in self.names]
-
-    @touches("context-*", "reports")
-    def wake(self, name: str) -> None:
-        """Start an actor; one that has made all its calls makes them again."""
-        if not self.knows(name):
-            self.memory.reports.printk(f"kvmlab: nobody is called {name}, so nobody is woken")
-            return
-        context = self.get(name)
-        context.changed()
-        context.started = True
-        if context.at is None and not context.calls:
-            context.calls = context.program
 
     def set_manual(self, manual: bool) -> None:
         """Choose between draining calls and stepping them."""
         self.changed()
         self.manual = manual
-
-    def new_prompt(self) -> None:
-        """Leave the prompt's thread where it is for good, and give the prompt a new one."""
-        number = 2
-        while f"user{number}" in self.names:
-            number += 1
-        self.changed()
-        self.prompt = f"user{number}"
-        self.add(self.prompt)
 
     # -- auto: drain a call at once ---------------------------------------------------
 
