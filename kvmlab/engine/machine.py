@@ -83,7 +83,7 @@ class Machine:
         place(SRCU, Rcu(self.contexts.locks, "srcu_readers"))
         place(IRQ_SRCU, Rcu(self.contexts.locks, "irq_srcu_readers"))
         self.contexts.staff(
-            tuple([place(queue, Workqueue(worker, queue)) for worker, queue in QUEUES.items()])
+            {worker: place(queue, Workqueue(worker, queue)) for worker, queue in QUEUES.items()}
         )
         fds = place(FDS, Fds(profile.vcpus))
         place(IRQFDS, Irqfds())

@@ -11,14 +11,14 @@ from kvmlab.engine.kernel.workqueue import Workqueue
 class Roster(Object):
     """The contexts of a machine; ``prompt`` is the one that makes the prompt's calls now.
 
-    ``workqueues`` are all that can be, ``queues`` those whose worker is there.
+    ``workqueues`` are all that can be, by their workers; ``queues`` those whose worker is there.
     """
 
     __slots__ = ("_names", "aliases", "prompt", "queues", "workqueues")
 
     def __init__(self) -> None:
         super().__init__()
-        self.workqueues: tuple[Workqueue, ...] = ()
+        self.workqueues: dict[str, Workqueue] = {}
         self.names = ()
         self.aliases: dict[str, str] = {}
         self.prompt = "user"
@@ -35,7 +35,7 @@ class Roster(Object):
             self.names = (*self.names, name)
         return context
 
-    def staff(self, workqueues: tuple[Workqueue, ...]) -> None:
+    def staff(self, workqueues: dict[str, Workqueue]) -> None:
         """Take over every work queue there can be; they live as long as the machine."""
         self.workqueues = workqueues
         self.names = self._names
@@ -49,7 +49,7 @@ class Roster(Object):
     def names(self, value: tuple[str, ...]) -> None:
         self._names = value
         # A queue whose worker is not there yet costs a call nothing.
-        self.queues = tuple([queue for queue in self.workqueues if queue.worker in value])
+        self.queues = tuple([queue for worker, queue in self.workqueues.items() if worker in value])
 
     @property
     def also_known(self) -> tuple[tuple[str, str], ...]:
