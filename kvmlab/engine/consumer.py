@@ -34,18 +34,24 @@ class Step:
 class Consumer:
     """The steps of the set-up in order, and those that the tear-down undoes, in its order.
 
+    Without steps nothing is put into the kernel, and a device stays on the VMM's slow path.
+
     ``closes_on_failure`` tells whether a set-up that fails closes its unmask eventfd, and
     ``injects`` whether the kernel listens to the trigger, so that userspace need not.
     """
 
-    steps: tuple[Step, ...]
-    teardown: tuple[str, ...]
+    steps: tuple[Step, ...] = ()
+    teardown: tuple[str, ...] = ()
     closes_on_failure: bool = False
     injects: bool = True
 
     def step(self, name: str) -> Step:
         """Return a step by its name."""
         return next(step for step in self.steps if step.name == name)
+
+
+NO_CONSUMER = Consumer()
+"""What a design has that no VMM was written for."""
 
 
 def set_irqs(*unwind: str) -> Step:

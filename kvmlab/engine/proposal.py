@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from kvmlab.engine.abi import KVM_IRQFD_FLAG_DEASSIGN
-from kvmlab.engine.consumer import Consumer
+from kvmlab.engine.consumer import NO_CONSUMER, Consumer
 
 Fields = tuple[tuple[str, str], ...]
 """A structure's fields: (the kernel's name, kind of value). "fd" and "key" may be given by name."""
@@ -68,7 +68,7 @@ class Proposal:
     """Its ioctls by the name of their command: "irqfd", and "eoifd" where it has one."""
     caps: Mapping[str, tuple[int, int]]
     """Capabilities that it adds: name → (number, value)."""
-    consumer: Consumer
+    consumer: Consumer = NO_CONSUMER
     """How a VMM wires an assigned device to it."""
     switches: frozenset[str] = frozenset()
     """Switches of the designs (not of the kernels) that mean something with this one."""
