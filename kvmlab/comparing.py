@@ -23,7 +23,7 @@ from kvmlab.render.plain import plain_lines
 from kvmlab.resources import ResourceError, folder
 from kvmlab.result import Result
 from kvmlab.run import FAILED, HELD, WRONG, Make, refuse
-from kvmlab.scripts import beside, read_script
+from kvmlab.scripts import beside, located, read_script
 from kvmlab.session import Session
 
 THREAD = "scenarios/thread"
@@ -33,7 +33,7 @@ THREAD = "scenarios/thread"
 def compare_verb(session: Session, command: Command) -> Result:
     """The verb `compare`: a table of what differed. The session's own machine is left alone."""
     args = command.args
-    file = args["file"]
+    file = located(args["file"])
     try:
         text = read_script(file)
     except (OSError, ValueError) as error:
@@ -53,8 +53,8 @@ def main(make: Make, options: Namespace) -> int:
         if options.thread:
             return _thread(make(), options)
         among = designs(*(_list(name, getattr(options, name)) for name in ("api", "kernel", "switch")))
-        text = read_script(options.file)
-        found = compare(text, options.file, beside, among, make().handlers)
+        file = located(options.file)
+        found = compare(read_script(file), file, beside, among, make().handlers)
     except LanguageError as error:
         return refuse(error)
     except (OSError, ValueError, ResourceError) as error:
@@ -100,12 +100,12 @@ def _tell(failures: Sequence[str]) -> None:
 
 def _thread(session: Session, options: Namespace) -> int:
     among = columns()
-    scripts = sorted((each.name, each) for each in (folder("labs") / THREAD).iterdir())
+    scripts = sorted((each.name, each) for each in (folder("labs") / THREAD).iterdir() if each.is_file())
     staged = []
     with progress(len(scripts)) as tick:
         for name, script in scripts:
             point = read_point(str(script), script.read_text("utf-8"))
-            staged.append((name, stage(point, _from_scenarios, among, session.handlers)))
+            staged.append((name, stage(point, _of_thread, among, session.handlers)))
             tick()
     labels = [label(design, among) for design in among]
     _show(
@@ -119,9 +119,9 @@ def _thread(session: Session, options: Namespace) -> int:
     return FAILED if failures else HELD
 
 
-def _from_scenarios(path: str, by: str) -> tuple[str, bytes]:
-    """Return a file that a script of the thread sources: it stands among the scenarios."""
-    file = folder("labs") / "scenarios" / path
+def _of_thread(path: str, by: str) -> tuple[str, bytes]:
+    """Return a file that a script of the thread sources, also where labs are inside an archive."""
+    file = folder("labs") / THREAD / path
     return str(file), file.read_bytes()
 
 

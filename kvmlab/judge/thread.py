@@ -1,7 +1,8 @@
 """The points argued in the thread: each a script that opens with its claim, and what its cells show.
 
 A script's head says so in comments: ``# Claim: …`` up to the first row, then for each row of the table
-``# Row: WHAT: TEMPLATE``, where the template names facts, or figures of a comparison, in braces.
+``# Row: WHAT: TEMPLATE``, where the template names facts, or figures of a comparison, in braces. A line
+``# Only for compare: …`` says that the script is for every design at once, and is wrong text for one.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Point:
 def read_point(file: str, text: str) -> Point:
     """Return a script with what its head says."""
     head = [line.removeprefix("#").strip() for line in text.split("\nmachine", maxsplit=1)[0].splitlines()]
-    claim = " ".join(line for line in head if not line.startswith("Row:")).removeprefix("Claim:").strip()
+    said = [line for line in head if not line.startswith(("Row:", "Only for compare:"))]
+    claim = " ".join(said).removeprefix("Claim:").strip()
     rows = [line.removeprefix("Row:").rpartition(": ") for line in head if line.startswith("Row:")]
     return Point(file, text, claim, tuple((what.strip(), template) for what, _colon, template in rows))
 

@@ -17,6 +17,7 @@ from kvmlab.render.comparison import comparison_markdown, comparison_rows
 from kvmlab.render.plain import plain_lines
 from tests.engine.lab import Lab
 
+POINTS = sorted((Path(__file__).parents[2] / "labs" / "scenarios" / "thread").glob("*.kvm"))
 API = DEFAULT_APIS[DEFAULT_KERNEL]
 PLAIN, HOOKLESS = Design(DEFAULT_KERNEL, API), Design(DEFAULT_KERNEL, API, ("pollhup",))
 LEAK = """
@@ -248,6 +249,19 @@ def test_a_thousand_virtio_interrupts_wake_an_idle_device(capsys: pytest.Capture
     assert cells[f"{DEFAULT_KERNEL} {API}"] == ["1000", "1000", "0"]
     assert cells[f"{DEFAULT_KERNEL} {API} with=source-filter"] == ["0", "0", "0"]
     assert cells[f"{DEFAULT_KERNEL} resample"] == ["1000", "1000", "0"]
+
+
+@pytest.mark.parametrize("point", POINTS, ids=lambda point: point.stem)
+def test_a_point_runs_by_itself(point: Path) -> None:
+    """`run` takes it under the default design, unless it is for every design at once."""
+    only = "# Only for compare:" in point.read_text()
+    assert main(["run", str(point)]) == (2 if only else 0)
+
+
+def test_a_scenario_is_compared_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """As `source` finds it."""
+    assert main(["compare", "10-event-per-eoi", "--switch", "pollhup", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["figures"]["expectations failed"] == [0, 0]
 
 
 def test_a_head_says_claim_and_rows() -> None:
