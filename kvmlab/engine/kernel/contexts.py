@@ -181,7 +181,6 @@ class Contexts(Roster):
         for value in received:
             place = place.advance(value)
         context.at, context.stopped = place, stopped
-        context.live = None
         lost = bool(stopped) or is_deadlocked(self, context)
         return Place.STOPPED if lost else Place.STANDING
 
@@ -201,9 +200,7 @@ class Contexts(Roster):
     def start(self, name: str, call: Call) -> Any:
         """Put an idle context at the first op of a call: STANDING, or the result if it has no op."""
         context = self.get(name)
-        context.changed()
-        context.at = self._root(call)
-        self._revive(context)
+        self._arrive(context, self._root(call))
         return Place.STANDING if context.at is not None else context.result
 
     def next_op(self, name: str) -> Op | None:
@@ -212,11 +209,9 @@ class Contexts(Roster):
         if context.stopped:
             return None
         if context.at is not None:
-            self._revive(context)
-            return context.pending
+            return context.at.op(self.profile)
         if context.calls:
-            path, args = context.calls[0]
-            return next(PATHS[path](self.profile, *args), None)
+            return self._root(context.calls[0]).op(self.profile)
         if name in QUEUES:
             queue = self.memory.objects[QUEUES[name]]
             assert isinstance(queue, Workqueue)
@@ -247,9 +242,10 @@ class Contexts(Roster):
         context = self.get(name)
         if context.stopped or not self._begin(context):
             return False
-        self._revive(context)
-        op = context.pending
-        assert op is not None and context.at is not None
+        place = context.at
+        assert place is not None
+        op = place.op(self.profile)
+        assert op is not None
         memory = self.memory
         caller, memory.current = memory.current, context.name
         try:
@@ -263,7 +259,7 @@ class Contexts(Roster):
         if value is BLOCKED:
             is_deadlocked(self, context)
             return False
-        self._receive(context, value)
+        self._arrive(context, place.advance(value))
         return True
 
     def finish(self, name: str) -> int:
@@ -280,42 +276,19 @@ class Contexts(Roster):
         if context.at is None and context.name in QUEUES:
             queue = QUEUES[context.name]
             if self.next_op(context.name) is not None:
-                context.changed()
-                context.at = self._root(("process_one_work", (queue,)))
+                self._arrive(context, self._root(("process_one_work", (queue,))))
         while context.at is None and context.calls:
             context.changed()
             context.started = True
             call, *rest = context.calls
             context.calls = tuple(rest)
-            context.at = self._root(call)
-            self._revive(context)
+            self._arrive(context, self._root(call))
         return context.at is not None
 
-    def _revive(self, context: Context) -> None:
-        """Have the generator stand where the context stands, replaying what it received."""
-        place = context.at
-        if place is None or (context.place is place and context.live is not None):
-            return
-        path, args = place.call
-        context.live = PATHS[path](self.profile, *args)
-        context.place = place
-        try:
-            context.pending = context.live.send(None)
-            for value in place.received():
-                context.pending = context.live.send(value)
-        except StopIteration as end:
-            self._end(context, end.value)
-
-    def _receive(self, context: Context, value: Any) -> None:
-        assert context.at is not None and context.live is not None
+    def _arrive(self, context: Context, place: Continuation) -> None:
+        """Have a context stand at a place, or end its call where the path has come to its end."""
         context.changed()
-        context.at = context.place = context.at.advance(value)
-        try:
-            context.pending = context.live.send(value)
-        except StopIteration as end:
-            self._end(context, end.value)
-
-    def _end(self, context: Context, value: Any) -> None:
-        context.changed()
-        context.at, context.result = None, value
-        context.live, context.pending, context.place = None, None, None
+        ended = place.op(self.profile) is None
+        context.at = None if ended else place
+        if ended:
+            context.result = place.result

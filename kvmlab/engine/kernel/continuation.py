@@ -1,18 +1,18 @@
 """Where a context stands: a place in a path that can be stored, hashed and rebuilt.
 
 A place is a :class:`Continuation`: the call and the values received so far, interned. A path
-is a pure function of these; the generator is only a cache of it.
+is a pure function of these, so that a place knows its next op once and for all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from enum import Enum
 from functools import cache
 from typing import Any
 
 from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import Op
+from kvmlab.engine.kernel.path import PATHS, Op
+from kvmlab.engine.profile import Profile
 
 Call = tuple[str, tuple[Any, ...]]
 """A path by name and its arguments (without the profile)."""
@@ -26,13 +26,19 @@ class Place(Enum):
 
 
 class Continuation:
-    """A place in a path: where it was called, or one more received value. Equal is identical."""
+    """A place in a path: where it was called, or one more received value. Equal is identical.
 
-    __slots__ = ("call", "depth", "kids", "parent", "value")
+    ``result`` is what the call returned, where the path has come to its end.
+    """
+
+    __slots__ = ("_known", "_op", "call", "depth", "kids", "parent", "result", "value")
 
     def __init__(self, call: Call, parent: Continuation | None, value: Any, depth: int) -> None:
         self.call, self.parent, self.value, self.depth = call, parent, value, depth
         self.kids: dict[Any, Continuation] = {}
+        self.result: Any = None
+        self._known = False
+        self._op: Op | None = None
 
     def advance(self, value: Any) -> Continuation:
         """Return the place after receiving a value."""
@@ -41,6 +47,21 @@ class Continuation:
         if kid is None:
             kid = self.kids[key] = Continuation(self.call, self, value, self.depth + 1)
         return kid
+
+    def op(self, profile: Profile) -> Op | None:
+        """Return the op that is next here; None at the end. The path is run from its start once."""
+        if not self._known:
+            path, args = self.call
+            generator = PATHS[path](profile, *args)
+            try:
+                op = generator.send(None)
+                for value in self.received():
+                    op = generator.send(value)
+                self._op = op
+            except StopIteration as end:
+                self.result = end.value
+            self._known = True
+        return self._op
 
     def received(self) -> list[Any]:
         """Return the values received so far, oldest first."""
@@ -58,23 +79,8 @@ class Context(Object):
     ``program`` is all the calls an actor was given; ``started`` tells whether it has begun.
     """
 
-    __slots__ = (
-        "at",
-        "calls",
-        "live",
-        "name",
-        "pending",
-        "place",
-        "program",
-        "result",
-        "started",
-        "stopped",
-    )
     FIELDS = ("name", "at", "program", "calls", "started", "stopped", "result")
-
-    live: Generator[Op, Any, Any] | None
-    pending: Op | None
-    place: Continuation | None
+    __slots__ = FIELDS
 
     def __init__(self, name: str, program: tuple[Call, ...] = ()) -> None:
         super().__init__()
@@ -84,12 +90,6 @@ class Context(Object):
         self.started = False
         self.stopped = ""
         self.result: Any = None
-        self.live, self.pending, self.place = None, None, None
-
-    def thaw(self, value: tuple[Any, ...]) -> None:
-        """Assign the fields and forget the generator: it is rebuilt when it is needed."""
-        super().thaw(value)
-        self.live, self.pending, self.place = None, None, None
 
 
 @cache
