@@ -55,14 +55,14 @@ class Counted(Object):
         self.changed()
         self.refs += 1
 
-    def kref_put(self) -> int:
-        """Drop a reference and return how many are left; the caller frees at zero."""
+    def kref_put(self) -> bool:
+        """Drop a reference and tell whether any are left; if not, the caller frees."""
         if self.refs == 0:
             self._report("drops a reference to", "which has none left")
-            return 1
+            return True
         self.changed()
         self.refs -= 1
-        return self.refs
+        return self.refs > 0
 
     def _report(self, verb: str, clause: str) -> None:
         me = self.memory.current

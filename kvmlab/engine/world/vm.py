@@ -61,11 +61,11 @@ class Vm(Counted):
         self.users += 1
         return True
 
-    def put_user(self) -> int:
-        """Drop a reference to the VM and return how many are left (users_count)."""
+    def put_user(self) -> bool:
+        """Drop a reference to the VM and tell whether any are left (users_count)."""
         self.changed()
         self.users -= 1
-        return self.users
+        return self.users > 0
 
     def set_pit(self, irq_source_id: int) -> None:
         """Note the source id of the PIT."""

@@ -1,0 +1,1 @@
+"""What could happen: every schedule of a scenario, and the shortest one that goes wrong."""
