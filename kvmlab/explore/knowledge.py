@@ -2,101 +2,184 @@
 
 It is gathered while a search runs and used by the next one; a search that has learned nothing new
 was right about everything that it left out. A context's local state is the number of its value.
+Sets of accesses are kept once and go by their numbers, so that a question asked twice costs nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from kvmlab.engine.kernel.workqueue import Work
 from kvmlab.explore.resources import NONE, Access, Names, meet, share
 
 Local = tuple[int, int]
 """A context, and where it stands: the index of its handle and the number of its value."""
 
-NOTHING = Access(NONE, NONE)
+NOTHING = Access(NONE, NONE, frozenset())
 
 
 class Knowledge:
-    """Moves of contexts by themselves, the locks that were held at every access, counts that ended."""
+    """Ops of contexts by themselves, the locks that were held at every access, counts that ended.
+
+    ``idle`` are the local states in which a worker waits for its next item.
+    """
 
     def __init__(self) -> None:
-        self.moves: dict[Local, dict[Local, Access]] = {}
+        self.ops: dict[Local, dict[Local, Access]] = {}
+        self.steps: dict[Local, Access] = {}
+        self.items: dict[Work, set[Local]] = {}
+        self.idle: set[Local] = set()
+        self.held: dict[Local, Names] = {}
         self.locks: dict[str, Names] = {}
         self.ended: set[str] = set()
-        self.grown = False
-        self._future: dict[Local, Access] = {}
-        self._next: dict[Local, Access] = {}
+        self.grown = self.fresh = False
+        self._accesses: list[Access] = []
+        self._numbers: dict[Access, int] = {}
+        self._clashes: dict[tuple[int, int], bool] = {}
+        self._open: dict[Local, int] = {}
+        self._future: dict[Local, int] = {}
+        self._steps: dict[Local, int] = {}
+        self._works: dict[frozenset[Work], int] = {}
         self._guards: dict[str, Names] = {}
-        self._clash: dict[tuple[Access, Access], bool] = {}
 
     def settle(self) -> None:
         """Begin a search: what was learned so far is what it goes by."""
         self.grown = False
-        self._future.clear()
-        self._next.clear()
-        self._guards.clear()
+        for cache in (self._open, self._future, self._steps, self._works, self._guards):
+            cache.clear()
+
+    # -- learning -----------------------------------------------------------------------------
 
     def learn(self, here: Local, there: Local, access: Access, held: Names) -> None:
         """Take up one op of a context: from where to where, what it did, which locks it held."""
-        moves = self.moves.setdefault(here, {})
-        known = moves.get(there, NOTHING)
-        if there not in moves or not (access.reads <= known.reads and access.writes <= known.writes):
-            moves[there] = Access(known.reads | access.reads, known.writes | access.writes)
-            self.grown = True
+        self.held[here] = held
+        known = self.ops.setdefault(here, {}).get(there)
+        merged = access if known is None else union((known, access))
+        if merged != known:
+            self.ops[here][there] = merged
+            self.grown = self.fresh = True
         for resource in access.reads | access.writes:
             locks = self.locks.get(resource)
             if locks is None or not locks <= held:
                 self.locks[resource] = held if locks is None else locks & held
-                self.grown = True
+                self.grown = self.fresh = True
 
-    def end(self, resource: str) -> None:
-        """A count has come to zero: from now on its changes do not commute."""
-        if resource not in self.ended:
-            self.ended.add(resource)
-            self.grown = True
+    def learn_step(self, here: Local, access: Access) -> None:
+        """Take up what a whole move from a local state did."""
+        known = self.steps.get(here)
+        merged = access if known is None else union((known, access))
+        if merged != known:
+            self.steps[here] = merged
+            self.grown = self.fresh = True
 
-    def future(self, here: Local) -> Access:
-        """Return everything that a context may still do from where it stands."""
+    def learn_item(self, work: Work, here: Local, there: Local) -> None:
+        """A worker that was idle has taken an item off its queue."""
+        self.idle.add(here)
+        begun = self.items.setdefault(work, set())
+        if there not in begun:
+            begun.add(there)
+            self.grown = self.fresh = True
+
+    def end(self, resources: Iterable[str]) -> None:
+        """Counts have come to zero: from now on their changes do not commute."""
+        if not self.ended.issuperset(resources):
+            self.ended.update(resources)
+            self.grown = self.fresh = True
+
+    # -- what is known --------------------------------------------------------------------------
+
+    def number(self, access: Access) -> int:
+        """Return the number of a set of accesses, leaving out counts that go up and down in any order."""
+        writes = [w for w in access.writes if not w.startswith("count of ") or w in self.ended]
+        relevant = access._replace(writes=frozenset(writes))
+        number = self._numbers.get(relevant)
+        if number is None:
+            number = self._numbers[relevant] = len(self._accesses)
+            self._accesses.append(relevant)
+        return number
+
+    def open(self, here: Local) -> int:
+        """Return what the next op of a context may do that no lock it holds keeps from the others."""
+        known = self._open.get(here)
+        if known is None:
+            access = union(self.ops.get(here, {}).values())
+            held = self.held.get(here, NONE)
+            reads = frozenset([r for r in access.reads if not self._guarded(r, held)])
+            writes = frozenset([w for w in access.writes if not self._guarded(w, held)])
+            known = self._open[here] = self.number(Access(reads, writes, access.queues))
+        return known
+
+    def step(self, here: Local) -> int:
+        """Return what the next move of a context may do, or its next op where it has not moved yet."""
+        known = self._steps.get(here)
+        if known is None:
+            access = self.steps.get(here) or union(self.ops.get(here, {}).values())
+            known = self._steps[here] = self.number(access)
+        return known
+
+    def future(self, here: Local) -> int:
+        """Return everything that a context may still do, a worker to the end of its item."""
         known = self._future.get(here)
         if known is None:
-            reached, todo = {here}, [here]
-            reads, writes = set[str](), set[str]()
+            known = self._future[here] = self.number(self._reach(here))
+        return known
+
+    def _reach(self, here: Local) -> Access:
+        reached, todo, found = {here}, [here], list[Access]()
+        while todo:
+            place = todo.pop()
+            if place in self.idle:
+                continue
+            for there, access in self.ops.get(place, {}).items():
+                found.append(access)
+                if there not in reached:
+                    reached.add(there)
+                    todo.append(there)
+        return union(found)
+
+    def works(self, items: frozenset[Work]) -> int:
+        """Return everything that items of the queues may do, and those that they queue."""
+        known = self._works.get(items)
+        if known is None:
+            todo, done, found = list(items), set(items), list[Access]()
             while todo:
-                for there, access in self.moves.get(todo.pop(), {}).items():
-                    reads |= access.reads
-                    writes |= access.writes
-                    if there not in reached:
-                        reached.add(there)
-                        todo.append(there)
-            known = self._future[here] = self._relevant(Access(frozenset(reads), frozenset(writes)))
+                for begun in self.items.get(todo.pop(), ()):
+                    access = self._reach(begun)
+                    found.append(access)
+                    todo += access.queues - done
+                    done |= access.queues
+            known = self._works[items] = self.number(union(found))
         return known
 
-    def next(self, here: Local) -> Access:
-        """Return what the next op of a context may do."""
-        known = self._next.get(here)
-        if known is None:
-            moves = self.moves.get(here, {}).values()
-            reads = frozenset[str]().union(*[access.reads for access in moves])
-            writes = frozenset[str]().union(*[access.writes for access in moves])
-            known = self._next[here] = self._relevant(Access(reads, writes))
-        return known
+    def access(self, number: int) -> Access:
+        """Return the set of accesses that has a number."""
+        return self._accesses[number]
 
-    def _relevant(self, access: Access) -> Access:
-        """Leave out counts that never come to zero: they go up and down in any order."""
-        ended = self.ended
-        writes = frozenset([w for w in access.writes if not w.startswith("count of ") or w in ended])
-        return Access(access.reads, writes)
-
-    def guards(self, resource: str) -> Names:
-        """Return the locks that were held at every access to a resource, by whatever name."""
-        known = self._guards.get(resource)
-        if known is None:
-            sets = [locks for other, locks in self.locks.items() if share(resource, other)]
-            known = self._guards[resource] = frozenset.intersection(*sets) if sets else NONE
-        return known
-
-    def clash(self, one: Access, other: Access) -> bool:
+    def clash(self, one: int, other: int) -> bool:
         """Tell whether one may write what the other reads or writes."""
-        known = self._clash.get((one, other))
+        known = self._clashes.get((one, other))
         if known is None:
-            known = meet(one.writes, other.reads | other.writes) or meet(other.writes, one.reads)
-            self._clash[one, other] = known
+            a, b = self._accesses[one], self._accesses[other]
+            known = meet(a.writes, b.reads | b.writes) or meet(b.writes, a.reads)
+            self._clashes[one, other] = known
         return known
+
+    def _guarded(self, resource: str, held: Names) -> bool:
+        """Tell whether one of the locks held was held at every access to a resource."""
+        if not held:
+            return False
+        guards = self._guards.get(resource)
+        if guards is None:
+            sets = [locks for other, locks in self.locks.items() if share(resource, other)]
+            guards = self._guards[resource] = frozenset.intersection(*sets) if sets else NONE
+        return not guards.isdisjoint(held)
+
+
+def union(accesses: Iterable[Access]) -> Access:
+    """Return all of several sets of accesses."""
+    reads, writes, queues = set[str](), set[str](), set[Work]()
+    for access in accesses:
+        reads |= access.reads
+        writes |= access.writes
+        queues |= access.queues
+    return Access(frozenset(reads), frozenset(writes), frozenset(queues))

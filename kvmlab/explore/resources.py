@@ -17,7 +17,7 @@ from kvmlab.engine.kernel.locks import LOCKS, Locks
 from kvmlab.engine.kernel.memory import SLAB, Slab
 from kvmlab.engine.kernel.path import Op, footprint
 from kvmlab.engine.kernel.rcu import Rcu
-from kvmlab.engine.kernel.workqueue import Workqueue
+from kvmlab.engine.kernel.workqueue import Work, Workqueue
 from kvmlab.engine.world.vm import Vm
 
 Names = frozenset[str]
@@ -27,10 +27,11 @@ NOBODYS = frozenset({"reports", "lockdep", LOCKS, SLAB})
 
 
 class Access(NamedTuple):
-    """What ops read and what they wrote."""
+    """What ops read, what they wrote, and the work that they queued."""
 
     reads: Names
     writes: Names
+    queues: frozenset[Work] = frozenset()
 
 
 def _lock(op: Op, _context: str) -> Access:
@@ -47,10 +48,6 @@ def _users(op: Op, _context: str) -> Access:
 
 def _files(op: Op, _context: str) -> Access:
     return Access(frozenset({"fds"}), frozenset({f"count of {op[1]}"}))
-
-
-def _exits(op: Op, _context: str) -> Access:
-    return Access(frozenset({"fds"}), frozenset({"count of users"}))
 
 
 def _reader(op: Op, context: str) -> Access:

@@ -11,17 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from kvmlab.engine.kernel.continuation import handle_of
 from kvmlab.engine.kernel.path import Op, can_block
 from kvmlab.engine.kernel.sanitizers import Report
-from kvmlab.explore.knowledge import Knowledge, Local
+from kvmlab.engine.kernel.workqueue import QUEUES, Work, Workqueue
+from kvmlab.explore.knowledge import Knowledge, Local, union
 from kvmlab.explore.resources import ACQUIRES, DROPS, NOBODYS, RELEASES, SPECIAL, Access, reads
 from kvmlab.explore.world import State, World
 
 REDUCTIONS = ("plain", "fused", "reduced")
 CAP = 500_000
 """States after which a search stops and says that it has not seen everything."""
+
+PATIENCE = 500
+"""A search that has learned something begins anew when so many more states have taught it nothing."""
 
 PROGRESS = 2_000
 """States between two words of progress."""
@@ -81,8 +86,9 @@ class Search:
         self.world, self.reduction, self.cap = world, reduction, cap
         self.knowledge = Knowledge()
         self.outcome = Outcome(reduction)
-        self.trail: list[Access] = []
         self._index = {name: world.index(handle_of(name)) for name in world.names}
+        self._items: dict[tuple[tuple[int, ...], tuple[int, ...]], frozenset[Work]] = {}
+        self._queues = {name: world.index(queue) for name, queue in QUEUES.items()}
 
     def run(self) -> Iterator[Progress]:
         """Search until there is nothing new to learn, yielding progress now and then."""
@@ -92,21 +98,24 @@ class Search:
             self.knowledge.settle()
             self.outcome = Outcome(self.reduction, rounds=rounds)
             yield from self._round()
-            if not self.knowledge.grown or self.reduction == "plain" or not self.outcome.exhausted:
+            if not self.knowledge.grown or self.reduction == "plain":
+                return
+            if self.outcome.states >= self.cap:
                 return
 
     def _round(self) -> Iterator[Progress]:
         world, outcome = self.world, self.outcome
         outcome.parents[world.start] = None
-        todo = [world.start]
+        todo, news = [world.start], 0
         while todo:
             state = todo.pop()
             world.go(state)
             names = world.movable()
             if not names:
                 outcome.ends.append(state)
-            for name in self._chosen(names, state):
-                world.go(state)
+            for number, name in enumerate(self._chosen(names)):
+                if number:
+                    world.go(state)
                 ops = self._move(name)
                 outcome.transitions += 1
                 after = world.state()
@@ -119,64 +128,98 @@ class Search:
                         yield Progress(outcome.states, outcome.transitions, len(todo), outcome.rounds)
                         if outcome.states >= self.cap:
                             return
+            if self.knowledge.grown and self.reduction != "plain":
+                if self.knowledge.fresh:
+                    self.knowledge.fresh, news = False, outcome.states
+                elif outcome.states > 2 * news + PATIENCE:
+                    return
         outcome.exhausted = True
 
-    def _chosen(self, names: list[str], state: State) -> list[str]:
-        """Return the contexts that have to be tried here: all, or one that concerns nobody else."""
+    # -- who moves -----------------------------------------------------------------------------
+
+    def _chosen(self, names: list[str]) -> list[str]:
+        """Return the contexts that have to be tried here: all, or some that the others cannot disturb.
+
+        What the next move of each of them does must not clash with what any other may ever do.
+        """
         if self.reduction != "reduced" or len(names) < 2:
             return names
-        for name in names:
-            self.world.go(state)
-            others = [self._local(other) for other in self.world.names if other != name]
-            reads, writes = set[str](), set[str]()
-            for access in self._trail(name):
-                reads |= access.reads
-                writes |= access.writes
-            touched = Access(frozenset(reads), frozenset(writes))
-            if not any(self.knowledge.clash(touched, self.knowledge.future(other)) for other in others):
-                return [name]
-        return names
+        knowledge, everybody = self.knowledge, self.world.names
+        futures = {name: self._future(name) for name in everybody}
+        steps = {name: knowledge.step(self._local(name)) for name in everybody}
+        best = names
+        for seed in names:
+            together, todo = {seed}, [seed]
+            while todo and len(together) < len(everybody):
+                step = steps[todo.pop()]
+                for other in everybody:
+                    if other not in together and any(knowledge.clash(step, f) for f in futures[other]):
+                        together.add(other)
+                        todo.append(other)
+            chosen = [name for name in names if name in together]
+            if len(chosen) < len(best):
+                best = chosen
+        return best
 
-    def _trail(self, name: str) -> list[Access]:
-        """Make a context's move and return what its ops may do."""
-        self.trail = []
-        self._move(name)
-        return self.trail
+    def _future(self, name: str) -> tuple[int, ...]:
+        """Return what a context may still do: of its own, and as a worker for what may be queued."""
+        own = self.knowledge.future(self._local(name))
+        if name not in self._queues:
+            return (own,)
+        return own, self.knowledge.works(self._queued())
+
+    def _queued(self) -> frozenset[Work]:
+        """Return the items that wait in a queue, or that anybody may still put there."""
+        knowledge = self.knowledge
+        futures = tuple([knowledge.future(self._local(name)) for name in self.world.names])
+        queues = tuple([self.world.number(index) for index in self._queues.values()])
+        known = self._items.get((futures, queues))
+        if known is None:
+            found = set[Work]().union(*[knowledge.access(future).queues for future in futures])
+            for index in self._queues.values():
+                found.update(self.world.value(index)[2])
+            known = self._items[futures, queues] = frozenset(found)
+        return known
 
     def _local(self, name: str) -> Local:
         index = self._index[name]
         return index, self.world.number(index)
 
+    # -- one move --------------------------------------------------------------------------------
+
     def _move(self, name: str) -> int:
         """Move a context as far as one step goes; return how many ops it ran."""
-        world, ops = self.world, 0
-        acted = False
+        if self.reduction == "plain":
+            self.world.step(name)
+            return 1
+        world, ops, acted = self.world, 0, False
+        start, done, clash = self._local(name), list[Access](), self.knowledge.clash
+        others = self._others(name)
         op = world.next_op(name)
         while op is not None:
-            if ops and (can_block(op) or op[0] in ACQUIRES):
+            if ops and can_block(op):
                 break
             if op[0] in RELEASES:
                 acted = True
-            elif op[0] not in ACQUIRES and not self._unseen(name):
+            elif op[0] not in ACQUIRES and any(map(clash, repeat(self.knowledge.open(self._local(name))), others)):
                 if acted and ops:
                     break
                 acted = True
-            if not self._op(name, op):
-                return ops + 1
             ops += 1
-            if self.reduction == "plain":
+            if not self._op(name, op, done):
                 break
+            if op[0] is Workqueue.queue_work:
+                others = self._others(name)
             op = world.next_op(name)
+        self.knowledge.learn_step(start, union(done))
         return ops
 
-    def _op(self, name: str, op: Op) -> bool:
+    def _op(self, name: str, op: Op, done: list[Access]) -> bool:
         """Run one op, and learn of it."""
         world, knowledge = self.world, self.knowledge
-        if self.reduction == "plain":
-            return world.step(name)
         here, held = self._local(name), frozenset(world.contexts.locks.held_by(name))
-        self.trail.append(knowledge.next(here))
         moved = world.step(name)
+        there = self._local(name)
         special = SPECIAL.get(op[0])
         if special is None:
             written = frozenset([handle for handle in world.written if handle not in NOBODYS])
@@ -184,23 +227,15 @@ class Search:
         else:
             access = special(op, name)
             if op[0] in DROPS and world.dropped_last(op):
-                for resource in access.writes:
-                    knowledge.end(resource)
-        knowledge.learn(here, self._local(name), access, held)
+                knowledge.end(access.writes)
+        if op[0] is Workqueue.queue_work:
+            access = access._replace(queues=frozenset({op[2]}))
+        elif op[0] is Workqueue.dequeue and here[1] != there[1]:
+            knowledge.learn_item(world.running(op[1]), here, there)
+        done.append(access)
+        knowledge.learn(here, there, access, held)
         return moved
 
-    def _unseen(self, name: str) -> bool:
-        """Tell whether nobody else can see what the next op does: by a lock held, or as nobody looks."""
-        if self.reduction == "plain":
-            return False
-        held = self.world.contexts.locks.held_by(name)
-        knowledge = self.knowledge
-        access = knowledge.next(self._local(name))
-        open_ = Access(
-            frozenset([r for r in access.reads if not knowledge.guards(r).intersection(held)]),
-            frozenset([r for r in access.writes if not knowledge.guards(r).intersection(held)]),
-        )
-        if not (open_.reads or open_.writes):
-            return True
-        others = [self._local(other) for other in self.world.names if other != name]
-        return not any(knowledge.clash(open_, knowledge.future(other)) for other in others)
+    def _others(self, name: str) -> list[int]:
+        """Return what all other contexts may still do."""
+        return [future for other in self.world.names if other != name for future in self._future(other)]

@@ -17,6 +17,7 @@ from kvmlab.engine.kernel.object import Value
 from kvmlab.engine.kernel.path import Op
 from kvmlab.engine.kernel.rcu import Rcu
 from kvmlab.engine.kernel.sanitizers import Reports
+from kvmlab.engine.kernel.workqueue import Work
 from kvmlab.engine.machine import Machine
 
 State = tuple[int, ...]
@@ -73,6 +74,18 @@ class World:
     def number(self, index: int) -> int:
         """Return the number of the value that an object has now."""
         return self._vector[index]
+
+    def value(self, index: int) -> Value:
+        """Return the value that an object has now."""
+        value = self._values[index][self._vector[index]]
+        assert value is not None
+        return value
+
+    def running(self, queue: str) -> Work:
+        """Return the item that a queue's worker has just taken."""
+        item = self.memory.objects[queue].running
+        assert item is not None
+        return item
 
     def index(self, handle: str) -> int:
         """Return the index of a handle in every state."""
