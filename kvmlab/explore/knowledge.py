@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kvmlab.engine.kernel.workqueue import Work
-from kvmlab.explore.resources import NONE, Access, Names, meet, share
+from kvmlab.explore.resources import NONE, Access, Names, Queued, meet, share
 
 Local = tuple[int, int]
 """A context, and where it stands: the index of its handle and the number of its value."""
@@ -27,7 +26,7 @@ class Knowledge:
     def __init__(self) -> None:
         self.ops: dict[Local, dict[Local, Access]] = {}
         self.steps: dict[Local, Access] = {}
-        self.items: dict[Work, set[Local]] = {}
+        self.items: dict[Queued, set[Local]] = {}
         self.idle: set[Local] = set()
         self.held: dict[Local, Names] = {}
         self.locks: dict[str, Names] = {}
@@ -39,7 +38,7 @@ class Knowledge:
         self._open: dict[Local, int] = {}
         self._future: dict[Local, int] = {}
         self._steps: dict[Local, int] = {}
-        self._works: dict[frozenset[Work], int] = {}
+        self._works: dict[tuple[str, frozenset[Queued]], int] = {}
         self._guards: dict[str, Names] = {}
 
     def settle(self) -> None:
@@ -72,10 +71,10 @@ class Knowledge:
             self.steps[here] = merged
             self.grown = self.fresh = True
 
-    def learn_item(self, work: Work, here: Local, there: Local) -> None:
+    def learn_item(self, item: Queued, here: Local, there: Local) -> None:
         """A worker that was idle has taken an item off its queue."""
         self.idle.add(here)
-        begun = self.items.setdefault(work, set())
+        begun = self.items.setdefault(item, set())
         if there not in begun:
             begun.add(there)
             self.grown = self.fresh = True
@@ -137,18 +136,20 @@ class Knowledge:
                     todo.append(there)
         return union(found)
 
-    def works(self, items: frozenset[Work]) -> int:
-        """Return everything that items of the queues may do, and those that they queue."""
-        known = self._works.get(items)
+    def works(self, queue: str, items: frozenset[Queued]) -> int:
+        """Return everything that a queue's items may do, given all that wait or may be queued anywhere."""
+        known = self._works.get((queue, items))
         if known is None:
             todo, done, found = list(items), set(items), list[Access]()
             while todo:
-                for begun in self.items.get(todo.pop(), ()):
+                item = todo.pop()
+                for begun in self.items.get(item, ()):
                     access = self._reach(begun)
-                    found.append(access)
+                    if item[0] == queue:
+                        found.append(access)
                     todo += access.queues - done
                     done |= access.queues
-            known = self._works[items] = self.number(union(found))
+            known = self._works[queue, items] = self.number(union(found))
         return known
 
     def access(self, number: int) -> Access:
@@ -177,7 +178,7 @@ class Knowledge:
 
 def union(accesses: Iterable[Access]) -> Access:
     """Return all of several sets of accesses."""
-    reads, writes, queues = set[str](), set[str](), set[Work]()
+    reads, writes, queues = set[str](), set[str](), set[Queued]()
     for access in accesses:
         reads |= access.reads
         writes |= access.writes

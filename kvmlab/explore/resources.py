@@ -18,6 +18,7 @@ from kvmlab.engine.kernel.memory import SLAB, Slab
 from kvmlab.engine.kernel.path import Op, footprint
 from kvmlab.engine.kernel.rcu import Rcu
 from kvmlab.engine.kernel.workqueue import Work, Workqueue
+from kvmlab.engine.world.guest import Guest
 from kvmlab.engine.world.vm import Vm
 
 Names = frozenset[str]
@@ -26,12 +27,16 @@ NOBODYS = frozenset({"reports", "lockdep", LOCKS, SLAB})
 """What every op may touch, in a way that no other op depends on."""
 
 
+Queued = tuple[str, Work]
+"""An item of work and the queue that it is put on."""
+
+
 class Access(NamedTuple):
     """What ops read, what they wrote, and the work that they queued."""
 
     reads: Names
     writes: Names
-    queues: frozenset[Work] = frozenset()
+    queues: frozenset[Queued] = frozenset()
 
 
 def _lock(op: Op, _context: str) -> Access:
@@ -70,7 +75,8 @@ SPECIAL: dict[Callable[..., object], Callable[[Op, str], Access]] = {
     Counted.kref_put: _count,
     Vm.fget: _files,
     Vm.fget_vcpu: _users,
-    Vm.put_user: _users,
+    Guest.vm_exit: _users,
+    Vm.put_user: lambda _op, _context: Access(NONE, frozenset({"count of users"})),
     Rcu.read_lock: _reader,
     Rcu.read_unlock: _reader,
     Rcu.start_grace_period: _grace_period,

@@ -16,9 +16,9 @@ from itertools import repeat
 from kvmlab.engine.kernel.continuation import handle_of
 from kvmlab.engine.kernel.path import Op, can_block
 from kvmlab.engine.kernel.sanitizers import Report
-from kvmlab.engine.kernel.workqueue import QUEUES, Work, Workqueue
+from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.explore.knowledge import Knowledge, Local, union
-from kvmlab.explore.resources import ACQUIRES, DROPS, NOBODYS, RELEASES, SPECIAL, Access, reads
+from kvmlab.explore.resources import ACQUIRES, DROPS, NOBODYS, RELEASES, SPECIAL, Access, Queued, reads
 from kvmlab.explore.world import State, World
 
 REDUCTIONS = ("plain", "fused", "reduced")
@@ -87,7 +87,7 @@ class Search:
         self.knowledge = Knowledge()
         self.outcome = Outcome(reduction)
         self._index = {name: world.index(handle_of(name)) for name in world.names}
-        self._items: dict[tuple[tuple[int, ...], tuple[int, ...]], frozenset[Work]] = {}
+        self._items: dict[tuple[tuple[int, ...], tuple[int, ...]], frozenset[Queued]] = {}
         self._queues = {name: world.index(queue) for name, queue in QUEUES.items()}
 
     def run(self) -> Iterator[Progress]:
@@ -166,18 +166,18 @@ class Search:
         own = self.knowledge.future(self._local(name))
         if name not in self._queues:
             return (own,)
-        return own, self.knowledge.works(self._queued())
+        return own, self.knowledge.works(QUEUES[name], self._queued())
 
-    def _queued(self) -> frozenset[Work]:
+    def _queued(self) -> frozenset[Queued]:
         """Return the items that wait in a queue, or that anybody may still put there."""
         knowledge = self.knowledge
         futures = tuple([knowledge.future(self._local(name)) for name in self.world.names])
         queues = tuple([self.world.number(index) for index in self._queues.values()])
         known = self._items.get((futures, queues))
         if known is None:
-            found = set[Work]().union(*[knowledge.access(future).queues for future in futures])
-            for index in self._queues.values():
-                found.update(self.world.value(index)[2])
+            found = set[Queued]().union(*[knowledge.access(future).queues for future in futures])
+            for worker, index in self._queues.items():
+                found.update([(QUEUES[worker], work) for work in self.world.value(index)[2]])
             known = self._items[futures, queues] = frozenset(found)
         return known
 
@@ -229,9 +229,9 @@ class Search:
             if op[0] in DROPS and world.dropped_last(op):
                 knowledge.end(access.writes)
         if op[0] is Workqueue.queue_work:
-            access = access._replace(queues=frozenset({op[2]}))
+            access = access._replace(queues=frozenset({(op[1], op[2])}))
         elif op[0] is Workqueue.dequeue and here[1] != there[1]:
-            knowledge.learn_item(world.running(op[1]), here, there)
+            knowledge.learn_item((op[1], world.running(op[1])), here, there)
         done.append(access)
         knowledge.learn(here, there, access, held)
         return moved
