@@ -8,11 +8,10 @@ differ only in the order of what has no order are one value.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from kvmlab.engine.kernel.lists import Counted
 from kvmlab.engine.kernel.locks import Lockdep, Locks
-from kvmlab.engine.kernel.memory import Memory, Slab
+from kvmlab.engine.kernel.memory import Slab
 from kvmlab.engine.kernel.object import Value
 from kvmlab.engine.kernel.path import Op
 from kvmlab.engine.kernel.rcu import Rcu
@@ -42,13 +41,13 @@ def _waiters(value: Value) -> Value:
     return (*value[:2], tuple(sorted([(waiter, tuple(sorted(readers))) for waiter, readers in value[2]])))
 
 
-CANONICAL: dict[type, Callable[[Value], Value]] = {
-    Locks: _locks,
-    Slab: _slab,
-    Reports: _reports,
-    Rcu: _waiters,
+CANONICAL: dict[str, Callable[[Value], Value]] = {
+    Locks.NAME: _locks,
+    Slab.NAME: _slab,
+    Reports.NAME: _reports,
+    Rcu.NAME: _waiters,
     # What one schedule taught lockdep holds for all of them, so it is learned once and for all.
-    Lockdep: lambda value: (*value[:2], ()),
+    Lockdep.NAME: lambda value: (*value[:2], ()),
 }
 """By class, what stands for all values that differ in nothing but an order that means nothing."""
 
@@ -68,12 +67,24 @@ class World:
         self.written: list[str] = []
         self.memory.commit()
         for handle, value in self.memory.freeze():
-            self._note(handle, value)
+            self.note(handle, value)
         self.start = self.state()
 
     def number(self, index: int) -> int:
         """Return the number of the value that an object has now."""
         return self._vector[index]
+
+    def values(self) -> tuple[tuple[str, Value], ...]:
+        """Return the state with every object's value, which says the same in any other world."""
+        found = [
+            (handle, values[number])
+            for handle, values, number in zip(self._handles, self._values, self._vector, strict=True)
+        ]
+        return tuple(
+            sorted(
+                [(handle, value) for handle, value in found if value is not None], key=lambda pair: pair[0]
+            )
+        )
 
     def value(self, index: int) -> Value:
         """Return the value that an object has now."""
@@ -83,7 +94,7 @@ class World:
 
     def running(self, queue: str) -> Work:
         """Return the item that a queue's worker has just taken."""
-        item = self.memory.objects[queue].running
+        item: Work | None = self.memory.objects[queue].running
         assert item is not None
         return item
 
@@ -98,7 +109,7 @@ class World:
             self._vector.append(0)
         return index
 
-    def _note(self, handle: str, value: Value | None) -> None:
+    def note(self, handle: str, value: Value | None) -> None:
         """Take up an object's value into the state."""
         index = self.index(handle)
         if value is None:
@@ -150,7 +161,7 @@ class World:
         change = self.memory.commit()
         self.written = [handle for handle, _before, _after in change]
         for handle, _before, after in change:
-            self._note(handle, after)
+            self.note(handle, after)
         return moved
 
     def dropped_last(self, op: Op) -> bool:

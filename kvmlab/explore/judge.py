@@ -1,0 +1,61 @@
+"""What is wrong where a world stands: what sanitizers report, and what an end must not leave behind."""
+
+from __future__ import annotations
+
+from kvmlab.explore.world import World
+
+LOST, DEADLOCK, LEAK = "lost-interrupt", "deadlock", "leak"
+
+
+def sanitizers(world: World, ended: bool) -> list[tuple[str, str]]:
+    """Return every report there is, and at an end what can never go on, leaks or is lost."""
+    found = [(report.kind, report.text) for report in world.memory.reports.made]
+    if ended:
+        found += deadlocks(world) + lost_interrupts(world)
+        if not found:
+            found += leaks(world)
+    return found
+
+
+def deadlocks(world: World) -> list[tuple[str, str]]:
+    """Name each context that stands in a call and can never go on."""
+    contexts, found = world.contexts, list[tuple[str, str]]()
+    for name in world.names:
+        context = contexts.get(name)
+        if context.at is not None and not context.stopped:
+            why = contexts.blocked(name)
+            found.append((DEADLOCK, f"{name} can never go on: {why[0] if why else 'it waits'}"))
+    return found
+
+
+def lost_interrupts(world: World) -> list[tuple[str, str]]:
+    """Name each level pin that waits for an EOI which nobody will ever make."""
+    machine = world.machine
+    if not machine.profile.has("irqchip"):
+        return []
+    pending = 0
+    for lapic in machine.lapics:
+        pending |= lapic.irr | lapic.isr
+    found = []
+    for pin in range(24):
+        entry = machine.ioapic.entry(pin)
+        stuck = entry >> 15 & 1 and entry >> 14 & 1 and not entry >> 16 & 1
+        if stuck and machine.ioapic.irr >> pin & 1 and not pending >> (entry & 0xFF) & 1:
+            found.append((LOST, f"pin {pin} waits for an EOI that nobody will make"))
+    return found
+
+
+def leaks(world: World) -> list[tuple[str, str]]:
+    """Release the VM and return what outlives it; the world is left as it was."""
+    state, machine = world.state(), world.machine
+    contexts = machine.contexts
+    manual, contexts.manual = contexts.manual, False
+    try:
+        machine.release()
+        found = [(report.kind, report.text) for report in world.memory.reports.made]
+    finally:
+        contexts.manual = manual
+    for handle, _before, after in world.memory.commit():
+        world.note(handle, after)
+    world.go(state)
+    return found
