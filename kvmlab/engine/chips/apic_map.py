@@ -7,12 +7,13 @@ does not do (a broadcast, a shorthand, ids that are not unique, mixed modes), ev
 
 from __future__ import annotations
 
-from kvmlab.engine.chips.apics import Apics
+from kvmlab.engine.chips.apics import PHYS_BROADCAST, Apics
 from kvmlab.engine.chips.destination import (
     APIC_BROADCAST,
     APIC_DEST_NOSHORT,
     APIC_DEST_SELF,
     X2APIC_BROADCAST,
+    LapicIrq,
 )
 from kvmlab.engine.chips.lapic import APIC_DM_FIXED, APIC_DM_LOWEST, Lapic
 from kvmlab.engine.chips.lapic_registers import APIC_DFR_FLAT
@@ -96,10 +97,16 @@ def hashed(vector: int, bits: int) -> int:
     return chosen[vector % len(chosen)]
 
 
+def wants_one(irq: LapicIrq) -> bool:
+    """Tell whether a message is for one APIC of its destination (kvm_lowest_prio_delivery)."""
+    return irq.delivery_mode == APIC_DM_LOWEST or bool(irq.redirection_hint)
+
+
 class MappedApics(Apics):
     """The local APICs of a machine of 6.x."""
 
     __slots__ = ("_map",)
+    HINTS = True
 
     def __init__(self, lapics: list[Lapic], trace: Trace) -> None:
         super().__init__(lapics, trace)
@@ -116,81 +123,39 @@ class MappedApics(Apics):
         return self.apic_map().lookup(None, address_lo >> 12 & 0xFF, address_lo >> 2 & 1) is not None
 
     def kvm_irq_delivery_to_apic(
-        self,
-        source: Lapic | None,
-        dest: int,
-        dest_mode: int,
-        shorthand: int,
-        delivery_mode: int,
-        vector: int,
-        level: int,
-        trig_mode: int,
-        hint: int = 0,
-        reached: list[int] | None = None,
+        self, source: Lapic | None, irq: LapicIrq, reached: list[int] | None = None
     ) -> int:
         """Give a message to every APIC it is for, or to one of them for lowest priority or the hint.
 
-        Returns -1 if every APIC was asked and it is for none, else how many took it. ``reached``
-        gets the numbers of the vCPUs that did.
+        Returns -1 if every APIC was asked and it is for none, else how many took it.
         """
-        targets = self._by_map(source, dest, dest_mode, shorthand, delivery_mode, vector, hint)
-        if targets is None:
-            if (hint or delivery_mode == APIC_DM_LOWEST) and not dest_mode and dest == APIC_BROADCAST:
-                self.memory.reports.printk("kvm: apic: phys broadcast and lowest prio")
-                delivery_mode = APIC_DM_FIXED
-            targets = self._by_asking(source, dest, dest_mode, shorthand, delivery_mode, vector, hint)
-            if not targets:
-                return -1
-        ret = 0
-        for lapic in targets:
-            accepted = lapic.accept_irq(delivery_mode, vector, level, trig_mode)
-            if accepted and reached is not None:
-                reached.append(lapic.vcpu_id)
-            ret += accepted
-        return ret
+        found = self._by_map(source, irq)
+        if found is not None:
+            return max(0, self.hand_over(found, irq, reached))
+        if wants_one(irq) and not irq.dest_mode and irq.dest == APIC_BROADCAST:
+            self.memory.reports.printk(PHYS_BROADCAST)
+            irq = irq._replace(delivery_mode=APIC_DM_FIXED)
+        return self.hand_over(self.receivers(source, irq), irq, reached)
 
-    def _by_map(
-        self,
-        source: Lapic | None,
-        dest: int,
-        dest_mode: int,
-        shorthand: int,
-        delivery_mode: int,
-        vector: int,
-        hint: int,
-    ) -> list[Lapic] | None:
+    def _by_map(self, source: Lapic | None, irq: LapicIrq) -> list[Lapic] | None:
         """kvm_irq_delivery_to_apic_fast: whom the message reaches, or None if that is not known."""
-        if shorthand == APIC_DEST_SELF and source is not None:
+        if irq.shorthand == APIC_DEST_SELF and source is not None:
             return [source]
-        found = self.apic_map().lookup(source, dest, dest_mode) if shorthand == APIC_DEST_NOSHORT else None
+        if irq.shorthand != APIC_DEST_NOSHORT:
+            return None
+        found = self.apic_map().lookup(source, irq.dest, irq.dest_mode)
         if found is None:
             return None
         slots, bits = found
-        if dest_mode and bits and (hint or delivery_mode == APIC_DM_LOWEST):
+        if irq.dest_mode and bits and wants_one(irq):
             # Bits that no enabled APIC has count as well: a message that falls on one is lost.
-            bits = 1 << hashed(vector, bits)
+            bits = 1 << hashed(irq.vector, bits)
         return [lapic for bit, lapic in enumerate(slots) if lapic is not None and bits >> bit & 1]
 
-    def _by_asking(
-        self,
-        source: Lapic | None,
-        dest: int,
-        dest_mode: int,
-        shorthand: int,
-        delivery_mode: int,
-        vector: int,
-        hint: int,
-    ) -> list[Lapic]:
-        """Ask every APIC; one of those that are software-enabled for lowest priority or the hint."""
-        matching = [
-            lapic
-            for lapic in self.lapics
-            if lapic.hw_enabled() and lapic.match_dest(source, shorthand, dest, dest_mode)
-        ]
-        if not hint and delivery_mode != APIC_DM_LOWEST:
-            return matching
+    def one_of(self, matching: list[Lapic], irq: LapicIrq) -> list[Lapic]:
+        """Choose the software-enabled APIC that the vector falls on."""
         bits = sum(1 << lapic.vcpu_id for lapic in matching if lapic.sw_enabled())
-        return [self.lapics[hashed(vector, bits)]] if bits else []
+        return [self.lapics[hashed(irq.vector, bits)]] if bits else []
 
     def destinations(self, dest: int, dest_mode: int) -> int:
         """Return the vCPUs of a destination as bits (kvm_bitmap_or_dest_vcpus)."""

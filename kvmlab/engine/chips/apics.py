@@ -6,7 +6,9 @@ receivers is in apic_map.py.
 
 from __future__ import annotations
 
-from kvmlab.engine.chips.destination import APIC_DEST_NOSHORT
+from typing import ClassVar
+
+from kvmlab.engine.chips.destination import APIC_BROADCAST, APIC_DEST_NOSHORT, LapicIrq
 from kvmlab.engine.chips.lapic import APIC_DM_LOWEST, Lapic
 from kvmlab.engine.chips.lapic_registers import MSR_IA32_APICBASE_ENABLE
 from kvmlab.engine.kernel.object import Object
@@ -18,6 +20,8 @@ APICS = "apics"
 MSI_ADDR_DEST_MODE_LOGICAL = 1 << 2
 MSI_ADDR_REDIRECTION_HINT = 1 << 3
 MSI_DATA_TRIGGER_LEVEL = 1 << 15
+PHYS_BROADCAST = "kvm: apic: phys broadcast and lowest prio"
+"""What the log says of a physical broadcast that is for one APIC."""
 
 
 class Apics(Object):
@@ -26,63 +30,51 @@ class Apics(Object):
     __slots__ = ("emit", "lapics")
     FIELDS = ()
 
+    HINTS: ClassVar[bool] = False
+    """An MSI's redirection hint is honoured: it is for one APIC of its destination."""
+
     def __init__(self, lapics: list[Lapic], trace: Trace) -> None:
         super().__init__()
         self.lapics, self.emit = lapics, trace.emit
 
     @touches("lapic*", "reports")
     def kvm_irq_delivery_to_apic(
-        self,
-        source: Lapic | None,
-        dest: int,
-        dest_mode: int,
-        shorthand: int,
-        delivery_mode: int,
-        vector: int,
-        level: int,
-        trig_mode: int,
-        _hint: int = 0,
-        _reached: list[int] | None = None,
+        self, source: Lapic | None, irq: LapicIrq, reached: list[int] | None = None
     ) -> int:
         """Give a message to every APIC it is for, or to one of them for lowest priority.
 
-        Returns -1 if it is for none, else how many took it (0: all merged or dropped it). What
-        the redirection hint of an MSI asks for is ignored, as in 3.6, which asks for no list of
-        whom the message reached either.
+        Returns -1 if it is for none, else how many took it (0: all merged or dropped it).
+        ``reached`` gets the numbers of the vCPUs that did.
         """
-        if delivery_mode == APIC_DM_LOWEST:
-            return self._deliver_lowest(source, dest, dest_mode, shorthand, vector, level, trig_mode)
+        return self.hand_over(self.receivers(source, irq), irq, reached)
+
+    def hand_over(self, receivers: list[Lapic], irq: LapicIrq, reached: list[int] | None) -> int:
+        """Have APICs accept a message: -1 for none, else how many took it."""
         ret = -1
-        for lapic in self.lapics:
-            if lapic.base & MSR_IA32_APICBASE_ENABLE and lapic.match_dest(source, shorthand, dest, dest_mode):
-                accepted = lapic.accept_irq(delivery_mode, vector, level, trig_mode)
-                ret = accepted if ret < 0 else ret + accepted
+        for lapic in receivers:
+            accepted = lapic.accept_irq(irq.delivery_mode, irq.vector, irq.level, irq.trig_mode)
+            if accepted and reached is not None:
+                reached.append(lapic.vcpu_id)
+            ret = accepted if ret < 0 else ret + accepted
         return ret
 
-    def _deliver_lowest(
-        self,
-        source: Lapic | None,
-        dest: int,
-        dest_mode: int,
-        shorthand: int,
-        vector: int,
-        level: int,
-        trig_mode: int,
-    ) -> int:
-        if dest_mode == 0 and dest == 0xFF:
-            self.memory.reports.printk("kvm: apic: phys broadcast and lowest prio")
-        eligible = [
+    def receivers(self, source: Lapic | None, irq: LapicIrq) -> list[Lapic]:
+        """Ask every APIC whether a message is for it; of those, choose one where only one is wanted."""
+        matching = [
             lapic
             for lapic in self.lapics
-            if lapic.hw_enabled()
-            and lapic.match_dest(source, shorthand, dest, dest_mode)
-            and lapic.sw_enabled()
+            if lapic.base & MSR_IA32_APICBASE_ENABLE
+            and lapic.match_dest(source, irq.shorthand, irq.dest, irq.dest_mode)
         ]
-        if not eligible:
-            return -1
-        # The first of equals wins, as in the kernel's strict comparison: min() keeps it too.
-        lowest = min(eligible, key=lambda lapic: lapic.arb_prio)
-        return lowest.accept_irq(APIC_DM_LOWEST, vector, level, trig_mode)
+        wants_one = irq.delivery_mode == APIC_DM_LOWEST or (irq.redirection_hint and self.HINTS)
+        return self.one_of(matching, irq) if wants_one else matching
+
+    def one_of(self, matching: list[Lapic], irq: LapicIrq) -> list[Lapic]:
+        """Choose the software-enabled APIC that was chosen least often; the first of equals."""
+        if not irq.dest_mode and irq.dest == APIC_BROADCAST:
+            self.memory.reports.printk(PHYS_BROADCAST)
+        eligible = [lapic for lapic in matching if lapic.sw_enabled()]
+        return [min(eligible, key=lambda lapic: lapic.arb_prio)] if eligible else []
 
     @touches("lapic*", "reports")
     def set_msi(self, address_lo: int, _address_hi: int, data: int) -> int:
@@ -91,17 +83,15 @@ class Apics(Object):
         The upper half of the address is ignored, as without KVM_CAP_X2APIC_API in 6.x.
         """
         self.emit(("kvm_msi_set_irq", address_lo, data))
-        return self.kvm_irq_delivery_to_apic(
-            None,
-            address_lo >> 12 & 0xFF,
-            address_lo & MSI_ADDR_DEST_MODE_LOGICAL,
-            APIC_DEST_NOSHORT,
-            data & 0x700,
-            data & 0xFF,
-            1,
-            data & MSI_DATA_TRIGGER_LEVEL,
-            address_lo & MSI_ADDR_REDIRECTION_HINT,
+        irq = LapicIrq(
+            dest=address_lo >> 12 & 0xFF,
+            dest_mode=address_lo & MSI_ADDR_DEST_MODE_LOGICAL,
+            delivery_mode=data & 0x700,
+            vector=data & 0xFF,
+            trig_mode=data & MSI_DATA_TRIGGER_LEVEL,
+            redirection_hint=address_lo & MSI_ADDR_REDIRECTION_HINT,
         )
+        return self.kvm_irq_delivery_to_apic(None, irq)
 
     @touches("lapic*", "reports")
     def send_ipi(self, handle: str) -> int:
@@ -115,16 +105,16 @@ class Apics(Object):
         """Send a message from a local APIC, worded as ICR is (kvm_apic_send_ipi): as for a delivery."""
         source: Lapic = self.deref(handle)
         self.emit(("kvm_apic_ipi", icr, dest))
-        return self.kvm_irq_delivery_to_apic(
-            source,
-            dest,
-            icr & 0x800,
-            icr & 0xC0000,
-            icr & 0x700,
-            icr & 0xFF,
-            icr & 0x4000,
-            icr & 0x8000,
+        irq = LapicIrq(
+            dest=dest,
+            dest_mode=icr & 0x800,
+            delivery_mode=icr & 0x700,
+            vector=icr & 0xFF,
+            trig_mode=icr & 0x8000,
+            level=icr & 0x4000,
+            shorthand=icr & 0xC0000,
         )
+        return self.kvm_irq_delivery_to_apic(source, irq)
 
     def destinations(self, dest: int, dest_mode: int) -> int:
         """Return the vCPUs of a device's destination as bits (kvm_bitmap_or_dest_vcpus)."""

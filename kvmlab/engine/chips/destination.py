@@ -7,13 +7,30 @@ logical destinations and x2APIC clusters.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kvmlab.engine.chips.lapic_registers import APIC_DFR_FLAT
 
 APIC_DEST_NOSHORT, APIC_DEST_SELF, APIC_DEST_ALLINC = 0x00000, 0x40000, 0x80000
 APIC_DFR_CLUSTER = 0x0FFFFFFF
 APIC_BROADCAST, X2APIC_BROADCAST = 0xFF, 0xFFFFFFFF
+
+
+class LapicIrq(NamedTuple):
+    """struct kvm_lapic_irq: a message to local APICs.
+
+    ``delivery_mode``, ``dest_mode`` (0: physical) and ``shorthand`` stand as in ICR; ``trig_mode`` is
+    not 0 for level; ``redirection_hint`` is an MSI's.
+    """
+
+    dest: int
+    dest_mode: int
+    delivery_mode: int
+    vector: int
+    trig_mode: int
+    level: int = 1
+    shorthand: int = APIC_DEST_NOSHORT
+    redirection_hint: int = 0
 
 
 class Target(Protocol):

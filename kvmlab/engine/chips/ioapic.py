@@ -6,8 +6,10 @@ Follows virt/kvm/ioapic.c of Linux 3.6 and arch/x86/kvm/ioapic.c of 6.x (data sh
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from kvmlab.engine.chips.apics import Apics
-from kvmlab.engine.chips.destination import APIC_DEST_NOSHORT
+from kvmlab.engine.chips.destination import APIC_DEST_NOSHORT, LapicIrq
 from kvmlab.engine.chips.ioapic_registers import DEST_MODE, MASK, REMOTE_IRR, TRIG_MODE, IoapicRegisters
 from kvmlab.engine.chips.ioapic_scan import IOAPIC_SCAN
 from kvmlab.engine.chips.rtc import RTC_GSI, RTC_STATUS
@@ -18,6 +20,12 @@ from kvmlab.engine.tracepoint import Trace
 IOAPIC = "ioapic"
 IOAPIC_EDGE_TRIG, IOAPIC_LEVEL_TRIG = 0, 1
 _BSP_VCPU_ID = 0
+
+
+@lru_cache(maxsize=1024)
+def message(entry: int) -> LapicIrq:
+    """Return the message that a redirection entry stands for."""
+    return LapicIrq(entry >> 56, entry & DEST_MODE, entry & 0x700, entry & 0xFF, entry >> 15 & 1)
 
 
 class Ioapic(IoapicRegisters):
@@ -81,17 +89,15 @@ class Ioapic(IoapicRegisters):
         trig_mode = entry >> 15 & 1
         if entry & MASK or (trig_mode and entry & self._busy):
             return -1
-        dest, dest_mode = entry >> 56, entry & DEST_MODE
+        irq = message(entry)
         if pin == 0 and self.rules.pin0_to_bsp:
             # The timer's pin always goes to the boot CPU, whatever the entry says.
-            dest, dest_mode = _BSP_VCPU_ID, 0
+            irq = irq._replace(dest=_BSP_VCPU_ID, dest_mode=0)
         if not trig_mode and self.rules.hides_delivered_edges:
             self.changed()
             self.irr_delivered |= 1 << pin
         reached: list[int] | None = [] if line_status and pin == RTC_GSI else None
-        injected = self.apics.kvm_irq_delivery_to_apic(
-            None, dest, dest_mode, APIC_DEST_NOSHORT, entry & 0x700, entry & 0xFF, 1, trig_mode, 0, reached
-        )
+        injected = self.apics.kvm_irq_delivery_to_apic(None, irq, reached)
         if reached is not None and self.rules.rtc_eoi_tracking:
             self.deref(RTC_STATUS).delivered(entry & 0xFF, reached, injected)
         if injected and trig_mode:
