@@ -20,7 +20,7 @@ from kvmlab.engine.profile import Profile
 from kvmlab.engine.tracepoint import Event, Lost
 from kvmlab.engine.tracetext import format_event
 from kvmlab.engine.world.devices import DEVICES
-from kvmlab.engine.world.guest import GUEST, Guest, vcpu
+from kvmlab.engine.world.vcpu import GUEST, Guest, vcpu
 
 if TYPE_CHECKING:
     from kvmlab.snapshot import LastSnapshot, Snapshot

@@ -22,8 +22,8 @@ from kvmlab.engine.kernel.locks import LOCKS
 from kvmlab.engine.kernel.path import describe
 from kvmlab.engine.kernel.workqueue import QUEUES
 from kvmlab.engine.machine import Machine
-from kvmlab.engine.world.guest import GUEST, vcpu
 from kvmlab.engine.world.userspace import USERSPACE
+from kvmlab.engine.world.vcpu import GUEST, vcpu
 from kvmlab.engine.world.vm import VM
 from kvmlab.snapshot import (
     ContextSnapshot,

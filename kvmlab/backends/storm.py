@@ -12,8 +12,8 @@ from kvmlab.backends.backend import Refused
 from kvmlab.engine.fds.files import FDS
 from kvmlab.engine.fds.irqfd import IRQFDS
 from kvmlab.engine.machine import APIC_EOI, Machine
-from kvmlab.engine.world.guest import vcpu
 from kvmlab.engine.world.userspace import USERSPACE, Userspace
+from kvmlab.engine.world.vcpu import vcpu
 
 
 def storm(machine: Machine, count: int) -> Iterator[int]:

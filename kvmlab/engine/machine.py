@@ -36,8 +36,9 @@ from kvmlab.engine.tracepoint import FULL, Trace
 from kvmlab.engine.world.bus import CHIP_RANGES
 from kvmlab.engine.world.devices import DEVICES, Devices
 from kvmlab.engine.world.firmware import FIRMWARE, RUNNABLE
-from kvmlab.engine.world.guest import GUEST, Guest, Vcpu, lapic, vcpu
+from kvmlab.engine.world.guest import vcpu_enter_guest
 from kvmlab.engine.world.userspace import USERSPACE, Userspace
+from kvmlab.engine.world.vcpu import GUEST, Guest, Vcpu, lapic, vcpu
 from kvmlab.engine.world.vfio_pci import device_vfio
 from kvmlab.engine.world.vm import VM, Vm
 
@@ -180,7 +181,7 @@ class Machine:
         for number in range(self.profile.vcpus):
             context = self.contexts.get(vcpu(number))
             if self.scan.requests >> number & 1 and context.at is None and not context.stopped:
-                self.contexts.call(context.name, ("vcpu_enter_guest", (number,)))
+                self.contexts.call(context.name, (vcpu_enter_guest.__name__, (number,)))
 
     def run(self, limit: int | None = None) -> int:
         """Let everything go on until nothing can, or ``limit`` interrupts were taken; count them."""

@@ -18,7 +18,7 @@ from kvmlab.engine.kernel.memory import SLAB, Slab
 from kvmlab.engine.kernel.path import Op, footprint
 from kvmlab.engine.kernel.rcu import Rcu
 from kvmlab.engine.kernel.workqueue import Work, Workqueue
-from kvmlab.engine.world.guest import Guest
+from kvmlab.engine.world.vcpu import Guest
 from kvmlab.engine.world.vm import Vm
 
 Names = frozenset[str]

@@ -8,7 +8,7 @@ from kvmlab.engine.caps import check_extension
 from kvmlab.engine.machine import Machine
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.tracetext import format_event
-from kvmlab.engine.world.guest import NMI_LIMIT, NMI_VECTOR
+from kvmlab.engine.world.vcpu import NMI_LIMIT, NMI_VECTOR
 
 MSI, NMI, INIT, SIPI = 0xFEE00000, 0x400, 0x500, 0x600
 TO_VCPU_1 = 1 << 12

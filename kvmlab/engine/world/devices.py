@@ -31,7 +31,7 @@ from kvmlab.engine.kernel.workqueue import (
     flush_workqueue,
 )
 from kvmlab.engine.profile import Profile
-from kvmlab.engine.world.guest import GUEST
+from kvmlab.engine.world.vcpu import GUEST
 from kvmlab.engine.world.vm import vm_ioctl
 
 DEVICES = "devices"

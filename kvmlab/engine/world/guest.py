@@ -1,4 +1,4 @@
-"""The guest: its vCPUs, what they do to the chips, and the handlers that run by themselves.
+"""What a guest does: take interrupts, access chips and memory, and what its handlers call.
 
 Every access is a path in the context of its vCPU. An access goes where KVM sends it: the vCPU's
 own LAPIC page first, then the devices on the bus (vcpu_mmio_write in arch/x86/kvm/x86.c of 3.6);
@@ -7,9 +7,7 @@ what nobody claims would exit to userspace, where nobody answers: writes vanish,
 
 from __future__ import annotations
 
-from functools import cache
-
-from kvmlab.engine.abi import EBADF, Errno, Fault
+from kvmlab.engine.abi import Errno, Fault
 from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
 from kvmlab.engine.chips.ioapic_io import vcpu_scan_ioapic
 from kvmlab.engine.chips.ioapic_registers import IOAPIC_DEFAULT_BASE_ADDRESS
@@ -20,157 +18,29 @@ from kvmlab.engine.chips.lapic_io import (
     kvm_x2apic_msr_read,
     kvm_x2apic_msr_write,
 )
-from kvmlab.engine.chips.lapic_registers import SIPI_RECEIVED
 from kvmlab.engine.chips.pic import PIC, Pic, kvm_pic_read_irq
-from kvmlab.engine.fds.files import FDS
 from kvmlab.engine.fds.io_bus import MMIO_BUS, PIO_BUS
 from kvmlab.engine.kernel.contexts import CONTEXTS, Contexts
 from kvmlab.engine.kernel.continuation import Call
-from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import Path, path, touches
+from kvmlab.engine.kernel.path import Path, path
 from kvmlab.engine.profile import Profile
-from kvmlab.engine.tracepoint import Trace
 from kvmlab.engine.world.bus import kvm_io_bus_read, kvm_io_bus_write
+from kvmlab.engine.world.vcpu import GUEST, OPEN, SHUT, VM_IS_GONE, Guest, Vcpu, lapic, vcpu
 from kvmlab.engine.world.vm import VM, Vm, kvm_put_kvm
 
 IOREGSEL, IOWIN = IOAPIC_DEFAULT_BASE_ADDRESS, IOAPIC_DEFAULT_BASE_ADDRESS + 0x10
 APIC_BASE_MSR = 0x1B
 X2APIC_MSRS = range(0x800, 0xC00)
-NMI_VECTOR = 2
-NMI_LIMIT = 2
-"""One NMI is taken and one waits behind it; of those that come together, more are lost."""
-
 MMIO_UNSATISFIED, MMIO_READ, MMIO_WRITE = 0, 1, 2
 
-Handler = tuple[int, str, tuple[Call, ...]]
-"""A vector, its actions as typed, and the calls they are."""
+NOTHING = (SHUT, -1)
+"""What stands for no interrupt: the window is shut, or nothing is deliverable."""
 
+GENERAL_PROTECTION = Fault("the guest gets #GP: no such MSR is there, or it refuses this access")
+"""What an access returns that the guest is told of by #GP."""
 
-@cache
-def vcpu(number: int) -> str:
-    """Return the handle of a vCPU."""
-    return f"vcpu{number}"
-
-
-@cache
-def lapic(number: int) -> str:
-    """Return the handle of a vCPU's LAPIC."""
-    return f"lapic{number}"
-
-
-class Vcpu(Object):
-    """A vCPU: RFLAGS.IF, the NMIs it has seen and those that wait, its handlers by vector."""
-
-    __slots__ = ("handlers", "if_", "lapic", "nmi_pending", "nmis_seen", "vm")
-    FIELDS = ("if_", "nmis_seen", "nmi_pending", "handlers")
-
-    def __init__(self, vm: Vm, chip: Lapic | None) -> None:
-        super().__init__()
-        self.vm, self.lapic = vm, chip
-        self.if_ = 0
-        self.nmis_seen = self.nmi_pending = 0
-        self.handlers: tuple[Handler, ...] = ()
-
-    def set_if(self, value: int) -> None:
-        """Set or clear RFLAGS.IF."""
-        self.changed()
-        self.if_ = value
-
-    def set_handler(self, vector: int, text: str, calls: tuple[Call, ...]) -> None:
-        """Replace a vector's handler; no text removes it."""
-        self.changed()
-        rest = [handler for handler in self.handlers if handler[0] != vector]
-        self.handlers = tuple(sorted([*rest, (vector, text, calls)] if text else rest))
-
-    def handler(self, vector: int) -> tuple[Call, ...] | None:
-        """Return the calls of a vector's handler, or None if it has none."""
-        return next((calls for number, _text, calls in self.handlers if number == vector), None)
-
-    @touches(VM, FDS, "lapic*")
-    def window(self) -> int | Errno:
-        """Enter the guest and look what it may take: NMI_VECTOR, OPEN for interrupts, or SHUT.
-
-        An NMI needs no IF; -EBADF when the VM is gone, otherwise it is held from here on.
-        """
-        if not self.vm.fget_vcpu():
-            return VM_IS_GONE
-        chip = self.lapic
-        if chip is None:
-            return SHUT
-        if chip.mp_state == SIPI_RECEIVED:
-            self._reset(chip)
-        if not chip.enter():
-            return SHUT
-        self._process_nmi(chip)
-        if self.nmi_pending:
-            self.changed()
-            self.nmi_pending -= 1
-            return NMI_VECTOR
-        return OPEN if self.if_ else SHUT
-
-    def _reset(self, chip: Lapic) -> None:
-        """Drop the NMIs and clear IF, as a SIPI does (kvm_arch_vcpu_reset, vmx_vcpu_reset)."""
-        self.changed()
-        self.if_ = self.nmi_pending = 0
-        self.nmis_seen = chip.nmi
-
-    def _process_nmi(self, chip: Lapic) -> None:
-        """Let what was queued wait, up to the limit (process_nmi); no NMI handler runs by now."""
-        queued = chip.nmi - self.nmis_seen
-        if queued:
-            self.changed()
-            self.nmis_seen = chip.nmi
-            self.nmi_pending = min(self.nmi_pending + queued, NMI_LIMIT)
-
-
-class Guest(Object):
-    """How often each vector was taken, over all vCPUs, and which was taken last."""
-
-    __slots__ = ("last", "taken", "total", "trace", "vm")
-    FIELDS = ("counts", "total", "last")
-
-    def __init__(self, vm: Vm, trace: Trace) -> None:
-        super().__init__()
-        self.vm, self.trace = vm, trace
-        self.taken: dict[int, int] = {}
-        self.total = 0
-        self.last = -1
-
-    @property
-    def counts(self) -> tuple[tuple[int, int], ...]:
-        """The state: (vector, times taken), by vector."""
-        return tuple(sorted(self.taken.items()))
-
-    @counts.setter
-    def counts(self, value: tuple[tuple[int, int], ...]) -> None:
-        self.taken = dict(value)
-
-    def take(self, vector: int) -> None:
-        """Count an interrupt at its handler's first instruction."""
-        self.changed()
-        self.taken[vector] = self.taken.get(vector, 0) + 1
-        self.total += 1
-        self.last = vector
-        if vector != NMI_VECTOR:
-            self.trace.emit(("kvm_inj_virq", vector))
-
-    @touches(VM, FDS)
-    def vm_exit(self, *event: int | str) -> bool:
-        """Leave the guest for an access, recording its tracepoint; False when the VM is gone.
-
-        Otherwise it is held from here on.
-        """
-        if not self.vm.fget_vcpu():
-            return False
-        self.trace.emit(event)
-        return True
-
-    def trace_read(self, *event: int | str) -> None:
-        """Record the tracepoint of an access once its value is known."""
-        self.trace.emit(event)
-
-
-GUEST = "guest"
+REDIR_WRITABLE = 0xFFFFFFFF & ~(1 << 14 | 1 << 12)
+"""The low dword without remote IRR and delivery status, which Linux does not write back."""
 
 
 @path
@@ -369,16 +239,3 @@ def guest_wake(profile: Profile, cpu: int, thread: str) -> Path[int]:
     """Wake a thread of the guest: an actor that makes its calls (again)."""
     yield (Contexts.wake, CONTEXTS, thread)
     return 0
-
-
-OPEN, SHUT = -2, -3
-"""What :meth:`Vcpu.window` finds when there is no NMI."""
-
-NOTHING = (SHUT, -1)
-"""What stands for no interrupt: the window is shut, or nothing is deliverable."""
-
-VM_IS_GONE = Errno(EBADF, "the VM is released, and its vCPUs with it")
-GENERAL_PROTECTION = Fault("the guest gets #GP: no such MSR is there, or it refuses this access")
-"""What an access returns that the guest is told of by #GP."""
-REDIR_WRITABLE = 0xFFFFFFFF & ~(1 << 14 | 1 << 12)
-"""The low dword without remote IRR and delivery status, which Linux does not write back."""
