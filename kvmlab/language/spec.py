@@ -85,12 +85,12 @@ class CommandSpec(NamedTuple):
     @property
     def returns(self) -> bool:
         """Tell whether the command has a return value, so that ``expect X: COMMAND`` can take it."""
-        return self.is_call or (self.unit and self.form != "actor")
+        return self.context != "lab" or (self.unit and self.form != "actor")
 
     @property
     def is_call(self) -> bool:
         """Tell whether an actor can make it: a syscall, an ioctl or a guest access."""
-        return self.context != "lab"
+        return self.context != "lab" and self.unit
 
 
 def place(name: str, kind: str, summary: str, label: str = "", **more: Value) -> Parameter:

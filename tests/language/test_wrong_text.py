@@ -99,6 +99,7 @@ def wrong(text: str, scope: Scope, line: int = 1, file: str = "") -> LanguageErr
         ("actor a: eoi; close trigger", 15, "an actor is a thread or a vCPU, not both"),
         ("machine vcpus=2; actor a: eoi vcpu=1; take", 43, "this actor is vCPU 1"),
         ("actor a: expect 0: eoi", 10, "an actor makes syscalls, ioctls or guest accesses, and 'exp"),
+        ("actor a: caps", 10, "an actor makes syscalls, ioctls or guest accesses, and 'caps' is none"),
         ('source "a', 8, "a quote is not closed"),
         ("eoi\x00", 4, "a line cannot hold the character U+0000"),
         ("goto there", 6, "no mark is called 'there'"),
