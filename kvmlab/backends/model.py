@@ -268,13 +268,13 @@ class Model:
         """See :meth:`Backend.set_manual`."""
         contexts = self.machine.contexts
         contexts.set_manual(manual)
-        if not manual:
-            # What the prompt had done is no actor: in auto it runs to its end.
-            devices = self.machine.memory.objects[DEVICES].load("handles")
-            for name in (contexts.prompt, *map(vcpu, range(self.profile.vcpus)), *devices):
-                if not contexts.get(name).calls:
-                    contexts.finish(name)
-        self._settle()
+        devices = self.machine.memory.objects[DEVICES].load("handles")
+        # What the prompt had done is no actor: in auto it runs to its end, and so do those it waits for.
+        began = (contexts.prompt, *map(vcpu, range(self.profile.vcpus)), *devices)
+        moved = not manual
+        while moved:
+            moved = any([contexts.finish(name) for name in began if not contexts.get(name).calls])
+            moved = contexts.run_workers() or moved
 
     def step(self, context: str, count: int, watch: Watch) -> Answer:
         """See :meth:`Backend.step`."""
