@@ -19,7 +19,7 @@ from kvmlab.layouts import LAYOUT_NAMES
 
 if TYPE_CHECKING:
     from kvmlab.language.command import Command
-    from kvmlab.result import Result
+    from kvmlab.result import Result, Sliced
     from kvmlab.session import Session
 
 USAGE = 2
@@ -44,7 +44,7 @@ def make_session(kernel: str = "", api: str = "") -> Session:
     return Session(Options(kernel, api), {**LOOKING, **SCRIPTS, "compare": _compare_verb})
 
 
-def _compare_verb(session: Session, command: Command) -> Result:
+def _compare_verb(session: Session, command: Command) -> Sliced[Result]:
     # What compares takes 20 ms to load, which only who compares pays.
     from kvmlab.comparing import compare_verb
 

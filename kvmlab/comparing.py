@@ -17,11 +17,11 @@ from kvmlab.language.errors import LanguageError
 from kvmlab.language.kinds import KINDS
 from kvmlab.language.scope import Scope
 from kvmlab.progress import progress
-from kvmlab.render.cells import Part, Row
-from kvmlab.render.comparison import comparison_markdown, comparison_rows, markdown, matrix
+from kvmlab.render.cells import Row
+from kvmlab.render.comparison import comparison_markdown, comparison_rows, markdown, matrices
 from kvmlab.render.plain import plain_lines
 from kvmlab.resources import ResourceError, folder
-from kvmlab.result import Result
+from kvmlab.result import Result, Sliced, Underway, drained
 from kvmlab.run import FAILED, HELD, WRONG, Make, refuse
 from kvmlab.scripts import beside, located, read_script
 from kvmlab.session import Session
@@ -30,8 +30,11 @@ THREAD = "scenarios/thread"
 """Where the points of the thread stand among the labs."""
 
 
-def compare_verb(session: Session, command: Command) -> Result:
-    """The verb `compare`: a table of what differed. The session's own machine is left alone."""
+def compare_verb(session: Session, command: Command) -> Sliced[Result]:
+    """The verb `compare`: a table of what differed. The session's own machine is left alone.
+
+    It runs in slices, a command of a design each; stopped, it has no table.
+    """
     args = command.args
     file = located(args["file"])
     try:
@@ -40,7 +43,15 @@ def compare_verb(session: Session, command: Command) -> Result:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise LanguageError(f"'{file}' cannot be read: {why}", column=command.column) from None
     among = designs(args.get("api", ()), args.get("kernel", ()), args.get("switch", ()))
-    found = compare(text, file, beside, among, session.handlers)
+    comparing = compare(text, file, beside, among, session.handlers)
+    underway = Underway(command, "commands", 0)
+    try:
+        while True:
+            underway.done, underway.count = next(comparing)
+            if (yield underway):
+                return Result(command, why="stopped", stopped=(command,))
+    except StopIteration as end:
+        found: Comparison = end.value
     return Result(command, output=tuple(comparison_rows(found)), held=False if found.failed else None)
 
 
@@ -54,7 +65,7 @@ def main(make: Make, options: Namespace) -> int:
             return _thread(make(), options)
         among = designs(*(_list(name, getattr(options, name)) for name in ("api", "kernel", "switch")))
         file = located(options.file)
-        found = compare(read_script(file), file, beside, among, make().handlers)
+        found = drained(compare(read_script(file), file, beside, among, make().handlers))
     except LanguageError as error:
         return refuse(error)
     except (OSError, ValueError, ResourceError) as error:
@@ -126,15 +137,13 @@ def _of_thread(path: str, by: str) -> tuple[str, bytes]:
 
 
 def _thread_rows(staged: list[tuple[str, Staged]], labels: list[str]) -> list[Row]:
-    body: list[tuple[str, tuple[Part, ...]]] = [row for _name, each in staged for row in each.rows]
-    return matrix("claim", labels, body)
+    return matrices(labels, [(each.point.claim, list(each.rows)) for _name, each in staged])
 
 
 def _thread_markdown(staged: list[tuple[str, Staged]], labels: list[str]) -> list[str]:
     lines: list[str] = []
-    for name, each in staged:
-        body: list[tuple[str, tuple[Part, ...]]] = list(each.rows)
-        lines += [f"**{name}** {each.point.claim}", "", *markdown("", labels, body), ""]
+    for _name, each in staged:
+        lines += [f"**{each.point.claim}**", "", *markdown("", labels, list(each.rows)), ""]
     return lines[:-1]
 
 

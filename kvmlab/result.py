@@ -53,7 +53,7 @@ Sliced = Generator[Underway, bool | None, Ended]
 """What runs in slices: it yields where it can be looked at, and ends there if it is sent True."""
 
 
-def drained(slices: Sliced[Ended]) -> Ended:
+def drained(slices: Generator[Any, Any, Ended]) -> Ended:
     """Run every slice, and return what comes of them."""
     try:
         while True:

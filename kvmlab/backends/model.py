@@ -273,7 +273,7 @@ class Model:
         began = (contexts.prompt, *map(vcpu, range(self.profile.vcpus)), *devices)
         moved = not manual
         while moved:
-            moved = any([contexts.finish(name) for name in began if not contexts.get(name).calls])
+            moved = any(contexts.finish(name) for name in began if not contexts.get(name).calls)
             moved = contexts.run_workers() or moved
 
     def step(self, context: str, count: int, watch: Watch) -> Answer:

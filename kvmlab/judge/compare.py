@@ -6,7 +6,7 @@ them. A command that a design lacks is left out there and is no failure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -146,10 +146,23 @@ class Comparison:
 
 def compare(
     text: str | bytes, file: str, read: Read, columns: Sequence[Design], handlers: Mapping[str, Handler]
-) -> Comparison:
-    """Run a script under each design. Raises LanguageError for wrong text; nothing has run then."""
-    runs = [Run(text, file, read, design, handlers) for design in columns]
-    said = [run.play() for run in runs]
+) -> Generator[tuple[int, int], None, Comparison]:
+    """Run a script under each design; yield after each command how many are done, and of how many.
+
+    Raises LanguageError for wrong text; nothing has run then.
+    """
+    runs: list[Run] = []
+    for design in columns:
+        runs.append(Run(text, file, read, design, handlers))
+        yield 0, len(runs[0].commands) * len(columns)
+    count, done = len(runs[0].commands), 0
+    said: list[list[Said | None]] = []
+    for run in runs:
+        said.append([None] * count)
+        for number, (_command, each) in enumerate(run.steps()):
+            said[-1][number] = each
+            done += 1
+            yield done, count * len(columns)
     rows = [
         Row(command.line, command.text, tuple(each[number] for each in said))
         for number, command in enumerate(runs[0].commands)
@@ -180,16 +193,14 @@ class Run:
             if not command.lacking:
                 check_ready(command, self.session.handlers)
 
-    def play(self) -> list[Said | None]:
-        """Execute every command; return what each came to, None for one that the design lacks."""
+    def steps(self) -> Iterator[tuple[Command, Said | None]]:
+        """Execute the commands; yield each with what it came to, None for one that the design lacks."""
         self.session.execute(self._machine)
-        said: list[Said | None] = []
         for command in self.commands:
             result = None if command.lacking else self.session.execute(command)
-            said.append(None if result is None else _said(result))
+            yield command, None if result is None else _said(result)
             if result is not None and result.ends:
-                break
-        return said + [None] * (len(self.commands) - len(said))
+                return
 
 
 def _said(result: Result) -> Said:

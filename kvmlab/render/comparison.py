@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from string import ascii_lowercase
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from kvmlab.judge.compare import NOT_APPLICABLE
@@ -21,13 +22,17 @@ WIDE = 3
 LONGEST = 46
 """Characters of a command in a table."""
 
+LINE = 100
+"""Characters of a line that says what a table is about."""
+
 Table = list[tuple[str, tuple[Part, ...]]]
 """Rows by what they are about, a part for each design."""
 
 
 def comparison_rows(comparison: Comparison) -> list[Row]:
     """Return the commands that differ and every figure, with a column for each design."""
-    return matrix("", comparison.labels, _table(comparison), [_agreed(comparison)])
+    heads, legend = _heads(comparison.labels)
+    return [*legend, *_matrix(heads, _table(comparison)), line(Cell(_agreed(comparison), "muted"))]
 
 
 def comparison_markdown(comparison: Comparison) -> list[str]:
@@ -35,14 +40,24 @@ def comparison_markdown(comparison: Comparison) -> list[str]:
     return [*markdown("", comparison.labels, _table(comparison)), "", _agreed(comparison)]
 
 
-def matrix(corner: str, labels: Sequence[str], body: Table, notes: Iterable[str] = ()) -> list[Row]:
-    """Return a table with a row for each thing compared; many columns get letters and a legend."""
-    heads, legend = list(labels), []
-    if len(labels) > WIDE:
-        heads = list(ascii_lowercase[: len(labels)])
-        legend = [line(Cell(f"{head}  {name}", "muted")) for head, name in zip(heads, labels, strict=True)]
-    rows = table((corner, *heads), [(Cell(_short(what)), *parts) for what, parts in body])
-    return [*legend, *rows, *[line(Cell(note, "muted")) for note in notes]]
+def matrices(labels: Sequence[str], groups: Iterable[tuple[str, Table]]) -> list[Row]:
+    """Return a table for each group, under what the group is about; one legend stands above all."""
+    heads, rows = _heads(labels)
+    for about, body in groups:
+        rows += [line(), *[line(Cell(text, "header")) for text in wrap(about, LINE)], *_matrix(heads, body)]
+    return rows
+
+
+def _heads(labels: Sequence[str]) -> tuple[Sequence[str], list[Row]]:
+    """Return what heads the columns, and a legend: many columns are headed by letters."""
+    if len(labels) <= WIDE:
+        return labels, []
+    heads = ascii_lowercase[: len(labels)]
+    return heads, [line(Cell(f"{head}  {name}", "muted")) for head, name in zip(heads, labels, strict=True)]
+
+
+def _matrix(heads: Sequence[str], body: Table) -> list[Row]:
+    return table(("", *heads), [(Cell(_short(what)), *parts) for what, parts in body])
 
 
 def markdown(corner: str, labels: Sequence[str], body: Table) -> list[str]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kvmlab.cli import main, make_session
 from kvmlab.engine.profile import APIS, DEFAULT_APIS, DEFAULT_KERNEL
 from kvmlab.judge.compare import Comparison, Design, compare, designs, label
-from kvmlab.judge.thread import read_point
+from kvmlab.judge.thread import Asked, read_point
 from kvmlab.language.errors import LanguageError
 from kvmlab.render.comparison import comparison_markdown, comparison_rows
 from kvmlab.render.plain import plain_lines
+from kvmlab.result import drained
 from tests.engine.lab import Lab
 
 POINTS = sorted((Path(__file__).parents[2] / "labs" / "scenarios" / "thread").glob("*.kvm"))
@@ -45,7 +49,7 @@ def compared(text: str, *columns: Design) -> Comparison:
     def read(path: str, _by: str) -> tuple[str, str]:
         raise OSError(f"{path} is not read here")
 
-    return compare(text, "a.kvm", read, columns or (PLAIN, HOOKLESS), make_session().handlers)
+    return drained(compare(text, "a.kvm", read, columns or (PLAIN, HOOKLESS), make_session().handlers))
 
 
 def figure(comparison: Comparison, name: str) -> tuple[int | None, ...]:
@@ -228,27 +232,82 @@ def test_a_script_reads_only_beside_itself(tmp_path: Path) -> None:
 # -- the points of the thread ----------------------------------------------------------------------
 
 
-def test_the_thread_is_staged(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture(scope="module")
+def thread() -> dict[str, Any]:
+    """Return what `compare --thread --json` prints, which ends with status 0."""
+    with redirect_stdout(StringIO()) as out:
+        assert main(["compare", "--thread", "--json"]) == 0
+    return dict(json.loads(out.getvalue()))
+
+
+def test_the_thread_is_staged(thread: dict[str, Any]) -> None:
     """Every point under every design: a cell each, every expectation held."""
-    assert main(["compare", "--thread", "--json"]) == 0
-    data = json.loads(capsys.readouterr().out)
-    assert len(data["points"]) >= 8
-    for point in data["points"]:
-        assert point["claim"]
+    assert [point["script"] for point in thread["points"]] == [each.name for each in POINTS]
+    for point in thread["points"]:
+        assert point["claim"].startswith('"')
         assert point["failed"] == []
         assert point["rows"]
-        assert all(len(row["cells"]) == len(data["designs"]) for row in point["rows"])
+        assert all(len(row["cells"]) == len(thread["designs"]) for row in point["rows"])
 
 
-def test_a_thousand_virtio_interrupts_wake_an_idle_device(capsys: pytest.CaptureFixture[str]) -> None:
-    """An event for each EOI of the GSI, and none with the source filter; VFIO never reads its pin."""
-    main(["compare", "--thread", "--json"])
-    data = json.loads(capsys.readouterr().out)
-    (point,) = [each for each in data["points"] if each["script"] == "shared-with-virtio.kvm"]
-    cells = {design: [row["cells"][at] for row in point["rows"]] for at, design in enumerate(data["designs"])}
-    assert cells[f"{DEFAULT_KERNEL} {API}"] == ["1000", "1000", "0"]
-    assert cells[f"{DEFAULT_KERNEL} {API} with=source-filter"] == ["0", "0", "0"]
-    assert cells[f"{DEFAULT_KERNEL} resample"] == ["1000", "1000", "0"]
+V7 = f"{DEFAULT_KERNEL} {API}"
+ARGUED = [
+    ("01-threaded-masked", "held pending at the IOAPIC", {V7: "1", f"{V7} with=ack-on-unmask": "0"}),
+    (
+        "01-threaded-masked",
+        "taken in all, for one raise",
+        {V7: "2", f"{V7} with=ack-on-unmask": "1", "linux-6.x resample": "1"},
+    ),
+    (
+        "03-irqfd-closed",
+        "EOIs that the eventfd is still told of",
+        {V7: "1", f"{DEFAULT_KERNEL} eoifd-v4": "0", f"{V7} with=source-filter": "0"},
+    ),
+    ("04-key-lifetime", "… once the irqfd is closed", {V7: "62", f"{DEFAULT_KERNEL} eoifd-v4": "63"}),
+    ("04-key-lifetime", "… once both are closed", {V7: "63", f"{V7} without=pollhup": "62"}),
+    (
+        "05-close-close-assign",
+        "the next device has the kernel's path",
+        {V7: "1", f"{V7} without=assign-flush": "0", f"{DEFAULT_KERNEL} eoifd-v4": "0"},
+    ),
+    (
+        "06-closed-without-deassign",
+        "source IDs left after 70 rounds",
+        {V7: "63", f"{V7} without=pollhup": "0"},
+    ),
+    (
+        "07-ioeventfds-closed",
+        "one more ioeventfd returns (-1 is ENOSPC)",
+        {V7: "-1", f"{V7} with=ioeventfd-pollhup": "0"},
+    ),
+    (
+        "09-shared-with-emulated",
+        "wakeups, for one interrupt of its own",
+        {V7: "6", f"{DEFAULT_KERNEL} eoifd-v5": "1", f"{V7} with=source-filter": "1"},
+    ),
+    (
+        "10-shared-with-virtio",
+        "wakeups of who serves the idle device",
+        {V7: "1000", f"{V7} with=source-filter": "0", f"{DEFAULT_KERNEL} resample": "1000"},
+    ),
+    ("10-shared-with-virtio", "… for which the device was polled", {V7: "0"}),
+    (
+        "12-filter-needs-a-lock",
+        "the assigned device was served",
+        {V7: "1", f"{V7} with=source-filter": "1", f"{V7} without=filter-lock with=source-filter": "0"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("script", "what", "wanted"), ARGUED)
+def test_what_was_argued_is_what_happens(
+    thread: dict[str, Any], script: str, what: str, wanted: dict[str, str]
+) -> None:
+    """The cells that decide each point."""
+    (point,) = [each for each in thread["points"] if each["script"] == f"{script}.kvm"]
+    (row,) = [each for each in point["rows"] if each["what"] == what]
+    cells = dict(zip(thread["designs"], row["cells"], strict=True))
+    assert {design: cells[design] for design in wanted} == wanted
 
 
 @pytest.mark.parametrize("point", POINTS, ids=lambda point: point.stem)
@@ -266,5 +325,8 @@ def test_a_scenario_is_compared_by_its_name(capsys: pytest.CaptureFixture[str]) 
 
 def test_a_head_says_claim_and_rows() -> None:
     """The comments up to the machine: the claim in a line, then a row for each template."""
-    point = read_point("a.kvm", "# Claim: it is\n# so\n# Row: a: b: {last.ret} x\nmachine\n# Row: none: 1")
-    assert (point.claim, point.rows) == ("it is so", (("a: b", "{last.ret} x"),))
+    point = read_point(
+        "a.kvm", "# Claim: it is\n# so\n# Row: a: b: {last.ret} x\n# Row at m: c: 1\nmachine\n# Row: none: 1"
+    )
+    assert point.claim == "it is so"
+    assert point.rows == (Asked("a: b", "{last.ret} x"), Asked("c", "1", "m"))

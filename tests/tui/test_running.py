@@ -19,6 +19,7 @@ from kvmlab.tui.running import SLICE, Running
 from tests.tui.stand import LEVEL, Hand, on_screen, text_of
 
 ENDLESS = "storm 100000000"
+THREAD = Path(__file__).parents[2] / "labs" / "scenarios" / "thread"
 
 
 def begun(text: str = ENDLESS, journal: Journal | None = None) -> tuple[Driver, list[Row]]:
@@ -285,3 +286,19 @@ def test_a_storm_of_the_first_commands_runs_and_ends_with_the_program() -> None:
     app = on_screen(act, said=(*LEVEL[:-1], ENDLESS), size=(120, 40))
     assert app.driver.running is None
     assert app.driver.session.history.units[-1].text.startswith("storm ")
+
+
+def test_a_comparison_runs_in_slices_and_can_be_stopped() -> None:
+    """The machine on the screen is left alone by it; stopped, it says so and has no table."""
+    driver, rows = begun(f'compare "{THREAD / "10-shared-with-virtio.kvm"}"')
+    units = len(driver.session.history)
+    assert driver.running is not None
+    while not done(driver):
+        driver.go_on()
+    assert re.match(r"compare [\d,]+ of [\d,]+, [\d,]+ commands/s", driver.running.status())
+    driver.stop()
+    assert plain_lines(rows)[-1] == "stopped"
+    driver.run(f'compare "{THREAD / "12-filter-needs-a-lock.kvm"}" api=eoifd-v7')
+    ended(driver)
+    assert "nic: wakeups" in "\n".join(plain_lines(rows))
+    assert len(driver.session.history) == units

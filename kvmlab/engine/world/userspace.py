@@ -128,8 +128,8 @@ class Userspace(Object):
         file = objects.get(objects[FDS].load("open").get(fd, ""))
         if not isinstance(file, File):
             return ""
-        found = [h for h in self.memory.alive(kind) if objects[h].load("eventfd") == file.ctx]
-        return found[-1] if found else ""
+        same = [h for h, each in objects.items() if h.startswith(kind + "#") and each.eventfd == file.ctx]
+        return max(same, key=lambda handle: int(handle.partition("#")[2]), default="")
 
 
 @path
