@@ -5,6 +5,10 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from kvmlab.engine.kernels import KERNELS
+from kvmlab.engine.profile import APIS
+from kvmlab.engine.switches import SWITCHES
+
 NAMES = st.sampled_from(("a", "b", "c", "d"))
 GSIS = st.sampled_from((11, 11, 11, 4, 9, 0, 23, 24, 25, 1030))
 PINS = st.sampled_from((11, 11, 4, 9, 0, 23))
@@ -114,12 +118,38 @@ _ROUTES = (
     _text("route {gsi} ioapic:{pin}", gsi=GSIS, pin=PINS),
     _text("routes default"),
 )
+_WORDS = (
+    _text("irqfd {name} gsi={gsi} {word}={second} {kind}", name=NAMES, gsi=GSIS, second=NAMES,
+          word=st.sampled_from(("resample", "eoi")), kind=_maybe("deassign")),
+    _text("eoifd {name} irqfd={second} level {kind}", name=NAMES, second=NAMES, kind=_maybe("deassign")),
+    _text("eoifd {name} gsi={gsi} {kind}", name=NAMES, gsi=GSIS, kind=_maybe("deassert", "deassign")),
+    _text("ioctl irqfd fd={fd} gsi=11 flags={flags} {field}={second}", fd=NAMES, flags=st.integers(0, 5),
+          field=st.sampled_from(("resamplefd", "fd2")), second=NAMES),
+    _text("line 8 {level}", level=st.sampled_from((0, 1))),
+)  # fmt: skip
+_DEVICES = (
+    _text("device vfio nic gsi={gsi} {fail}", gsi=st.sampled_from((11, 10, 24)),
+          fail=_maybe("", *(f"fail={step}" for step in ("eventfd", "irqfd", "eoifd", "set-irqs")))),
+    _text("device emulated uart gsi=11 {aware}", aware=_maybe("eoi-aware")),
+    st.just("device virtio disk gsi=11"),
+    _text("raise {name}", name=st.sampled_from(("nic", "nic", "uart", "disk"))),
+    _text("{act} {name}", act=st.sampled_from(("lower", "service", "unplug", "finish")),
+          name=st.sampled_from(("nic", "uart", "disk"))),
+    _text("move nic gsi={gsi}", gsi=st.sampled_from((11, 10, 24))),
+    st.just("handler 0x41 mask 11, eoi, wake thread"),
+    st.just("actor thread: service nic; ioapic 11 unmasked"),
+    st.just("handler 0x41 service uart, service nic, service disk, eoi"),
+    st.just("run 5"),
+)  # fmt: skip
 _CONTEXTS = st.sampled_from(("user", "user", "vcpu0", "vcpu1", "events", "irqfd-cleanup", "x", "y"))
 CALLS = in_turn(st.one_of(_DESCRIPTORS), st.one_of(_BINDINGS), st.one_of(_LINES), st.one_of(_GUEST))
 """What a thread or a vCPU does; the routing table stays as it is."""
 
 ROUTED = in_turn(CALLS, CALLS, CALLS, CALLS, CALLS, st.one_of(_ROUTES))
 """The same with changes of the routing table."""
+
+DESIGNED = in_turn(ROUTED, ROUTED, st.one_of(_WORDS), st.one_of(_DEVICES))
+"""The same with the words of every design, of which a machine takes those it has, and with devices."""
 
 MOVES = in_turn(
     st.sampled_from(("manual", "manual", "auto")),
@@ -137,7 +167,18 @@ MACHINES = st.sampled_from(
     + ("machine vcpus=2 x2apic", "machine vcpus=2 pit", "machine vcpus=2 bare")
     + tuple(f"machine vcpus=2 without={name}" for name in ("pollhup", "assign-flush"))
 )
+DESIGNS = st.builds(
+    "machine kernel={} api={} vcpus=2 {}".format,
+    st.sampled_from(tuple(KERNELS)),
+    st.sampled_from(APIS),
+    st.sampled_from(("", "", "pit", "x2apic", *(f"{s.option}={s.name}" for s in SWITCHES.values()))),
+)
 BEGIN = ("eventfd a; eventfd b; eventfd c semaphore; eventfd d", "actor x: read d", "actor y: take vcpu=1")
+BOUND = (
+    *("irqfd a gsi=11 level", "irqfd a gsi=11 resample=b", "irqfd a gsi=11 eoi=b", "irqfd a gsi=11"),
+    *("eoifd b key=a level", "eoifd b irqfd=a level", "eoifd b gsi=11 deassert", "device vfio nic gsi=11"),
+)
+"""An irqfd and what tells of its EOIs, in the words of every design."""
 LEVEL_PAIR = "ioapic 11 vector=0x41 level unmasked; irqfd a gsi=11 level; eoifd b key=a level"
 
 
@@ -146,3 +187,10 @@ def sequences(lines: SearchStrategy[str], most: int = 25) -> SearchStrategy[tupl
     begin = st.sampled_from(((*BEGIN, LEVEL_PAIR), BEGIN))
     body = st.lists(lines, min_size=6, max_size=most).map(tuple)
     return st.builds(lambda machine, start, rest: (machine, *start, *rest), MACHINES, begin, body)
+
+
+def designed(lines: SearchStrategy[str], most: int = 30) -> SearchStrategy[tuple[str, ...]]:
+    """Return sequences of lines on some design, which begin with a binding of each and a device."""
+    begin = (BEGIN[0], "ioapic 11 vector=0x41 level unmasked", *BOUND)
+    body = st.lists(lines, min_size=6, max_size=most).map(tuple)
+    return st.builds(lambda machine, rest: (machine, *begin, *rest), DESIGNS, body)
