@@ -135,6 +135,8 @@ def parser() -> argparse.ArgumentParser:
     for option, what in (("api", "designs"), ("kernel", "kernels"), ("switch", "switches, + joins several")):
         text = f"{what}, each a column, separated by commas"
         compare.add_argument(f"--{option}", default="", metavar=f"{option.upper()},…", help=text)
+    text = "the options as the command `compare` has them: api=…, kernel=…, switch=…"
+    compare.add_argument("words", nargs="*", default=[], metavar="KEY=…", help=text)
     form = compare.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="everything as one object")
     form.add_argument("--markdown", action="store_true", help="the table in Markdown")
@@ -220,6 +222,12 @@ def _run(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> int:
     from kvmlab.comparing import main as compare
 
+    for word in options.words:
+        key, _equals, value = word.partition("=")
+        if key not in ("api", "kernel", "switch"):
+            print(f"kvmlab compare: '{word}' is none of api=…, kernel=…, switch=…", file=sys.stderr)
+            return USAGE
+        setattr(options, key, value)
     return compare(make_session, options)
 
 

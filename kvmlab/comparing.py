@@ -57,13 +57,18 @@ def compare_verb(session: Session, command: Command) -> Sliced[Result]:
 
 def main(make: Make, options: Namespace) -> int:
     """The program `kvmlab compare`: print a comparison as a table, as JSON or as Markdown."""
-    if options.thread == bool(options.file):
-        print("kvmlab compare: give either FILE or --thread", file=sys.stderr)
+    asked = [(name, getattr(options, name)) for name in ("api", "kernel", "switch")]
+    if options.thread == bool(options.file or any(text for _name, text in asked)):
+        print("kvmlab compare: give either FILE or --thread, which has its own designs", file=sys.stderr)
+        return WRONG
+    try:
+        among = designs(*(_list(name, text) for name, text in asked))
+    except LanguageError as error:
+        print(f"kvmlab compare: {error.sentence()}", file=sys.stderr)
         return WRONG
     try:
         if options.thread:
             return _thread(make(), options)
-        among = designs(*(_list(name, getattr(options, name)) for name in ("api", "kernel", "switch")))
         file = located(options.file)
         found = drained(compare(read_script(file), file, beside, among, make().handlers))
     except LanguageError as error:

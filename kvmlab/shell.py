@@ -68,6 +68,8 @@ class Shell:
                     break
         except LanguageError as error:
             self.status = WRONG
+            if not error.source:  # what is found while a command runs is told of its line
+                error.line, error.source = self._number, text
             self._show(error_rows(str(error), error.caret()))
         except KeyboardInterrupt:
             if not self._typed:

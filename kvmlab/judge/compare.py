@@ -60,7 +60,8 @@ def designs(
 ) -> tuple[Design, ...]:
     """Return the columns asked for: each api on each kernel, then the first of them with each switch.
 
-    Nothing asked for is every api; a kernel without an api has the one that goes with it.
+    Nothing asked for is every api; a kernel without an api has the one that goes with it. Raises
+    LanguageError for a switch that means nothing there.
     """
     if not (apis or kernels or switches):
         apis = APIS
@@ -69,7 +70,10 @@ def designs(
         for kernel in kernels or (DEFAULT_KERNEL,)
         for api in apis or (DEFAULT_APIS[kernel],)
     )
-    return (*plain, *(replace(plain[0], switches=tuple(names.split("+"))) for names in switches))
+    switched = [replace(plain[0], switches=tuple(names.split("+"))) for names in switches]
+    for design in switched:
+        check_switches({option: design.words(option) for option in ("with", "without")}, design.api, 1)
+    return (*plain, *switched)
 
 
 def label(design: Design, among: Sequence[Design]) -> str:
@@ -185,7 +189,6 @@ class Run:
         self.session = Session(Options(design.kernel, design.api), handlers)
         self.session.scope = DesignScope(design)
         # The machine that a script without `machine` runs on has the design's switches too.
-        check_switches({option: design.words(option) for option in ("with", "without")}, design.api, 1)
         self._machine = design.applied(parse_line("machine", self.session.scope)[0])
         parsed = parse_script(text, file, self.session.scope, read)
         self.commands = [design.applied(command) for command in parsed]

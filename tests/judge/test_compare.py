@@ -144,6 +144,16 @@ def test_a_switch_may_be_named_with_its_option(
     ]
 
 
+def test_the_options_may_be_said_as_the_command_says_them(
+    script: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`compare FILE api=… switch=…` is one line at the prompt and in a shell."""
+    assert main(["compare", script, f"api={API}", "switch=pollhup", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["designs"] == [API, f"{API} without=pollhup"]
+    assert main(["compare", script, "apis=x"]) == 2
+    assert capsys.readouterr().err == "kvmlab compare: 'apis=x' is none of api=…, kernel=…, switch=…\n"
+
+
 def test_a_label_tells_what_differs() -> None:
     """The kernel is named only where kernels differ."""
     assert label(HOOKLESS, (PLAIN, HOOKLESS)) == f"{API} without=pollhup"
@@ -206,6 +216,27 @@ def test_the_exit_status_is_that_of_run(script: str, tmp_path: Path) -> None:
     assert main(["compare", str(tmp_path / "none.kvm")]) == 2
     assert main(["compare", script, "--api", "nonsense"]) == 2
     assert main(["compare"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--api", "eoifd-v8"], "no api is called 'eoifd-v8'; did you mean 'eoifd-v7'?"),
+        (
+            ["--switch", "filter-lock"],
+            "without=filter-lock means nothing without with=source-filter; expected",
+        ),
+        (["--api", "resample", "--switch", "pollhup"], "api resample has nothing that without=pollhup could"),
+        (["--thread"], "give either FILE or --thread"),
+    ],
+)
+def test_a_wrong_option_is_told_in_a_sentence(
+    options: list[str], said: str, script: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has no line and no column."""
+    assert main(["compare", script, *options]) == 2
+    assert capsys.readouterr().err.startswith(f"kvmlab compare: {said}")
+    assert main(["compare", "--thread", "--api", API]) == 2
 
 
 def test_the_verb_compares_and_leaves_the_session_alone(script: str) -> None:

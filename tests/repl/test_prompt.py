@@ -123,6 +123,13 @@ def test_wrong_text_is_shown_with_its_caret() -> None:
     assert shown[2].startswith("^")
 
 
+def test_what_is_wrong_when_a_command_runs_is_shown_with_its_line() -> None:
+    """Also where the text could be read, and its file can't."""
+    shown = type_in("reset\rsource nowhere.kvm\r")
+    assert shown[-3] == "2:1: 'nowhere.kvm' cannot be read: No such file or directory"
+    assert shown[-2:] == ["source nowhere.kvm", "^"]
+
+
 def test_an_interrupted_command_is_said_to_be_so_and_taken_back() -> None:
     """Ctrl+C while a command runs stops it, and the next line finds the machine as it was."""
 
