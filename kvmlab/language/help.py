@@ -171,7 +171,7 @@ _DEVICES = (
     "wakeups: how often VFIO or the main loop was woken on behalf of a device.",
     "spurious: how often the device had not interrupted since then.",
     "polls: how often VFIO read its pin to unmask it, which it does only of a device that is masked.",
-    "latency: how many events passed between the last request that was served and its service.",
+    "latency (lat.): how many events passed between the last request that was served and its service.",
     "An event is one interrupt taken by a vCPU, one acknowledgement of a GSI, or one wake-up for a device.",
 )
 _TEXT = (

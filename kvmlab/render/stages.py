@@ -93,7 +93,8 @@ def _devices(trail: Trail) -> Iterator[Item]:
     for device in trail.snapshot.devices or ():
         if device.gsi == trail.gsi:
             level = Cell("A asserted", "irq-asserted") if device.asserted else Cell(". idle", "muted")
-            yield Item((f"{device.name} ({device.kind})  ", level, f"  raised {device.raised}"))
+            masked = "  M masked by VFIO" if device.masked else ""
+            yield Item((f"{device.name} ({device.kind})  ", level, f"  raised {device.raised}{masked}"))
 
 
 def _triggers(trail: Trail) -> Iterator[Item]:
@@ -217,8 +218,14 @@ def _eoifds(trail: Trail) -> Iterator[Item]:
 def _answers(trail: Trail) -> Iterator[Item]:
     for name in answer_names(trail.snapshot, trail.gsi):
         eventfd = find_eventfd(trail.snapshot, name)
-        unread = "userspace has not read it yet" if eventfd is not None and eventfd.count else ""
-        yield Item(_counter(trail.snapshot, name), unread)
+        yield Item(_counter(trail.snapshot, name), _unread(eventfd))
+
+
+def _unread(eventfd: EventfdSnapshot | None) -> str:
+    """Say that userspace has still to read an eventfd; VFIO is woken by its own and reads no counter."""
+    if eventfd is None or not eventfd.count or any("virqfd_" in waiter for waiter in eventfd.waiters):
+        return ""
+    return "userspace has not read it yet"
 
 
 STAGES: tuple[tuple[str, Callable[[Trail], Iterator[Item]]], ...] = (

@@ -160,26 +160,30 @@ def context_rows(snapshot: Snapshot) -> list[Row]:
 def device_rows(snapshot: Snapshot) -> list[Row]:
     """Return the scripted devices with their counters.
 
-    An assigned one that is not in the kernel's hands is on the VMM's slow path; M is masked by VFIO.
+    A asserts its line, M is masked by VFIO, S is served by the VMM and not in the kernel's hands. The
+    headings are short: all of them fit beside another pane.
     """
     if snapshot.devices is None:
         return hidden("devices")
     rows: list[tuple[Part, ...]] = [
         (
             device.name,
-            f"{device.kind} (slow)" if device.kind == "vfio" and not device.accelerated else device.kind,
+            device.kind,
             str(device.gsi),
             _line(device),
             *[str(getattr(device, name)) for name in COUNTERS],
         )
         for device in snapshot.devices
     ]
-    return table(("device", "kind", "gsi", "line", *COUNTERS), rows)
+    counted = ["lat." if name == "latency" else name for name in COUNTERS]
+    return table(("name", "kind", "gsi", "AMS", *counted), rows)
 
 
 def _line(device: DeviceSnapshot) -> Cell:
-    glyphs = "A" * device.asserted + "M" * device.masked
-    return Cell(glyphs or ".", "irq-asserted" if device.asserted else "")
+    slow = device.kind == "vfio" and not device.accelerated
+    states = (device.asserted, device.masked, slow)
+    glyphs = "".join([glyph if state else "." for glyph, state in zip("AMS", states, strict=True)])
+    return Cell(glyphs, "irq-asserted" if device.asserted else "")
 
 
 def report_rows(snapshot: Snapshot) -> list[Row]:

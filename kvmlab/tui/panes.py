@@ -257,9 +257,9 @@ SPECS = (
         "dev",
         "",
         _rendered("devices"),
-        "The scripted devices: whether each asserts its line (A) and is masked by VFIO (M), and its "
-        "counters. An assigned device whose interrupts go through the VMM is called slow. 'help devices' "
-        "says what is counted.",
+        "The scripted devices: whether each asserts its line (A), is masked by VFIO (M) and has its "
+        "interrupts go slowly through the VMM (S), and its counters, the last of which is the latency. 'help "
+        "devices' says what is counted.",
         subject="device",
     ),
     PaneSpec(

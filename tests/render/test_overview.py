@@ -191,6 +191,17 @@ def test_a_device_tells_its_line_by_a_glyph() -> None:
     assert lines[2] == "│ device   nic (vfio)  A asserted  raised 3"
 
 
+def test_what_vfio_was_woken_by_waits_for_no_reader() -> None:
+    """VFIO reads no counter: after the round trip nothing is on its way, and meanwhile VFIO masks."""
+    begun = "ioapic 11 vector=0x41 level unmasked; device vfio nic gsi=11; handler 0x41 service nic, eoi"
+    assert "nic (vfio)  A asserted  raised 1  M masked by VFIO" in "\n".join(
+        shown(after(f"{begun}; raise nic"))
+    )
+    served = after(f"{begun}; raise nic; run")
+    assert standing(served) == []
+    assert "  nic-unmask  count 1" in "\n".join(shown(served))
+
+
 def test_sources_that_are_hidden_leave_the_line_unknown_and_the_entry_readable() -> None:
     """A real kernel shows the entry but not who asserts it."""
     pins = tuple(RedirectionEntry(0xC041 if n == 11 else 0x10000, 0, None) for n in range(24))

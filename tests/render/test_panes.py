@@ -203,7 +203,7 @@ def test_what_kvm_hides_is_left_out_of_the_last_line() -> None:
         ("routes", "24   msi     address 0xfee00000 data 0x41"),
         ("contexts", "user     blocked  close(a)  wqh    mutex_lock: irqfds.lock is held"),
         ("contexts", "events: runs inject irqfd#2; inject irqfd#1"),
-        ("devices", "nic     vfio (slow)  11   A     3       2         1        0         4      0"),
+        ("devices", "nic   vfio  11   A.S  3       2         1        0         4      0"),
         ("reports", "deadlock  user     each waits for the next"),
     ],
 )
