@@ -10,7 +10,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
-from kvmlab.judge.compare import Comparison, as_json, compare, designs, label
+from kvmlab.judge.compare import Comparison, Design, as_json, compare, designs, label, own
 from kvmlab.judge.thread import Staged, columns, read_point, stage
 from kvmlab.language.command import Command
 from kvmlab.language.errors import LanguageError
@@ -42,7 +42,7 @@ def compare_verb(session: Session, command: Command) -> Sliced[Result]:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise LanguageError(f"'{file}' cannot be read: {why}", column=command.column) from None
-    among = designs(args.get("api", ()), args.get("kernel", ()), args.get("switch", ()))
+    among = designs(args.get("api", ()), args.get("kernel", ()), args.get("switch", ()), own(text))
     comparing = compare(text, file, beside, among, session.handlers)
     underway = Underway(command, "commands", 0)
     try:
@@ -62,31 +62,36 @@ def main(make: Make, options: Namespace) -> int:
         print("kvmlab compare: give either FILE or --thread, which has its own designs", file=sys.stderr)
         return WRONG
     try:
-        among = designs(*(_list(name, text) for name, text in asked))
-    except LanguageError as error:
-        print(f"kvmlab compare: {error.sentence()}", file=sys.stderr)
-        return WRONG
-    try:
         if options.thread:
             return _thread(make(), options)
         file = located(options.file)
-        found = drained(compare(read_script(file), file, beside, among, make().handlers))
+        text = read_script(file)
+        among = _designs(asked, text)
+        found = drained(compare(text, file, beside, among, make().handlers)) if among else None
     except LanguageError as error:
         return refuse(error)
     except (OSError, ValueError, ResourceError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         print(f"{options.file or 'the thread'}: it cannot be read: {why}", file=sys.stderr)
         return WRONG
+    if found is None:
+        return WRONG
     _show(options, as_json(found), lambda: comparison_rows(found), lambda: comparison_markdown(found))
     _tell(_failures(found, options.file))
     return FAILED if found.failed else HELD
 
 
-def _list(option: str, text: str) -> Sequence[str]:
-    """Return an option's words; raise LanguageError as the verb would for a wrong one."""
-    kind = {"api": "apis", "kernel": "kernels", "switch": "switches"}[option]
-    words: Sequence[str] = KINDS[kind].read(text, Scope()) if text else ()
-    return words
+def _designs(asked: list[tuple[str, str]], text: bytes) -> tuple[Design, ...]:
+    """Return the columns that options ask for; none, with a sentence on stderr, where one is wrong."""
+    kinds = {"api": "apis", "kernel": "kernels", "switch": "switches"}
+    try:
+        apis, named, switches = (
+            KINDS[kinds[name]].read(words, Scope()) if words else () for name, words in asked
+        )
+        return designs(apis, named, switches, own(text))
+    except LanguageError as error:
+        print(f"kvmlab compare: {error.sentence()}", file=sys.stderr)
+        return ()
 
 
 def _show(

@@ -6,10 +6,12 @@ them. A command that a design lacks is left out there and is no failure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kvmlab.engine.kernels import KERNELS
 from kvmlab.engine.profile import APIS, DEFAULT_APIS, DEFAULT_KERNEL, proposal_of
 from kvmlab.engine.switches import SWITCHES
 from kvmlab.language.command import Command
@@ -55,20 +57,40 @@ class Design:
         return replace(command, pairs=tuple(sorted(args.items())), args=args)
 
 
+Own = tuple[str, str]
+"""The kernel and the api that a script names itself, "" where it names none."""
+
+NAMES_NONE: Own = ("", "")
+
+_MACHINE = re.compile(r"^[ \t]*machine\b([^;#\n]*)", re.MULTILINE)
+
+
+def own(text: bytes) -> Own:
+    """Return what a script's first `machine` says of kernel and api, as far as there is such a name."""
+    found = _MACHINE.search(text.decode("utf-8", "replace"))
+    said = dict(word.split("=", 1) for word in found[1].split() if "=" in word) if found else {}
+    kernel, api = said.get("kernel", ""), said.get("api", "")
+    return kernel if kernel in KERNELS else "", api if api in APIS else ""
+
+
 def designs(
-    apis: Sequence[str] = (), kernels: Sequence[str] = (), switches: Sequence[str] = ()
+    apis: Sequence[str] = (),
+    kernels: Sequence[str] = (),
+    switches: Sequence[str] = (),
+    said: Own = NAMES_NONE,
 ) -> tuple[Design, ...]:
     """Return the columns asked for: each api on each kernel, then the first of them with each switch.
 
-    Nothing asked for is every api; a kernel without an api has the one that goes with it. Raises
-    LanguageError for a switch that means nothing there.
+    Nothing asked for is every api. A kernel or an api that is not asked for is what the script says,
+    or the default. Raises LanguageError for a switch that means nothing there.
     """
     if not (apis or kernels or switches):
         apis = APIS
+    kernel, api = said
     plain = tuple(
-        Design(kernel, api)
-        for kernel in kernels or (DEFAULT_KERNEL,)
-        for api in apis or (DEFAULT_APIS[kernel],)
+        Design(each, name)
+        for each in kernels or (kernel or DEFAULT_KERNEL,)
+        for name in apis or (api or DEFAULT_APIS[each],)
     )
     switched = [replace(plain[0], switches=tuple(names.split("+"))) for names in switches]
     for design in switched:
@@ -77,8 +99,8 @@ def designs(
 
 
 def label(design: Design, among: Sequence[Design]) -> str:
-    """Return what tells a design from the others: its api, its kernel where they differ, its switches."""
-    kernel = [design.kernel] if len({each.kernel for each in among}) > 1 else []
+    """Return what tells a design from the others: its api and switches, and its kernel if need be."""
+    kernel = [design.kernel] if {each.kernel for each in among} != {DEFAULT_KERNEL} else []
     options = [(option, design.words(option)) for option in ("without", "with")]
     words = [f"{option}={','.join(names)}" for option, names in options if names]
     return " ".join([*kernel, design.api, *words])

@@ -13,7 +13,7 @@ import pytest
 
 from kvmlab.cli import main, make_session
 from kvmlab.engine.profile import APIS, DEFAULT_APIS, DEFAULT_KERNEL
-from kvmlab.judge.compare import Comparison, Design, compare, designs, label
+from kvmlab.judge.compare import Comparison, Design, compare, designs, label, own
 from kvmlab.judge.thread import Asked, read_point
 from kvmlab.language.errors import LanguageError
 from kvmlab.render.comparison import comparison_markdown, comparison_rows
@@ -116,6 +116,19 @@ def test_an_expectation_that_fails_is_counted_and_told() -> None:
     assert found.rows[-1].cells[1].text == "FAILED"
 
 
+def test_what_is_not_asked_for_is_what_the_script_says() -> None:
+    """Its first `machine` that names a kernel and an api; a wrong name is for the parser to tell."""
+    said = own(
+        b"# machine api=resample\n machine kernel=linux-6.x api=eoifd-v4 # api=x\nmachine api=resample"
+    )
+    assert said == ("linux-6.x", "eoifd-v4")
+    assert own(b"machine kernel=linux-7 api=; machine api=resample") == ("", "")
+    assert designs(said=said) == tuple(Design("linux-6.x", api) for api in APIS)
+    assert designs(switches=("pollhup",), said=said)[1] == Design("linux-6.x", "eoifd-v4", ("pollhup",))
+    assert designs(kernels=("linux-3.6",), said=said) == (Design("linux-3.6", "eoifd-v4"),)
+    assert designs(apis=(API,), said=said) == (Design("linux-6.x", API),)
+
+
 def test_columns_are_what_was_asked_for() -> None:
     """Each api on each kernel, then the first with each switch; nothing asked for is every design."""
     assert designs() == tuple(Design(DEFAULT_KERNEL, api) for api in APIS)
@@ -155,10 +168,11 @@ def test_the_options_may_be_said_as_the_command_says_them(
 
 
 def test_a_label_tells_what_differs() -> None:
-    """The kernel is named only where kernels differ."""
+    """The kernel is named where kernels differ, and where it is not the default one."""
     assert label(HOOKLESS, (PLAIN, HOOKLESS)) == f"{API} without=pollhup"
     two = designs(("resample",), ("linux-3.6", "linux-6.x"))
     assert [label(each, two) for each in two] == ["linux-3.6 resample", "linux-6.x resample"]
+    assert label(two[1], two[1:]) == "linux-6.x resample"
 
 
 def test_the_table_shows_differences_and_figures() -> None:

@@ -38,9 +38,9 @@ LOOKS = (
             key("kernel", "kernels", "the kernels", "K,…"),
             key("switch", "switches", "switches, each a column of its own; + joins several", "S,…"),
         ),
-        "What the script's 'machine' says of kernel and api gives way to the column's. A command that a"
-        " design lacks is n/a there. Without api=, kernel= and switch= every design is a column. The"
-        " session's own machine is left alone.",
+        "What the script's 'machine' says of kernel and api gives way to the column's; what is not asked"
+        " for is as its first 'machine' says. A command that a design lacks is n/a there. Without api=,"
+        " kernel= and switch= every design is a column. The session's own machine is left alone.",
         ("compare race.kvm", "compare race.kvm switch=pollhup,assign-flush"),
         unit=False, ready=False, interactive_only=True,
     ),
