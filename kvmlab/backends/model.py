@@ -285,13 +285,19 @@ class Model:
         return self._move(context, None, watch)
 
     def _move(self, context: str, count: int | None, watch: Watch) -> Answer:
-        """Move a context by ``count`` ops, or (None) as far as it goes, on from call to call."""
+        """Move a context by ``count`` ops, or (None) as far as it goes, on from call to call.
+
+        In auto the workers that it waits for run meanwhile.
+        """
         name = self._named(context)
         contexts = self.machine.contexts
         moved = 0
-        while moved != count and contexts.step(name):
-            moved += 1
-            watch()
+        while moved != count:
+            if contexts.step(name):
+                moved += 1
+                watch()
+            elif count is not None or contexts.manual or not contexts.run_workers():
+                break
         here = contexts.get(name)
         ended = moved > 0 and here.at is None and not here.stopped
         answer = self._answer(name, here.result) if ended else Answer(NONE, "", self._where(name))

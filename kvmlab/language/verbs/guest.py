@@ -138,8 +138,8 @@ DEVICE = (
         "vfio", "new-vfio", "a device assigned by VFIO, with INTx",
         "VFIO masks it when it interrupts and signals NAME-trigger; NAME-unmask, or an ioctl, unmasks it, and"
         " a pin that is still asserted signals again. The VMM wires both to KVM with the api in force, in the"
-        " order of QEMU. fail= makes one step of that fail: the VMM undoes what was done, and goes on by"
-        " itself through its main loop.",
+        " order of QEMU. fail= makes one step of that fail, if the api has it: the VMM undoes what was done,"
+        " and goes on by itself through its main loop.",
         key("fail", "set-up-step", "the step that fails", "STEP"),
     ),
     _device(
