@@ -33,7 +33,7 @@ class Key:
 EXPLAIN = Key("f1", "explain", "help", "explains the pane that has the focus, and lists every key")
 """The key that is named wherever somebody begins."""
 
-PAUSE = Key("f11", "pause", "pause", "pauses a storm or a script that is under way, and lets it go on")
+PAUSE = Key("f11", "pause", "pause", "pauses what takes long, and lets it go on")
 STOP = Key("ctrl+t", "stop", "stop", "ends it where it is")
 """The keys that are named while something is under way."""
 
