@@ -22,7 +22,7 @@ WIDE = 3
 LONGEST = 46
 """Characters of a command in a table."""
 
-LINE = 100
+ABOUT = 100
 """Characters of a line that says what a table is about."""
 
 Table = list[tuple[str, tuple[Part, ...]]]
@@ -44,7 +44,7 @@ def matrices(labels: Sequence[str], groups: Iterable[tuple[str, Table]]) -> list
     """Return a table for each group, under what the group is about; one legend stands above all."""
     heads, rows = _heads(labels)
     for about, body in groups:
-        rows += [line(), *[line(Cell(text, "header")) for text in wrap(about, LINE)], *_matrix(heads, body)]
+        rows += [line(), *[line(Cell(text, "header")) for text in wrap(about, ABOUT)], *_matrix(heads, body)]
     return rows
 
 
@@ -52,7 +52,8 @@ def _heads(labels: Sequence[str]) -> tuple[Sequence[str], list[Row]]:
     """Return what heads the columns, and a legend: many columns are headed by letters."""
     if len(labels) <= WIDE:
         return labels, []
-    heads = ascii_lowercase[: len(labels)]
+    letters = (*ascii_lowercase, *(first + second for first in ascii_lowercase for second in ascii_lowercase))
+    heads = letters[: len(labels)]
     return heads, [line(Cell(f"{head}  {name}", "muted")) for head, name in zip(heads, labels, strict=True)]
 
 

@@ -188,6 +188,8 @@ def test_many_designs_are_headed_by_letters() -> None:
     lines = plain_lines(comparison_rows(compared("eventfd a", *[PLAIN] * 4)))
     assert lines[0] == f"a  {API}"
     assert lines[4].split() == ["a", "b", "c", "d"]
+    most = plain_lines(comparison_rows(compared("eventfd a", *[PLAIN] * 29)))
+    assert most[29].split()[25:] == ["z", "aa", "ab", "ac"]
 
 
 def test_markdown_is_a_table() -> None:
