@@ -7,6 +7,7 @@ from typing import NoReturn
 import pytest
 
 from kvmlab.backends.backend import Watch
+from kvmlab.cli import make_session
 from kvmlab.language.commands import COMMANDS
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.parse import parse_line
@@ -104,6 +105,11 @@ def test_last_is_of_the_last_unit_only(lab: Lab) -> None:
 
 
 # -- what is not here yet ---------------------------------------------------------------------------
+
+
+def test_nothing_that_runs_is_said_not_to_be_here() -> None:
+    """What the program has a handler for, help and completion offer without a remark."""
+    assert [verb for verb in make_session().handlers if not COMMANDS[verb].ready] == []
 
 
 @pytest.mark.parametrize("line", NOT_READY)

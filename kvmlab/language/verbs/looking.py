@@ -42,7 +42,7 @@ LOOKS = (
         " for is as its first 'machine' says. A command that a design lacks is n/a there. Without api=,"
         " kernel= and switch= every design is a column. The session's own machine is left alone.",
         ("compare race.kvm", "compare race.kvm switch=pollhup,assign-flush"),
-        unit=False, ready=False, interactive_only=True,
+        unit=False, interactive_only=True,
     ),
     CommandSpec(
         "export", LOOKING, "write what happened in another format",
