@@ -60,6 +60,9 @@ def test_every_scenario_is_listed_with_its_claim() -> None:
     found = complete("source 3", len("source 3"), Scope())
     assert [each.text for each in found] == [name for name in names if name.startswith("3")]
     assert found[1].description == claims()["31-edge-masked"]
+    assert [each.text for each in complete("compare 3", len("compare 3"), Scope())] == [
+        each.text for each in found
+    ]
 
 
 def test_a_scenario_is_sourced_by_its_name_and_tells_what_it_shows(

@@ -33,7 +33,7 @@ LOOKS = (
     CommandSpec(
         "compare", LOOKING, "run a script under several designs and show where they differ",
         (
-            place("file", "path", "the script", "FILE"),
+            place("file", "script", "the script", "FILE"),
             key("api", "apis", "the designs, each a column", "A,…"),
             key("kernel", "kernels", "the kernels", "K,…"),
             key("switch", "switches", "switches, each a column of its own; + joins several", "S,…"),
