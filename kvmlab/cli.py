@@ -19,7 +19,7 @@ from kvmlab.layouts import LAYOUT_NAMES
 
 if TYPE_CHECKING:
     from kvmlab.language.command import Command
-    from kvmlab.result import Result, Sliced
+    from kvmlab.result import Handler, Result, Sliced
     from kvmlab.session import Session
 
 USAGE = 2
@@ -27,7 +27,6 @@ USAGE = 2
 
 LATER = {
     "labs": "course work",
-    "explore": "every schedule of a scenario",
     "diff": "the model against a real kernel",
     "record": "recordings of a real kernel",
     "attach": "a running QEMU",
@@ -41,14 +40,29 @@ def make_session(kernel: str = "", api: str = "") -> Session:
     from kvmlab.scripts import SCRIPTS
     from kvmlab.session import Options, Session
 
-    return Session(Options(kernel, api), {**LOOKING, **SCRIPTS, "compare": _compare_verb})
+    own: dict[str, Handler] = {"compare": _compare_verb, "explore": _explore_verb, "replay": _replay_verb}
+    return Session(Options(kernel, api), {**LOOKING, **SCRIPTS, **own})
+
+
+# What compares or explores takes 20 ms to load, which only who does that pays.
 
 
 def _compare_verb(session: Session, command: Command) -> Sliced[Result]:
-    # What compares takes 20 ms to load, which only who compares pays.
     from kvmlab.comparing import compare_verb
 
     return compare_verb(session, command)
+
+
+def _explore_verb(session: Session, command: Command) -> Sliced[Result]:
+    from kvmlab.exploring import explore_verb
+
+    return explore_verb(session, command)
+
+
+def _replay_verb(session: Session, command: Command) -> Result:
+    from kvmlab.exploring import replay_verb
+
+    return replay_verb(session, command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -140,6 +154,7 @@ def parser() -> argparse.ArgumentParser:
     form = compare.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="everything as one object")
     form.add_argument("--markdown", action="store_true", help="the table in Markdown")
+    _explore_options(_program(programs, "explore", _explore, "every schedule of what a script makes ready"))
     conform = _program(programs, "conform", _conform, "replay recorded behaviour and compare every field")
     conform.add_argument("files", nargs="+", metavar="FILE.jsonl")
     conform.add_argument("--json", action="store_true", help="one object a file")
@@ -183,6 +198,20 @@ def _machine_options(made: argparse.ArgumentParser) -> None:
     for option, names in (("kernel", KERNELS), ("api", APIS)):
         text = f"where `machine` names none: {', '.join(names)}"
         made.add_argument(f"--{option}", choices=names, default="", metavar=option.upper(), help=text)
+
+
+def _explore_options(made: argparse.ArgumentParser) -> None:
+    """Give a parser the options of `explore`; their words are those of the language."""
+    made.add_argument("file", metavar="FILE", help="a script; it is run up to its explore, or to its end")
+    for name in ("bound", "atomicity", "reduction", "cap", "seed"):
+        made.add_argument(f"--{name}", default=None, metavar=name[0].upper(), help=f"as explore {name}=")
+    text = "what must always hold, or never and an expression"
+    made.add_argument("--property", action="append", default=[], metavar="EXPR", help=text)
+    made.add_argument("--save", default="", metavar="DIR", help="write each schedule as a script")
+    form = made.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="everything as one object")
+    form.add_argument("--mermaid", action="store_true", help="each schedule as a sequence diagram")
+    _machine_options(made)
 
 
 def _maker(options: argparse.Namespace) -> Callable[[], Session]:
@@ -229,6 +258,12 @@ def _compare(options: argparse.Namespace) -> int:
             return USAGE
         setattr(options, key, value)
     return compare(make_session, options)
+
+
+def _explore(options: argparse.Namespace) -> int:
+    from kvmlab.exploring import main as explore
+
+    return explore(_maker(options), options)
 
 
 def _conform(options: argparse.Namespace) -> int:

@@ -62,7 +62,7 @@ class Place:
         return True
 
 
-LONG = frozenset({"run", "step", "finish", "storm", "source", "compare"})
+LONG = frozenset({"run", "step", "finish", "storm", "source", "compare", "explore"})
 """Commands that may take long: Ctrl+C stops them where they are. It waits for the end of any other."""
 
 

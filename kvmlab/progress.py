@@ -42,3 +42,30 @@ def progress(total: int) -> Iterator[Callable[[], None]]:
     finally:
         if bar is not None:
             bar.stop()
+
+
+@contextmanager
+def telling() -> Iterator[Callable[[Callable[[], str]], None]]:
+    """Give a function to call now and then with what says how far the work is, shown on stderr.
+
+    Nothing is said where stderr is no terminal, nor of work that is soon done.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _say: None
+        return
+    due = time.monotonic() + PATIENCE
+    told = False
+
+    def tell(say: Callable[[], str]) -> None:
+        nonlocal due, told
+        if time.monotonic() >= due:
+            sys.stderr.write(f"\r{say()}\x1b[K")
+            sys.stderr.flush()
+            due, told = time.monotonic() + PATIENCE / 4, True
+
+    try:
+        yield tell
+    finally:
+        if told:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

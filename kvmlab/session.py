@@ -87,7 +87,7 @@ class Session:
     def _handle(self, command: Command) -> Result | Sliced[Result]:
         handler = self.handlers.get(command.verb, perform)
         spec = command.spec
-        if handler is not perform or not (spec.ready and spec.unit):
+        if handler is not perform or not spec.performed:
             check_ready(command, self.handlers)
         self.version += 1
         return handler(self, command)

@@ -143,7 +143,7 @@ def test_a_machine_that_is_not_here_yet_says_so(lab: Lab, line: str) -> None:
 def test_a_bare_session_says_what_it_cannot_do() -> None:
     """A session of the library, without the rooms that draw, has no `info`: that is no KeyError."""
     session = Session()
-    for line in ("info ioapic", "trace", "caps", "help", "contexts"):
+    for line in ("info ioapic", "trace", "caps", "help", "contexts", "explore", "replay race.kvm"):
         with pytest.raises(LanguageError):
             session.execute(parse_line(line, session.scope)[0])
 

@@ -8,14 +8,26 @@ of the call; races inside a section are not seen, and a verdict says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import repeat
 
 from kvmlab.engine.kernel.continuation import handle_of
 from kvmlab.engine.kernel.path import Op, can_block
 from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.explore.knowledge import Knowledge, Local, union
-from kvmlab.explore.resources import ACQUIRES, DROPS, NOBODYS, RELEASES, SPECIAL, Access, Queued, reads
+from kvmlab.explore.resources import (
+    ACQUIRES,
+    DROPS,
+    NOBODYS,
+    NONE,
+    RELEASES,
+    SEEN,
+    SPECIAL,
+    Access,
+    Queued,
+    meet,
+    reads,
+)
 from kvmlab.explore.world import World
 
 Mover = Callable[[str], int]
@@ -52,8 +64,13 @@ def by_section(world: World) -> Mover:
 class Fused:
     """Moves contexts by fused steps, learns what they do, and tells what may be left out."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, seen: Sequence[str] = ()) -> None:
         self.world, self.knowledge = world, Knowledge()
+        self._seen = frozenset(seen)
+        # A judge that reads objects is one more context, which holds no lock and reads between any two ops.
+        self._judges = [self.knowledge.number(Access(frozenset({SEEN}), NONE))] if seen else []
+        if seen:
+            self.knowledge.locks[SEEN] = NONE
         self._index = {name: world.index(handle_of(name)) for name in world.names}
         self._items: dict[tuple[tuple[int, ...], tuple[int, ...]], frozenset[Queued]] = {}
         self._queues = {name: world.index(queue) for name, queue in QUEUES.items()}
@@ -97,6 +114,8 @@ class Fused:
             access = special(op, name)
             if op[0] in DROPS and world.dropped_last(op):
                 knowledge.end(access.writes)
+        if self._seen and meet(self._seen, world.written):
+            access = access._replace(writes=access.writes | {SEEN})
         if op[0] is Workqueue.queue_work:
             access = access._replace(queues=frozenset({(op[1], op[2])}))
         elif op[0] is Workqueue.dequeue and here[1] != there[1]:
@@ -132,7 +151,8 @@ class Fused:
 
     def _others(self, name: str) -> list[int]:
         """Return what all other contexts may still do."""
-        return [future for other in self.world.names if other != name for future in self._future(other)]
+        others = [future for other in self.world.names if other != name for future in self._future(other)]
+        return others + self._judges
 
     def _future(self, name: str) -> tuple[int, ...]:
         """Return what a context may still do: of its own, and as a worker for what may be queued."""

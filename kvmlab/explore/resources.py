@@ -27,6 +27,9 @@ NOBODYS = frozenset({"reports", "lockdep", LOCKS, SLAB})
 """What every op may touch, in a way that no other op depends on."""
 
 
+SEEN = "what is seen"
+"""The resource that an op writes whose effect a judge can see beside the sanitizers' reports."""
+
 Queued = tuple[str, Work]
 """An item of work and the queue that it is put on."""
 

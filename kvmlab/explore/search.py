@@ -6,7 +6,7 @@ and ``reduced`` leave out they know from what was learned: they search again unt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kvmlab.explore.moves import Fused, Mover, by_section, op_by_op
@@ -82,12 +82,25 @@ class Outcome:
 
 
 class Search:
-    """A search over a world. ``run`` is a generator of Progress; ``outcome`` is what it has found."""
+    """A search over a world. ``run`` is a generator of Progress; ``outcome`` is what it has found.
 
-    def __init__(self, world: World, judge: Judge, reduction: str = "reduced", cap: int = CAP) -> None:
-        self.world, self.judge, self.reduction, self.cap = world, judge, reduction, cap
+    ``seen`` are patterns of the handles that the judge reads beside the sanitizers' reports; there is a
+    word of progress after so many states as ``every`` says.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        judge: Judge,
+        reduction: str = "reduced",
+        cap: int = CAP,
+        *,
+        seen: Sequence[str] = (),
+        every: int = PROGRESS,
+    ) -> None:
+        self.world, self.judge, self.reduction, self.cap, self.every = world, judge, reduction, cap, every
         self.outcome = Outcome(reduction)
-        self.fused = Fused(world) if reduction in {"fused", "reduced"} else None
+        self.fused = Fused(world, seen) if reduction in {"fused", "reduced"} else None
         plain = by_section(world) if reduction == "section" else op_by_op(world)
         self.move: Mover = self.fused or plain
         self._news = 0
@@ -117,7 +130,7 @@ class Search:
             state = todo.pop()
             before = outcome.states
             todo += self._expand(state)
-            if outcome.states // PROGRESS > before // PROGRESS:
+            if outcome.states // self.every > before // self.every:
                 yield Progress(outcome.states, outcome.transitions, len(todo), outcome.rounds)
             if outcome.states >= self.cap or self._outdated():
                 return

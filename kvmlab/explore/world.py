@@ -86,6 +86,11 @@ class World:
             )
         )
 
+    @property
+    def handles(self) -> list[str]:
+        """Every handle that was seen so far, by its index."""
+        return self._handles
+
     def value(self, index: int) -> Value:
         """Return the value that an object has now."""
         value = self._values[index][self._vector[index]]

@@ -248,6 +248,14 @@ KINDS: dict[str, Kind] = {
     "pin": number(0, 119, "a pin"),
     "gsi": number(0, (1 << 32) - 1, "a GSI"),
     "count": number(1, 10**9, "a count", decimal=True),
+    "bound": number(0, 1_000, "a number of preemptions", decimal=True),
+    "seed": number(0, (1 << 32) - 1, "a seed", decimal=True),
+    "atomicity": choice("atomicity", {
+        "op": "contexts are switched between any two ops",
+        "section": "only where they may wait, and between calls"}),
+    "reduction": choice("reduction", {
+        "plain": "nothing is left out", "fused": "ops that nobody else sees run together",
+        "reduced": "and contexts that concern nobody else move first"}),
     "unit": number(0, 10**9, "a unit of history", decimal=True),
     "level": number(0, 1, "a level", {"0": "low", "1": "high"}),
     "mmio-length": _length(1, 2, 4, 8),

@@ -92,6 +92,11 @@ class CommandSpec(NamedTuple):
         """Tell whether an actor can make it: a syscall, an ioctl or a guest access."""
         return self.context != "lab" and self.unit
 
+    @property
+    def performed(self) -> bool:
+        """Tell whether every session can perform it: a call that its backend makes."""
+        return self.ready and self.is_call
+
 
 def place(name: str, kind: str, summary: str, label: str = "", **more: Value) -> Parameter:
     """Return a parameter that is a bare word in its place; required unless told otherwise."""

@@ -115,7 +115,7 @@ def test_quotes_change_no_meaning(quoted: str, plain: str) -> None:
          {"vcpus": 2, "pit": True, "x2apic": False, "bare": False, "without": ("pollhup", "assign-flush"),
           "with": ()}),
         ("lab start close-close-assign", "lab", {"words": "start close-close-assign"}),
-        ("explore bound=2 fast", "explore", {"bound": 2, "options": "fast"}),
+        ("explore bound=0 atomicity=section", "explore", {"bound": 0, "atomicity": "section"}),
     ],
 )  # fmt: skip
 def test_a_command_has_its_arguments_and_defaults(

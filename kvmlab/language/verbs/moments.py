@@ -67,13 +67,22 @@ MOMENTS = (
     CommandSpec(
         "explore", GROUP, "try every schedule of what stands ready",
         (
-            key("bound", "count", "the most preemptions a schedule may have", "N"),
-            Parameter("options", "text", TEXT, "further options", required=False),
+            key("bound", "bound", "the most preemptions a schedule may have", "N"),
+            key("atomicity", "atomicity", "how far a context moves before another one may", "A"),
+            key("reduction", "reduction", "what is left out because it finds nothing else", "R"),
+            key("cap", "count", "the most states", "N"),
+            key("seed", "seed", "for the random schedules beyond the cap", "N"),
         ),
-        examples=("explore", "explore bound=2"), unit=False, ready=False,
+        "The machine is left as it is, and the result is how many different things were found: reports,"
+        " deadlocks, leaks, interrupts that nobody is told of, and what 'never' and 'always' say, checked"
+        " in every state. The verdict says how much was seen. Beyond the cap it tries 0, 1 and 2"
+        " preemptions, then random schedules.",
+        ("explore", "explore bound=2", "explore atomicity=section"),
     ),
     CommandSpec(
         "replay", GROUP, "play a saved schedule", (place("file", "path", "the schedule", "FILE"),),
-        examples=("replay race.json",), unit=False, ready=False,
+        "Only the steps of the file are played, in the machine at hand, as one unit. It ends at the first"
+        " step that cannot be made.",
+        ("replay race.kvm",),
     ),
 )  # fmt: skip

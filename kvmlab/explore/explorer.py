@@ -1,0 +1,192 @@
+"""One exploration from start to report: the search, what is done beyond a cap, the shortest schedules."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+from kvmlab.backends.observe import observe
+from kvmlab.engine.kernel.path import describe
+from kvmlab.explore.bounded import BOUNDS, Walks
+from kvmlab.explore.moves import Mover, by_section, op_by_op
+from kvmlab.explore.properties import TOLD_BY_LOCKS, Claims, families, judge_of
+from kvmlab.explore.schedule import proof
+from kvmlab.explore.search import Judge, Move, Progress, Search
+from kvmlab.explore.shortest import Cheapest, Failure, preemptions
+from kvmlab.explore.start import Start, comparable
+from kvmlab.explore.verdict import BOUNDED, CAPPED, EXHAUSTED, STOPPED, Asked, Example, Report, Run, Verdict
+from kvmlab.explore.world import World
+from kvmlab.result import Property
+from kvmlab.snapshot import LastSnapshot
+
+SLICE = 20
+"""States between two words of progress: what a screen can wait for without being noticed."""
+
+NEAR = 50_000
+"""States after which looking for a shorter schedule is given up."""
+
+
+class _Played(NamedTuple):
+    """A schedule that was run again: in words, its end, what shows the failure there, what was different."""
+
+    runs: tuple[Run, ...]
+    end: object
+    proof: tuple[str, ...]
+    impure: str
+
+
+class Explorer:
+    """Explores what stands ready. ``run`` may be left at any time: ``report`` has what was found so far."""
+
+    def __init__(
+        self, start: Start, asked: Asked, properties: Sequence[Property], last: LastSnapshot | None = None
+    ) -> None:
+        self.start, self.asked, self._last = start, asked, last
+        self._properties = properties
+        self._begun = time.monotonic()
+        self.found: dict[Failure, list[Move]] = {}
+        """What was found so far, and a schedule to each."""
+        self._best: dict[Failure, list[Move]] = {}
+        self.doing = "searching"
+        """What it is at, for a person who waits."""
+        world, claims = self._world()
+        reads_reports = any(TOLD_BY_LOCKS in families(each) for each in properties)
+        if reads_reports and asked.moves != "section":
+            self.asked = asked = replace(asked, reduction="plain")
+        self.search = Search(
+            world, judge_of(claims), asked.moves, asked.cap, seen=claims.patterns, every=SLICE
+        )
+        verdict = Verdict.of(asked, start.profile)
+        if reads_reports:
+            verdict = verdict.noting("a property reads reports, so nothing is left out")
+        for each in claims.unseen:
+            verdict = verdict.noting(
+                f"not checked: {each.command.text}: what was traced is no part of a state"
+            )
+        self.verdict = verdict
+
+    def _world(self) -> tuple[World, Claims]:
+        machine = self.start.machine()
+        return (world := World(machine)), Claims(
+            world, self._properties, partial(observe, machine, self._last)
+        )
+
+    def _fresh(self) -> tuple[World, Judge, Mover]:
+        """Return a world of its own, its judge, and what moves it at the atomicity asked for."""
+        world, claims = self._world()
+        move = by_section(world) if self.asked.atomicity == "section" else op_by_op(world)
+        return world, judge_of(claims), move
+
+    # -- searching ----------------------------------------------------------------------------
+
+    def run(self) -> Iterator[Progress]:
+        """Search as asked, then look for the shortest schedules; yields progress."""
+        if self.asked.bound is None:
+            yield from self._all()
+        else:
+            yield from self._bounded((self.asked.bound,), BOUNDED)
+        yield from self._shorten()
+
+    def _all(self) -> Iterator[Progress]:
+        for progress in self.search.run():
+            self._gather()
+            self.search.world.machine.trace.clear()
+            yield progress
+        self._gather()
+        if self.search.outcome.exhausted:
+            self.verdict = replace(self.verdict, extent=EXHAUSTED)
+            return
+        self.verdict = replace(self.verdict, extent=CAPPED)
+        yield from self._bounded(BOUNDS, CAPPED)
+        yield from self._walk()
+
+    def _gather(self) -> None:
+        """Take over what the search has come to so far."""
+        outcome = self.search.outcome
+        for failure, state in outcome.failures.items():
+            if failure not in self.found:
+                self.found[failure] = outcome.schedule(state)
+        self.verdict = replace(
+            self.verdict, states=outcome.states, transitions=outcome.transitions, rounds=outcome.rounds
+        )
+
+    def _bounded(self, bounds: Sequence[int], extent: str) -> Iterator[Progress]:
+        for bound in bounds:
+            self.doing = f"at most {bound} preemptions"
+            world, judge, move = self._fresh()
+            walk = Cheapest(world, judge, move, preemptions, cap=self.asked.cap, most=bound)
+            yield from self._through(walk, self.found)
+            if self.asked.bound is not None:
+                self.verdict = replace(self.verdict, states=walk.states, transitions=walk.transitions)
+            if not walk.exhausted:
+                self.verdict = replace(self.verdict, extent=CAPPED)
+                return
+            self.verdict = replace(self.verdict, extent=extent, bound=bound)
+
+    def _walk(self) -> Iterator[Progress]:
+        self.doing = "random schedules"
+        world, judge, move = self._fresh()
+        walks = Walks(world, judge, move, self.asked.seed)
+        yield from self._through(walks, self.found)
+        self.verdict = replace(self.verdict, walks=walks.walks)
+
+    def _through(self, walk: Cheapest | Walks, into: dict[Failure, list[Move]]) -> Iterator[Progress]:
+        """Go through a walk; what it finds is kept wherever it is left."""
+        try:
+            for progress in walk.run():
+                walk.world.machine.trace.clear()
+                yield progress
+        finally:
+            for failure, moves in walk.found.items():
+                into.setdefault(failure, moves)
+
+    def _shorten(self) -> Iterator[Progress]:
+        """Look for the schedules with the fewest switches, all of them at once."""
+        if not self.found:
+            return
+        self.doing = "looking for the shortest schedules"
+        world, judge, move = self._fresh()
+        walk = Cheapest(world, judge, move, cap=NEAR, wanted=self.found)
+        yield from self._through(walk, self._best)
+
+    # -- the report ---------------------------------------------------------------------------
+
+    def report(self) -> Report:
+        """Return what was found and how much was looked at, also where ``run`` was left before its end."""
+        self._gather_stopped()
+        seconds = time.monotonic() - self._begun
+        examples = tuple(self._example(failure) for failure in self.found)
+        return Report(replace(self.verdict, seconds=seconds), examples)
+
+    def _gather_stopped(self) -> None:
+        if self.verdict.extent == STOPPED and self.asked.bound is None:
+            self._gather()
+
+    def _example(self, failure: Failure) -> Example:
+        """Run a schedule twice, each time in a machine of its own, and put it into words."""
+        moves = self._best.get(failure) or self.found[failure]
+        once, twice = self._played(failure, moves), self._played(failure, moves)
+        impure = once.impure or twice.impure
+        if not impure and once.end != twice.end:
+            impure = "run twice, it ends in two different states: a path is no function of what it received"
+        return Example(*failure, tuple(moves), once.runs, once.proof, failure in self._best, impure)
+
+    def _played(self, failure: Failure, moves: Sequence[Move]) -> _Played:
+        world, judge, _move = self._fresh()
+        runs = list[Run]()
+        for name, count in moves:
+            ops = []
+            for _ in range(count):
+                op = world.next_op(name)
+                if op is None or world.blocked(name):
+                    return _Played(tuple(runs), None, (), f"run again, {name} cannot move where it could")
+                ops.append(describe(op))
+                world.step(name)
+            runs.append(Run(name, tuple(ops)))
+        end = comparable(world)
+        found = judge(world, not world.movable())
+        impure = "" if failure in found else "run again, it does not show what it showed"
+        return _Played(tuple(runs), end, proof(world, failure), impure)

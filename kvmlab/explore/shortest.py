@@ -1,0 +1,144 @@
+"""Schedules in the order of what they cost: the cheapest one to each thing that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from heapq import heappop, heappush
+from itertools import count
+
+from kvmlab.explore.moves import Mover
+from kvmlab.explore.search import Judge, Move, Progress
+from kvmlab.explore.world import State, World
+
+Failure = tuple[str, str]
+"""What is wrong, as (kind, sentence)."""
+
+Node = tuple[State, str]
+"""A state, and the context that moved last."""
+
+Price = Callable[[str, str, Collection[str]], int]
+"""What it costs to go from one context to another, given those that could move."""
+
+EVERY = 20
+"""States between two words of progress."""
+
+
+def switches(last: str, name: str, _movable: Collection[str]) -> int:
+    """One for every switch from a context to another."""
+    return int(last not in {"", name})
+
+
+def preemptions(last: str, name: str, movable: Collection[str]) -> int:
+    """One for every switch away from a context that could have gone on."""
+    return int(last != name and last in movable)
+
+
+class Cheapest:
+    """Goes through (state, last context) by price, then by ops; ``found`` has the first way to each failure.
+
+    It ends when all that is ``wanted`` was found (None: never), when everything within the price
+    ``most`` was seen (``exhausted``), or after ``cap`` states.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        judge: Judge,
+        move: Mover,
+        price: Price = switches,
+        *,
+        cap: int,
+        most: int | None = None,
+        wanted: Collection[Failure] | None = None,
+    ) -> None:
+        self.world, self._judge, self._move, self._price = world, judge, move, price
+        self._cap, self._most = cap, most
+        self._wanted = None if wanted is None else set(wanted)
+        self.found: dict[Failure, list[Move]] = {}
+        self.exhausted = False
+        self.transitions = 0
+        self._moves: dict[State, list[tuple[str, int, State]]] = {}
+        self._wrong: dict[State, list[Failure]] = {}
+        self._before: dict[Node, tuple[Node, int] | None] = {}
+
+    @property
+    def states(self) -> int:
+        """How many states were seen."""
+        return len(self._wrong)
+
+    def run(self) -> Iterator[Progress]:
+        """Go on until the end, yielding progress."""
+        begin: Node = (self.world.start, "")
+        ticket = count()
+        heap: list[tuple[int, int, int, Node, Node | None, int]] = [(0, 0, next(ticket), begin, None, 0)]
+        self.world.go(self.world.start)
+        self._look(self.world.start)
+        while heap:
+            price, ops, _number, node, before, ran = heappop(heap)
+            if node in self._before:
+                continue
+            self._before[node] = None if before is None else (before, ran)
+            if self._take(node):
+                return
+            state, last = node
+            seen = self.states
+            moves = self._expand(state)
+            movable = [name for name, _ops, _after in moves]
+            for name, more, after in moves:
+                total = price + self._price(last, name, movable)
+                if (self._most is None or total <= self._most) and (after, name) not in self._before:
+                    heappush(heap, (total, ops + more, next(ticket), (after, name), node, more))
+            if self.states // EVERY > seen // EVERY:
+                yield Progress(self.states, self.transitions, len(heap), price)
+            if self.states >= self._cap:
+                return
+        self.exhausted = True
+
+    def _take(self, node: Node) -> bool:
+        """Note what is wrong at a node that was reached; tell whether nothing else is wanted."""
+        for failure in self._wrong[node[0]]:
+            if failure not in self.found:
+                self.found[failure] = self._schedule(node)
+        return self._wanted is not None and self._wanted <= self.found.keys()
+
+    def _expand(self, state: State) -> list[tuple[str, int, State]]:
+        known = self._moves.get(state)
+        if known is not None:
+            return known
+        world, found = self.world, list[tuple[str, int, State]]()
+        world.go(state)
+        for number, name in enumerate(world.movable()):
+            if number:
+                world.go(state)
+            ops = self._move(name)
+            self.transitions += 1
+            after = world.state()
+            if after not in self._wrong:
+                self._look(after)
+            found.append((name, ops, after))
+        self._moves[state] = found
+        return found
+
+    def _look(self, state: State) -> None:
+        """Say what is wrong in the state that the world is in."""
+        self._wrong[state] = self._judge(self.world, not self.world.movable())
+
+    def _schedule(self, node: Node) -> list[Move]:
+        moves: list[Move] = []
+        step = self._before[node]
+        while step is not None:
+            before, ops = step
+            moves.append((node[1], ops))
+            node, step = before, self._before[before]
+        return joined(moves[::-1])
+
+
+def joined(moves: Collection[Move]) -> list[Move]:
+    """Return moves with neighbours of one context made one."""
+    runs: list[Move] = []
+    for name, ops in moves:
+        if runs and runs[-1][0] == name:
+            runs[-1] = (name, runs[-1][1] + ops)
+        else:
+            runs.append((name, ops))
+    return runs

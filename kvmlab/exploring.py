@@ -1,0 +1,265 @@
+"""`explore` and `replay`: the program and the verbs.
+
+Exit status of the program: 0 nothing was found in all that was asked for, 1 something was found or not
+all was seen, 2 wrong text.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kvmlab.backends.backend import Answer, Refused
+from kvmlab.backends.model import Model
+from kvmlab.explore.explorer import Explorer
+from kvmlab.explore.schedule import script
+from kvmlab.explore.search import Progress
+from kvmlab.explore.start import Start
+from kvmlab.explore.verdict import Asked, Report
+from kvmlab.language.command import Command
+from kvmlab.language.errors import LanguageError
+from kvmlab.language.parse import parse_line
+from kvmlab.language.scope import Scope
+from kvmlab.language.script import parse_script
+from kvmlab.place import slices
+from kvmlab.progress import telling
+from kvmlab.render.account import mermaid, report_rows
+from kvmlab.render.plain import plain_lines
+from kvmlab.result import Property, Result, Sliced, Underway, drained
+from kvmlab.run import FAILED, HELD, WRONG, Make, refuse
+from kvmlab.scripts import anywhere, beside, describe_machine, parse_file
+from kvmlab.session import Session
+from kvmlab.snapshot import LastSnapshot
+
+OPTIONS = ("atomicity", "reduction", "bound", "cap", "seed")
+"""What both the verb and the program can be told of a search."""
+
+
+def _options(options: Namespace) -> Mapping[str, Any]:
+    """Return what a command line says of a search; raises LanguageError as the verb would."""
+    said = [(name, getattr(options, name)) for name in OPTIONS]
+    try:
+        (command,) = parse_line(
+            " ".join(["explore", *(f"{n}={v}" for n, v in said if v is not None)]), Scope()
+        )
+    except LanguageError as error:
+        error.file = "kvmlab"
+        raise
+    return command.args
+
+
+def asked_of(*said: Mapping[str, Any]) -> Asked:
+    """Return what is asked for; where several say something the last counts. None says nothing."""
+    told = {name: args[name] for args in said for name in OPTIONS if args.get(name) is not None}
+    if told.get("atomicity") == "section" and "reduction" in told:
+        raise Refused("atomicity=section has no reduction: give one of the two")
+    return Asked(**told)
+
+
+def explore_verb(session: Session, command: Command) -> Sliced[Result]:
+    """The verb `explore`: search a copy of the machine; stopped, it tells what was found until then."""
+    asked = asked_of(command.args)
+    last = LastSnapshot(*session.last)
+    explorer = Explorer(Start.of(session), asked, session.properties, last)
+    underway = Underway(command, "states", asked.cap)
+    stopped = False
+    session.busy = True
+    try:
+        for progress in explorer.run():
+            underway.done = progress.states
+            stopped = bool((yield underway))
+            if stopped:
+                break
+    except KeyboardInterrupt:
+        stopped = True
+    finally:
+        session.busy = False
+    report = explorer.report()
+    result = session.unit(command, lambda: Answer(len(report.examples)))
+    return replace(result, output=tuple(report_rows(report)), stopped=(command,) if stopped else ())
+
+
+def replay_verb(session: Session, command: Command) -> Result:
+    """The verb `replay`: play the steps of a saved schedule, as one unit; it ends where one cannot move."""
+    try:
+        steps = _steps(session, command)
+    except (LanguageError, OSError, ValueError) as error:
+        told = isinstance(error, OSError) and error.strerror
+        why = f"{command.args['file']}: it cannot be read: {told or error}"
+        return Result(command, why=str(error) if isinstance(error, LanguageError) else why, held=False)
+    backend = session.backend
+    if not isinstance(backend, Model):
+        raise Refused("only the model can replay a schedule")
+    for step in steps:
+        if not backend.machine.contexts.knows(step.args["context"]):
+            raise Refused(f"{_at(step)}: no context is called {step.args['context']} here")
+    diverged: list[str] = []
+
+    def act() -> Answer:
+        backend.set_manual(True)
+        answer = Answer()
+        for step in steps:
+            answer, why = _played(backend, session, step)
+            if why:
+                diverged.append(f"{_at(step)}: {step.text}: {why}")
+                break
+        return answer
+
+    result = session.unit(command, act)
+    return replace(result, why=diverged[0], held=False) if diverged else result
+
+
+def _played(backend: Model, session: Session, step: Command) -> tuple[Answer, str]:
+    """Make one step; return its answer, and where reality diverged from the schedule, "" where it did not."""
+    name, count = step.args["context"], step.args["count"]
+    context = backend.machine.contexts.get(name)
+    stood, moved = context.stopped, 0
+
+    def watch() -> None:
+        nonlocal moved
+        moved += 1
+        session.check()
+
+    answer = backend.step(name, count, watch)
+    if context.stopped and not stood:
+        # The op that stopped it has run, and is the last there is.
+        moved += 1
+    return answer, "" if moved == count else f"it moved by {moved}: {answer.why}"
+
+
+def _steps(session: Session, command: Command) -> list[Command]:
+    """Return the steps of the schedule that a command names; raises LanguageError where there are none."""
+    file, text = anywhere(command.args["file"], command.file)
+    read = parse_script(text, file, session.scope.copy(), beside)
+    steps = [each for each in read if each.verb == "step"]
+    if not steps:
+        raise LanguageError("there is no step in it", file=file, expected="a saved schedule")
+    return steps
+
+
+def _at(command: Command) -> str:
+    return f"{command.file}:{command.line}"
+
+
+# -- the program -----------------------------------------------------------------------------------
+
+
+def main(make: Make, options: Namespace) -> int:
+    """The program `kvmlab explore`: run a script up to its `explore`, and explore what stands ready."""
+    session = make()
+    try:
+        said = _prepared(session, options.file)
+        asked = asked_of(said, _options(options))
+        session.properties += [_claim(session, text) for text in options.property]
+        explorer = Explorer(Start.of(session), asked, session.properties, LastSnapshot(*session.last))
+        if options.save:
+            Path(options.save).mkdir(parents=True, exist_ok=True)
+    except LanguageError as error:
+        return refuse(error)
+    except (OSError, ValueError, Refused) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        print(f"{getattr(error, 'filename', None) or options.file}: {why}", file=sys.stderr)
+        return WRONG
+    _watched(explorer)
+    report = explorer.report()
+    _show(report, options)
+    if options.save:
+        _save(report, session, Path(options.save), Path(options.file).stem)
+    return HELD if report.clean and not session.tally.failed else FAILED
+
+
+def _prepared(session: Session, file: str) -> Mapping[str, Any]:
+    """Run a script up to its first `explore`, or to its end; return what that asks for."""
+    for command in parse_file(session, file):
+        asking = command.inner[0] if command.verb == "expect" and command.inner else command
+        if asking.verb == "explore":
+            return asking.args
+        result = drained(slices(session, command))
+        if result.held is False:
+            print(f"{_at(command)}: {command.text}: {result.why}", file=sys.stderr)
+        if result.ends:
+            break
+    return {}
+
+
+def _claim(session: Session, text: str) -> Property:
+    """Return what ``--property`` says: an expression that must always hold, or `never` and one."""
+    spoken = text if text.startswith(("never ", "always ")) else f"always {text}"
+    try:
+        command, *more = parse_line(spoken, session.scope)
+    except LanguageError as error:
+        error.file = "--property"
+        raise
+    if more:
+        what = "a property is one expression"
+        raise LanguageError(what, column=more[0].column, file="--property", source=spoken)
+    return Property(command, command.args["expression"], wanted=command.verb == "always")
+
+
+def _watched(explorer: Explorer) -> None:
+    """Explore to the end, or to Ctrl+C, telling on a terminal how far it is."""
+    begun, phase, before = time.monotonic(), "", 0
+    try:
+        with telling() as tell:
+            for progress in explorer.run():
+                if explorer.doing != phase:
+                    phase, begun, before = explorer.doing, time.monotonic(), progress.states
+                tell(lambda: _so_far(explorer, progress, time.monotonic() - begun, before))  # noqa: B023
+    except KeyboardInterrupt:
+        print("stopped: what was found until then is kept", file=sys.stderr)
+
+
+def _so_far(explorer: Explorer, progress: Progress, seconds: float, before: int) -> str:
+    """Return how far an exploration is: states, rate, and how long it takes at most."""
+    rate = (progress.states - before) / seconds if seconds else 0
+    text = f"{explorer.doing}: {progress.states:,} states, {rate:,.0f}/s, {progress.waiting:,} wait"
+    if rate:
+        text += f", at most {(explorer.asked.cap - progress.states) / rate:,.0f} s to the cap"
+    found = len(explorer.found)
+    return f"{text}; {found} found" if found else text
+
+
+def _show(report: Report, options: Namespace) -> None:
+    if options.json:
+        lines = [json.dumps(report.as_object())]
+    elif options.mermaid:
+        lines = list(_diagrams(report))
+    else:
+        lines = plain_lines(report_rows(report))
+    print("\n".join(lines))
+    sys.stdout.flush()
+
+
+def _diagrams(report: Report) -> Iterator[str]:
+    """Yield a Mermaid diagram for each thing found, with the verdict as comments."""
+    for example in report.examples:
+        yield from mermaid(example)
+        yield ""
+    yield from (f"%% {text}" for text in report.verdict.lines())
+
+
+def scenario(session: Session) -> Sequence[str]:
+    """Return the commands that bring a session's machine to where it is, from `machine` on."""
+    said = session.texts
+    own = said[1:] if said and said[0].split()[0] in {"machine", "reset"} else said
+    return [f"machine {describe_machine(session)}", *own]
+
+
+def _save(report: Report, session: Session, folder: Path, stem: str) -> None:
+    """Write each schedule as a script; what is there already is left as it is."""
+    said = scenario(session)
+    for number, example in enumerate(report.examples, 1):
+        path = folder / f"{stem}-{number}-{example.kind}.kvm"
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(script(said, example))
+        except FileExistsError:
+            print(f"{path} exists and is left as it is", file=sys.stderr)
+        else:
+            print(f"saved {path}", file=sys.stderr)
