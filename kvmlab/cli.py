@@ -208,6 +208,8 @@ def _explore_options(made: argparse.ArgumentParser) -> None:
     text = "what must always hold, or never and an expression"
     made.add_argument("--property", action="append", default=[], metavar="EXPR", help=text)
     made.add_argument("--save", default="", metavar="DIR", help="write each schedule as a script")
+    text = "go on where an exploration of this script was stopped"
+    made.add_argument("--resume", default="", metavar="JOURNAL", help=text)
     form = made.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="everything as one object")
     form.add_argument("--mermaid", action="store_true", help="each schedule as a sequence diagram")

@@ -22,6 +22,7 @@ from kvmlab.explore.schedule import script
 from kvmlab.explore.search import Progress
 from kvmlab.explore.start import Start
 from kvmlab.explore.verdict import Asked, Report
+from kvmlab.keeping import Keeper
 from kvmlab.language.command import Command
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.parse import parse_line
@@ -158,6 +159,7 @@ def main(make: Make, options: Namespace) -> int:
         asked = asked_of(said, _options(options))
         session.properties += [_claim(session, text) for text in options.property]
         explorer = Explorer(Start.of(session), asked, session.properties, LastSnapshot(*session.last))
+        keeper = Keeper(explorer, scenario(session), options.file, options.resume)
         if options.save:
             Path(options.save).mkdir(parents=True, exist_ok=True)
     except LanguageError as error:
@@ -166,11 +168,15 @@ def main(make: Make, options: Namespace) -> int:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         print(f"{getattr(error, 'filename', None) or options.file}: {why}", file=sys.stderr)
         return WRONG
-    _watched(explorer)
+    _watched(explorer, keeper)
     report = explorer.report()
     _show(report, options)
     if options.save:
         _save(report, session, Path(options.save), Path(options.file).stem)
+    if report.verdict.whole:
+        keeper.drop()
+    else:
+        print(keeper.left(), file=sys.stderr)
     return HELD if report.clean and not session.tally.failed else FAILED
 
 
@@ -202,7 +208,7 @@ def _claim(session: Session, text: str) -> Property:
     return Property(command, command.args["expression"], wanted=command.verb == "always")
 
 
-def _watched(explorer: Explorer) -> None:
+def _watched(explorer: Explorer, keeper: Keeper) -> None:
     """Explore to the end, or to Ctrl+C, telling on a terminal how far it is."""
     begun, phase, before = time.monotonic(), "", 0
     try:
@@ -211,6 +217,7 @@ def _watched(explorer: Explorer) -> None:
                 if explorer.doing != phase:
                     phase, begun, before = explorer.doing, time.monotonic(), progress.states
                 tell(lambda: _so_far(explorer, progress, time.monotonic() - begun, before))  # noqa: B023
+                keeper.keep()
     except KeyboardInterrupt:
         print("stopped: what was found until then is kept", file=sys.stderr)
 

@@ -45,7 +45,7 @@ class Explorer:
         self, start: Start, asked: Asked, properties: Sequence[Property], last: LastSnapshot | None = None
     ) -> None:
         self.start, self.asked, self._last = start, asked, last
-        self._properties = properties
+        self.properties = properties
         self._begun = time.monotonic()
         self.found: dict[Failure, list[Move]] = {}
         """What was found so far, and a schedule to each."""
@@ -71,7 +71,7 @@ class Explorer:
     def _world(self) -> tuple[World, Claims]:
         machine = self.start.machine()
         return (world := World(machine)), Claims(
-            world, self._properties, partial(observe, machine, self._last)
+            world, self.properties, partial(observe, machine, self._last)
         )
 
     def _fresh(self) -> tuple[World, Judge, Mover]:
@@ -90,11 +90,22 @@ class Explorer:
             yield from self._bounded((self.asked.bound,), BOUNDED)
         yield from self._shorten()
 
+    def went_on(self, found: dict[Failure, list[Move]], seconds: float) -> None:
+        """Take over what was found, in how many seconds, before this exploration was stopped once."""
+        self.found |= found
+        self._begun -= seconds
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken."""
+        return time.monotonic() - self._begun
+
     def _all(self) -> Iterator[Progress]:
-        for progress in self.search.run():
-            self._gather()
-            self.search.world.machine.trace.clear()
-            yield progress
+        if not self.search.outcome.exhausted:
+            for progress in self.search.run():
+                self._gather()
+                self.search.world.machine.trace.clear()
+                yield progress
         self._gather()
         if self.search.outcome.exhausted:
             self.verdict = replace(self.verdict, extent=EXHAUSTED)
@@ -157,9 +168,8 @@ class Explorer:
     def report(self) -> Report:
         """Return what was found and how much was looked at, also where ``run`` was left before its end."""
         self._gather_stopped()
-        seconds = time.monotonic() - self._begun
         examples = tuple(self._example(failure) for failure in self.found)
-        return Report(replace(self.verdict, seconds=seconds), examples)
+        return Report(replace(self.verdict, seconds=self.seconds), examples)
 
     def _gather_stopped(self) -> None:
         if self.verdict.extent == STOPPED and self.asked.bound is None:

@@ -103,6 +103,8 @@ class Search:
         self.fused = Fused(world, seen) if reduction in {"fused", "reduced"} else None
         plain = by_section(world) if reduction == "section" else op_by_op(world)
         self.move: Mover = self.fused or plain
+        self.waiting: list[State] = []
+        """States that were found and not gone through; the last one may be at it."""
         self._news = 0
 
     def run(self) -> Iterator[Progress]:
@@ -112,7 +114,8 @@ class Search:
             rounds += 1
             if self.fused:
                 self.fused.knowledge.settle()
-            self.outcome = Outcome(self.reduction, rounds=rounds)
+            if not self.waiting:
+                self._begin(rounds)
             yield from self._round()
             if not self._learned() or self.outcome.states >= self.cap:
                 return
@@ -120,19 +123,25 @@ class Search:
     def _learned(self) -> bool:
         return self.fused is not None and self.fused.knowledge.grown
 
-    def _round(self) -> Iterator[Progress]:
-        world, outcome = self.world, self.outcome
-        outcome.parents[world.start] = None
+    def _begin(self, rounds: int) -> None:
+        world = self.world
+        self.outcome = Outcome(self.reduction, rounds=rounds)
+        self.outcome.parents[world.start] = None
         world.go(world.start)
         self._judge(world.start)
-        todo, self._news = [world.start], 0
+        self.waiting, self._news = [world.start], 0
+
+    def _round(self) -> Iterator[Progress]:
+        outcome, todo = self.outcome, self.waiting
         while todo:
-            state = todo.pop()
             before = outcome.states
-            todo += self._expand(state)
+            todo[-1:] = self._expand(todo[-1])
             if outcome.states // self.every > before // self.every:
                 yield Progress(outcome.states, outcome.transitions, len(todo), outcome.rounds)
-            if outcome.states >= self.cap or self._outdated():
+            if outcome.states >= self.cap:
+                return
+            if self._outdated():
+                todo.clear()
                 return
         outcome.exhausted = True
 
@@ -147,12 +156,13 @@ class Search:
             if number:
                 world.go(state)
             ops = self.move(name)
-            outcome.transitions += 1
             after = world.state()
             if after not in outcome.parents:
                 outcome.parents[after] = (state, (name, ops))
                 self._judge(after)
                 found.append(after)
+        # A state that was left half-way is gone through again, and counts then.
+        outcome.transitions += len(names)
         return found
 
     def _outdated(self) -> bool:

@@ -1,0 +1,60 @@
+"""The journal that `kvmlab explore` keeps while it searches, in the folder of the user's state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from kvmlab.explore import journal
+from kvmlab.explore.explorer import Explorer
+from kvmlab.settings import state_dir
+
+OFTEN = 30.0
+"""Seconds between two times that the journal of a long search is written."""
+
+
+class Keeper:
+    """Keeps the journal of one exploration: of the ``resumed`` one where there is one, which it goes on with.
+
+    Raises OSError or ValueError where that is no journal of this very search.
+    """
+
+    def __init__(self, explorer: Explorer, scenario: Sequence[str], file: str, resumed: str = "") -> None:
+        self._explorer, self._file = explorer, file
+        self._of = journal.digest(scenario, explorer)
+        self._path = state_dir() / "explore" / f"{Path(file).stem}-{self._of[:12]}.json"
+        if resumed:
+            self._path = Path(resumed)
+            journal.resume(self._path, explorer, self._of)
+        self._due = time.monotonic() + OFTEN
+        self._why = ""
+
+    def keep(self) -> None:
+        """Write the journal when it is time again."""
+        if time.monotonic() >= self._due:
+            self._write()
+            self._due = time.monotonic() + OFTEN
+
+    def left(self) -> str:
+        """Write the journal of a search that has not seen everything; return how to go on with it."""
+        self._write()
+        if self._why:
+            return f"{self._path} cannot be written: {self._why}"
+        anew = self._explorer.search.fused is not None
+        what = "begins anew with what was found" if anew else "goes on"
+        return f"'kvmlab explore {self._file} --resume {self._path}' {what}"
+
+    def drop(self) -> None:
+        """Remove the journal of a search that has come to its end."""
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            self._why = str(error)
+
+    def _write(self) -> None:
+        try:
+            journal.write(self._path, self._explorer, self._of)
+            self._why = ""
+        except OSError as error:
+            self._why = error.strerror or str(error)
