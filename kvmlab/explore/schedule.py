@@ -46,7 +46,7 @@ def proof(world: World, failure: Failure) -> tuple[str, ...]:
         name = text.partition(" ")[0]
         world.contexts.step(name)
         told = [each for each, _text in _reports(world) if each.endswith(DEADLOCK)]
-        return f"step {name}", f"expect reports.{told[0]} > 0" if told else "expect last.ret == none"
+        return f"finish {name}", f"expect reports.{told[0]} > 0" if told else "expect last.ret == none"
     if kind == LOST:
         pin = text.split()[1]
         return (f"expect ioapic.{pin}.irr == 1 and ioapic.{pin}.remote_irr == 1",)
