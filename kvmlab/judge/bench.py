@@ -148,6 +148,13 @@ def _tui() -> Iterator[Figure]:
         yield Figure("tui", what, value, unit, most, most=True, note=note)
 
 
+def _explore() -> Iterator[Figure]:
+    from kvmlab.judge.bench_explore import measure
+
+    seconds, note = measure()
+    yield Figure("explore", "six contexts of the teardown, exhaustive", seconds, "s", 5, most=True, note=note)
+
+
 def _prompt() -> float:
     """Return the seconds from exec to the prompt on a terminal of its own."""
     import pty
@@ -179,6 +186,7 @@ PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "language": _language,
     "startup": _startup,
     "tui": _tui,
+    "explore": _explore,
 }
 """Every part by its name."""
 
