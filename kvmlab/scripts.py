@@ -88,10 +88,15 @@ def checked(session: Session, commands: list[Command]) -> list[Command]:
 
 
 def run(session: Session, commands: list[Command]) -> Iterator[Result]:
-    """Execute commands in order and yield their results; ends at `quit`."""
+    """Execute commands in order and yield their results; ends at `quit`.
+
+    Nobody stops a command here but by Ctrl+C: behind one that kept what it had, KeyboardInterrupt is raised.
+    """
     for command in commands:
         result = drained(slices(session, command))
         yield result
+        if result.stopped:
+            raise KeyboardInterrupt
         if result.ends:
             return
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from kvmlab.explore.bounded import WALKS
+from kvmlab.explore.explorer import Explorer
+from kvmlab.explore.search import Progress
 from kvmlab.explore.verdict import Asked
 from kvmlab.language.parse import parse_line
+from kvmlab.scripts import run
 from tests.explore.stand import FREED, LEFT, SOUND, STUCK, explored, explorer, said, say, things
 
 
@@ -116,6 +121,21 @@ def test_ctrl_c_ends_the_verb_with_what_it_has() -> None:
     with pytest.raises(StopIteration) as end:
         slices.throw(KeyboardInterrupt())
     assert end.value.value.stopped
+
+
+def test_ctrl_c_ends_a_script_behind_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search tells what it found; what stands behind it is not run."""
+    session = said(*FREED)
+
+    def interrupted(_self: Explorer) -> Iterator[Progress]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(Explorer, "run", interrupted)
+    results = run(session, parse_line("explore; reset", session.scope))
+    assert next(results).output
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
 
 
 def test_a_deadlock_and_a_leak_are_found_unasked() -> None:
