@@ -223,11 +223,13 @@ def _watched(explorer: Explorer, keeper: Keeper) -> None:
 
 
 def _so_far(explorer: Explorer, progress: Progress, seconds: float, before: int) -> str:
-    """Return how far an exploration is: states, rate, and how long it takes at most."""
+    """Return how far an exploration is: how many, the rate, and how long this part takes at most."""
     rate = (progress.states - before) / seconds if seconds else 0
-    text = f"{explorer.doing}: {progress.states:,} states, {rate:,.0f}/s, {progress.waiting:,} wait"
+    text = (
+        f"{explorer.doing}: {progress.states:,} {explorer.things}, {rate:,.0f}/s, {progress.waiting:,} wait"
+    )
     if rate:
-        text += f", at most {(explorer.asked.cap - progress.states) / rate:,.0f} s to the cap"
+        text += f", at most {max(0, explorer.most - progress.states) / rate:,.0f} s more"
     found = len(explorer.found)
     return f"{text}; {found} found" if found else text
 

@@ -14,8 +14,11 @@ import pytest
 from kvmlab.cli import main
 from kvmlab.explore.judge import LOST
 from kvmlab.explore.schedule import proof
+from kvmlab.explore.search import Progress
 from kvmlab.explore.start import Start
-from tests.explore.stand import FREED, LEFT, SOUND, STUCK, said, say
+from kvmlab.explore.verdict import Asked
+from kvmlab.exploring import _so_far
+from tests.explore.stand import FREED, LEFT, SOUND, STUCK, explorer, said, say
 
 HELD, FAILED, WRONG = 0, 1, 2
 
@@ -163,6 +166,13 @@ def test_a_diagram_and_an_account(tmp_path: Path, capsys: pytest.CaptureFixture[
     account = capsys.readouterr().out
     assert account.startswith("1 thing found\n1. use-after-free: vcpu0 touches eventfd#2")
     assert "\nvcpu0  " in account
+
+
+def test_progress_has_a_rate_and_an_estimate() -> None:
+    """What is counted is named, and so is how long it takes at most."""
+    exploring = explorer(said(*SOUND), Asked(cap=5_000))
+    text = _so_far(exploring, Progress(3_000, 9_000, 40, 1), 2.0, 1_000)
+    assert text == "searching: 3,000 states, 1,000/s, 40 wait, at most 2 s more"
 
 
 def test_ctrl_c_keeps_what_was_found_and_leaves_a_journal(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ class Walks:
         while self.walks < WALKS:
             self._walk()
             self.walks += 1
-            yield Progress(self.transitions, self.transitions, WALKS - self.walks, self.walks)
+            yield Progress(self.walks, self.transitions, WALKS - self.walks, 1)
 
     def _walk(self) -> None:
         world, moves = self.world, list[Move]()

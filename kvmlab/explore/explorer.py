@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from kvmlab.backends.observe import observe
 from kvmlab.engine.kernel.path import describe
-from kvmlab.explore.bounded import BOUNDS, Walks
+from kvmlab.explore.bounded import BOUNDS, WALKS, Walks
 from kvmlab.explore.moves import Mover, by_section, op_by_op
 from kvmlab.explore.properties import TOLD_BY_LOCKS, Claims, families, judge_of
 from kvmlab.explore.schedule import proof
@@ -52,6 +52,8 @@ class Explorer:
         self._best: dict[Failure, list[Move]] = {}
         self.doing = "searching"
         """What it is at, for a person who waits."""
+        self.things, self.most = "states", asked.cap
+        """What its progress counts, and how many there are at most."""
         world, claims = self._world()
         reads_reports = any(TOLD_BY_LOCKS in families(each) for each in properties)
         if reads_reports and asked.moves != "section":
@@ -138,7 +140,7 @@ class Explorer:
             self.verdict = replace(self.verdict, extent=extent, bound=bound)
 
     def _walk(self) -> Iterator[Progress]:
-        self.doing = "random schedules"
+        self.doing, self.things, self.most = "trying luck", "random schedules", WALKS
         world, judge, move = self._fresh()
         walks = Walks(world, judge, move, self.asked.seed)
         yield from self._through(walks, self.found)
@@ -158,7 +160,7 @@ class Explorer:
         """Look for the schedules with the fewest switches, all of them at once."""
         if not self.found:
             return
-        self.doing = "looking for the shortest schedules"
+        self.doing, self.things, self.most = "looking for the shortest schedules", "states", NEAR
         world, judge, move = self._fresh()
         walk = Cheapest(world, judge, move, cap=NEAR, wanted=self.found)
         yield from self._through(walk, self._best)
