@@ -12,10 +12,24 @@ from collections.abc import Callable
 from itertools import repeat
 
 from kvmlab.engine.kernel.continuation import handle_of
+from kvmlab.engine.kernel.locks import lock_class
+from kvmlab.engine.kernel.object import Value
 from kvmlab.engine.kernel.path import Op, can_block
 from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.explore.knowledge import Knowledge, Local, union
-from kvmlab.explore.resources import ACQUIRES, DROPS, NOBODYS, RELEASES, SPECIAL, Access, Queued, reads
+from kvmlab.explore.resources import (
+    ACQUIRES,
+    NONE,
+    ORDER,
+    RELEASES,
+    SPECIAL,
+    Access,
+    Names,
+    Queued,
+    overdrawn,
+    standing,
+    written,
+)
 from kvmlab.explore.world import World
 
 Mover = Callable[[str], int]
@@ -54,56 +68,96 @@ class Fused:
 
     def __init__(self, world: World) -> None:
         self.world, self.knowledge = world, Knowledge()
+        self._moved_others = False
+        self._contexts = {handle_of(name): name for name in world.names}
+        aliases = world.contexts.aliases.items()
+        self._own = {
+            name: frozenset([handle_of(name), *[handle_of(alias) for alias, of in aliases if of == name]])
+            for name in world.names
+        }
         self._index = {name: world.index(handle_of(name)) for name in world.names}
         self._items: dict[tuple[tuple[int, ...], tuple[int, ...]], frozenset[Queued]] = {}
         self._queues = {name: world.index(queue) for name, queue in QUEUES.items()}
 
     def __call__(self, name: str) -> int:
         """Move a context as far as one step goes; return how many ops it ran."""
-        world, ops, acted = self.world, 0, False
+        world, knowledge, ops, acted = self.world, self.knowledge, 0, False
         start, done, clash = self._local(name), list[Access](), self.knowledge.clash
+        self._stand(name, start)
         others = self._others(name)
         op = world.next_op(name)
         while op is not None:
-            seen = any(map(clash, repeat(self.knowledge.open(self._local(name))), others))
-            if ops and (can_block(op) and (seen or world.blocked(name))):
+            here = self._local(name)
+            seen = any(map(clash, repeat(knowledge.open(here)), others))
+            if ops and can_block(op) and (seen or world.blocked(name)):
                 break
-            if seen and op[0] in RELEASES:
-                acted = True
-            elif seen and op[0] not in ACQUIRES:
-                if acted and ops:
+            if seen and not (op[0] in ACQUIRES and self._only_locks(here, others)):
+                if acted and not (op[0] in RELEASES and self._only_locks(here, others)):
                     break
                 acted = True
             ops += 1
             if not self._op(name, op, done):
                 break
-            if op[0] is Workqueue.queue_work:
+            if self._stirred(op):
                 others = self._others(name)
             op = world.next_op(name)
-        self.knowledge.learn_step(start, union(done))
+        knowledge.learn_step(start, union(done))
         return ops
+
+    def _only_locks(self, here: Local, others: list[int]) -> bool:
+        """Tell whether others see of the next op only the lock that it takes or drops."""
+        return not any(map(self.knowledge.clash, repeat(self.knowledge.beyond(here)), others))
+
+    def _stirred(self, op: Op) -> bool:
+        """Tell whether the op that was just run has changed what others may do."""
+        return op[0] is Workqueue.queue_work or self._moved_others
 
     def _op(self, name: str, op: Op, done: list[Access]) -> bool:
         """Run one op, and learn of it."""
         world, knowledge = self.world, self.knowledge
-        here, held = self._local(name), frozenset(world.contexts.locks.held_by(name))
+        here = self._local(name)
+        held, access = frozenset(world.contexts.locks.held_by(name)), knowledge.stands[here]
         moved = world.step(name)
         there = self._local(name)
-        special = SPECIAL.get(op[0])
-        if special is None:
-            written = frozenset([handle for handle in world.written if handle not in NOBODYS])
-            access = Access(reads(op), written - {handle_of(name)})
-        else:
-            access = special(op, name)
-            if op[0] in DROPS and world.dropped_last(op):
-                knowledge.end(access.writes)
-        if op[0] is Workqueue.queue_work:
-            access = access._replace(queues=frozenset({(op[1], op[2])}))
-        elif op[0] is Workqueue.dequeue and here[1] != there[1]:
+        if op[0] not in SPECIAL:
+            access = union((access, written(op, name, world.change)))
+        if op[0] is Workqueue.dequeue and here[1] != there[1]:
             knowledge.learn_item((op[1], world.running(op[1])), here, there)
         done.append(access)
         knowledge.learn(here, there, access, held)
+        self._stand(name, there)
+        self._moved_others = False
+        for handle, before, _after in world.change:
+            if handle in self._contexts and handle != handle_of(name) and before is not None:
+                self._jumped(handle, before)
         return moved
+
+    def _jumped(self, handle: str, before: Value) -> None:
+        """Another context was put elsewhere: learn from where to where."""
+        name, index = self._contexts[handle], self.world.index(handle)
+        self.knowledge.learn_jump((index, self.world.number_of(index, before)), self._local(name))
+        self._stand(name, self._local(name))
+        self._moved_others = True
+
+    def _stand(self, name: str, here: Local) -> None:
+        """Learn what is known of a context's next op before it runs."""
+        if here in self.knowledge.stands:
+            return
+        contexts, knowledge = self.world.contexts, self.knowledge
+        place, held = contexts.get(name).at, frozenset(contexts.locks.held_by(name))
+        idle = name in QUEUES and place is None
+        op = (Workqueue.dequeue, QUEUES[name]) if idle else self.world.next_op(name)
+        access = Access(NONE, NONE) if op is None else standing(op, name)
+        if op is not None and op[0] in ACQUIRES and self._ordered(op[2], held):
+            access = access._replace(writes=access.writes | {ORDER})
+        if op is not None and (count := overdrawn(place, op, contexts.profile)):
+            knowledge.end({count})
+        knowledge.stand(here, access._replace(writes=access.writes | self._own[name]), held, idle)
+
+    def _ordered(self, lock: str, held: Names) -> bool:
+        """Tell whether taking a lock under others can make lockdep report."""
+        inner = lock_class(lock)
+        return any((lock_class(outer), inner) in self.world.ring for outer in held)
 
     def sufficient(self, names: list[str]) -> list[str]:
         """Return the contexts that have to be tried: all, or some that the others cannot disturb.
@@ -136,7 +190,9 @@ class Fused:
 
     def _future(self, name: str) -> tuple[int, ...]:
         """Return what a context may still do: of its own, and as a worker for what may be queued."""
-        own = self.knowledge.future(self._local(name))
+        here = self._local(name)
+        self._stand(name, here)
+        own = self.knowledge.future(here)
         if name not in self._queues:
             return (own,)
         return own, self.knowledge.works(QUEUES[name], self._queued())

@@ -105,12 +105,12 @@ class Search:
                 return
 
     def _learned(self) -> bool:
-        return self.fused is not None and self.fused.knowledge.grown
+        return self.world.outdated or (self.fused is not None and self.fused.knowledge.grown)
 
     def _round(self) -> Iterator[Progress]:
         world, outcome = self.world, self.outcome
+        world.begin()
         outcome.parents[world.start] = None
-        world.go(world.start)
         self._judge(world.start)
         todo, self._news = [world.start], 0
         while todo:
@@ -144,6 +144,8 @@ class Search:
 
     def _outdated(self) -> bool:
         """Tell whether what this round goes by was too little, and nothing new has come for a while."""
+        if self.world.outdated:
+            return True
         if self.fused is None or not self.fused.knowledge.grown:
             return False
         if self.fused.knowledge.fresh:
