@@ -1,7 +1,7 @@
 """A machine whose contexts may move in any order: its states as small tuples, and the moves between them.
 
-Every object's value gets a number the first time it is seen, so that a state is a tuple of numbers:
-what a step leaves alone costs nothing, and two states are compared and hashed at once. Values that
+Every value of an object gets a number the first time it is seen, so that a state is a tuple of numbers:
+what no step ever changes costs nothing, and two states are compared and hashed at once. Values that
 differ only in the order of what has no order are one value. What lockdep has learned is part of a
 state only as far as it can ever matter: the pairs of locks that lie on a ring. Those are not known
 before they are seen; ``outdated`` says that new ones were, and that numbers from before are too few.
@@ -10,7 +10,8 @@ before they are seen; ``outdated`` says that new ones were, and that numbers fro
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import attrgetter, itemgetter
+from itertools import compress, count
+from operator import attrgetter, itemgetter, ne
 from typing import Any
 
 from kvmlab.engine.kernel.continuation import Continuation
@@ -27,7 +28,10 @@ from kvmlab.explore.resources import ACQUIRES
 LOCKDEP = "lockdep"
 
 State = tuple[int, ...]
-"""A state: for each handle, in the order they were first seen, the number of its value; 0 for none."""
+"""A state: the number of the value of each handle that ever changes, in the order they first did.
+
+0 is the value that there was at first.
+"""
 
 
 Pair = tuple[str, str]
@@ -91,24 +95,26 @@ class World:
         self._number: dict[str, int] = {}
         self._handles: list[str] = []
         self._values: list[list[Value | None]] = []
-        self._ids: list[dict[Value, int]] = []
+        self._ids: list[dict[Value | None, int]] = []
         self._vector: list[int] = []
         self._pairs: set[Pair] = set()
         self.ring: frozenset[Pair] = frozenset()
         self.outdated = False
         self.change: Change = ()
         self.memory.commit()
-        for handle, value in self.memory.freeze():
-            self.note(handle, value)
-        self._order = self.memory.objects[LOCKDEP].freeze()
+        self._first = dict(self.memory.freeze())
+        for handle, value in self._first.items():
+            if (key := self._key(value)) != value and handle != LOCKDEP:
+                self.memory.assign(handle, key)
+                self._first[handle] = key
         self.start = self.state()
 
     def begin(self) -> None:
         """Be at the start, with all that is known of the rings of locks."""
         self.outdated = False
         self.go(self.start)
-        self.memory.assign(LOCKDEP, self._order)
-        self.note(LOCKDEP, self._order)
+        self.memory.assign(LOCKDEP, self._first[LOCKDEP])
+        self.note(LOCKDEP, self._first[LOCKDEP])
         self.start = self.state()
 
     def number(self, index: int) -> int:
@@ -121,12 +127,11 @@ class World:
 
     def values(self) -> tuple[tuple[str, Value], ...]:
         """Return the state with every object's value, which says the same in any other world."""
-        found = []
+        found: dict[str, Value | None] = dict(self._first)
         for handle, values, number in zip(self._handles, self._values, self._vector, strict=True):
-            value = values[number]
-            if value is not None:
-                found.append((handle, tuple(map(_told, self._key(value)))))
-        return tuple(sorted(found, key=itemgetter(0)))
+            found[handle] = values[number]
+        told = [(handle, tuple(map(_told, self._key(value)))) for handle, value in found.items() if value]
+        return tuple(sorted(told, key=itemgetter(0)))
 
     def value(self, index: int) -> Value:
         """Return the value that an object has now."""
@@ -145,27 +150,25 @@ class World:
         index = self._number.get(handle)
         if index is None:
             index = self._number[handle] = len(self._handles)
+            first = self._first.get(handle)
             self._handles.append(handle)
-            self._values.append([None])
-            self._ids.append({})
+            self._values.append([first])
+            self._ids.append({first and self._key(first): 0})
             self._vector.append(0)
         return index
 
     def note(self, handle: str, value: Value | None) -> None:
         """Take up an object's value into the state."""
         index = self.index(handle)
-        if value is None:
-            self._vector[index] = 0
-            return
-        key = self._key(value)
+        key = value and self._key(value)
         ids, values = self._ids[index], self._values[index]
         number = ids.get(key)
         if number is None:
             number = ids[key] = len(values)
             values.append(key)
-        if key is not value:
-            if value[0] == Lockdep.NAME:
-                # What matters never is kept, so that it is not learned again in every state.
+        if key is not value and key:
+            if handle == LOCKDEP:
+                # What never matters is kept, so that it is not learned again in every state.
                 values[number] = (*key[:2], (*key[2], *sorted(self._pairs - self.ring)))
             elif key != value:
                 self.memory.assign(handle, key)
@@ -193,11 +196,10 @@ class World:
     def go(self, state: State) -> None:
         """Bring the machine into a state it was in before."""
         vector = self._vector
-        missing = len(vector) - len(state)
-        for index, (here, there) in enumerate(zip(vector, (*state, *(0,) * missing), strict=True)):
-            if here != there:
-                self.memory.assign(self._handles[index], self._values[index][there])
-                vector[index] = there
+        there = (*state, *(0,) * (len(vector) - len(state)))
+        for index in compress(count(), map(ne, vector, there)):
+            number = vector[index] = there[index]
+            self.memory.assign(self._handles[index], self._values[index][number])
         self.memory.dirty.clear()
 
     def movable(self) -> list[str]:
