@@ -99,6 +99,7 @@ OPS: dict[str, Callable[..., Op]] = {
     "drop": lambda cell: (Cell.kref_put, cell),
     "free": kfree,
     "make": lambda: kzalloc("cell", 1, 1),
+    "lose": lambda: kzalloc("routes", ()),
     "total": lambda: (CellList.total, "cells"),
     "take": lambda value: (CellList.take, "cells", int(value)),
     "add": lambda cell: (CellList.list_add_tail, "cells", cell),

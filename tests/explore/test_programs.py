@@ -10,7 +10,7 @@ import os
 import pytest
 
 from kvmlab.explore.judge import deadlocks
-from kvmlab.explore.search import Outcome, Search
+from kvmlab.explore.search import Judge, Outcome, Search
 from kvmlab.explore.world import State, World
 from tests.explore.programs import Program, random_program
 
@@ -26,10 +26,12 @@ def reports(world: World, ended: bool) -> list[tuple[str, str]]:
     return found + deadlocks(world) if ended else found
 
 
-def searched(program: Program, reduction: str, cap: int = 20 * CAP) -> tuple[World, Outcome]:
+def searched(
+    program: Program, reduction: str, cap: int = 20 * CAP, judge: Judge | None = None
+) -> tuple[World, Outcome]:
     """Search a program; return its world and what was found."""
     world = World(program.machine())
-    search = Search(world, reports, reduction, cap)
+    search = Search(world, judge or reports, reduction, cap)
     for _progress in search.run():
         pass
     return world, search.outcome
