@@ -15,7 +15,7 @@ from kvmlab.engine.kernel.lists import Counted, List
 from kvmlab.engine.kernel.locks import LOCKS, Locks, mutex_lock, mutex_unlock, spin_lock, spin_unlock
 from kvmlab.engine.kernel.memory import kfree, kzalloc
 from kvmlab.engine.kernel.path import BLOCKED, PATHS, Op, Path, _Blocked, blocks, path, touches
-from kvmlab.engine.kernel.rcu import RCU_READ_LOCK, RCU_READ_UNLOCK
+from kvmlab.engine.kernel.rcu import RCU, RCU_READ_LOCK, RCU_READ_UNLOCK, Rcu
 from kvmlab.engine.kernel.sanitizers import Oops
 from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.engine.machine import Machine
@@ -111,6 +111,8 @@ OPS: dict[str, Callable[..., Op]] = {
     "unmutex": mutex_unlock,
     "rcu": lambda: RCU_READ_LOCK,
     "unrcu": lambda: RCU_READ_UNLOCK,
+    "grace": lambda: (Rcu.start_grace_period, RCU),
+    "graced": lambda: (Rcu.wait_grace_period, RCU),
     "sleep": lambda: (Locks.might_sleep, LOCKS, "sleeps"),
     "queue": lambda worker, item: (Workqueue.queue_work, QUEUES[worker], ("play_item", item)),
     "flush-work": lambda worker, item: (Workqueue.flush_work, QUEUES[worker], ("play_item", item)),
