@@ -19,10 +19,10 @@ from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.explore.knowledge import Knowledge, Local, union
 from kvmlab.explore.resources import (
     ACQUIRES,
+    LOCKING,
     NONE,
     ORDER,
     RELEASES,
-    SPECIAL,
     Access,
     Names,
     Queued,
@@ -31,6 +31,8 @@ from kvmlab.explore.resources import (
     written,
 )
 from kvmlab.explore.world import World
+
+Numbers = tuple[int, ...]
 
 Mover = Callable[[str], int]
 """Moves a context that can move, and returns how many ops it ran."""
@@ -76,37 +78,66 @@ class Fused:
             for name in world.names
         }
         self._index = {name: world.index(handle_of(name)) for name in world.names}
-        self._items: dict[tuple[tuple[int, ...], tuple[int, ...]], frozenset[Queued]] = {}
         self._queues = {name: world.index(queue) for name, queue in QUEUES.items()}
+        self._watched = (*self._index.values(), *self._queues.values())
+        self._ring = world.ring
+        self._futures: dict[Numbers, dict[str, Numbers]] = {}
+        self._around: dict[tuple[Numbers, str], Numbers] = {}
+        self._sights: dict[tuple[int, Numbers], bool] = {}
+        self._enough: dict[tuple[Numbers, tuple[str, ...]], list[str]] = {}
+        self._ran: dict[tuple[Local, Local, Names, Names], Access] = {}
+        self._moves: set[tuple[Local, tuple[Access, ...]]] = set()
+
+    def begin(self) -> None:
+        """Begin a search: what was learned so far is what it goes by."""
+        self.knowledge.settle()
+        for cache in (self._futures, self._around, self._sights, self._enough):
+            cache.clear()
+        if self._ring != self.world.ring:
+            self._ring = self.world.ring
+            self.knowledge.stands.clear()
+            self._ran.clear()
+            self._moves.clear()
 
     def __call__(self, name: str) -> int:
         """Move a context as far as one step goes; return how many ops it ran."""
         world, knowledge, ops, acted = self.world, self.knowledge, 0, False
-        start, done, clash = self._local(name), list[Access](), self.knowledge.clash
+        start, done = self._local(name), list[Access]()
         self._stand(name, start)
         others = self._others(name)
         op = world.next_op(name)
         while op is not None:
             here = self._local(name)
-            seen = any(map(clash, repeat(knowledge.open(here)), others))
+            seen = self._sees(knowledge.open(here), others)
             if ops and can_block(op) and (seen or world.blocked(name)):
                 break
-            if seen and not (op[0] in ACQUIRES and self._only_locks(here, others)):
-                if acted and not (op[0] in RELEASES and self._only_locks(here, others)):
+            if seen:
+                # Others see of it no more than the lock that it takes or drops?
+                bare = op[0] in LOCKING and not self._sees(knowledge.beyond(here), others)
+                if acted and not (bare and op[0] in RELEASES):
                     break
-                acted = True
+                acted = acted or not (bare and op[0] in ACQUIRES)
             ops += 1
             if not self._op(name, op, done):
                 break
             if self._stirred(op):
                 others = self._others(name)
             op = world.next_op(name)
-        knowledge.learn_step(start, union(done))
+        self._learn_move(start, tuple(done))
         return ops
 
-    def _only_locks(self, here: Local, others: list[int]) -> bool:
-        """Tell whether others see of the next op only the lock that it takes or drops."""
-        return not any(map(self.knowledge.clash, repeat(self.knowledge.beyond(here)), others))
+    def _learn_move(self, start: Local, done: tuple[Access, ...]) -> None:
+        """Learn what a whole move did, unless it has been seen to do so."""
+        if (start, done) not in self._moves:
+            self._moves.add((start, done))
+            self.knowledge.learn_step(start, union(done))
+
+    def _sees(self, access: int, others: Numbers) -> bool:
+        """Tell whether some of what all others may do clashes with an access."""
+        known = self._sights.get((access, others))
+        if known is None:
+            known = self._sights[access, others] = any(map(self.knowledge.clash, repeat(access), others))
+        return known
 
     def _stirred(self, op: Op) -> bool:
         """Tell whether the op that was just run has changed what others may do."""
@@ -116,21 +147,27 @@ class Fused:
         """Run one op, and learn of it."""
         world, knowledge = self.world, self.knowledge
         here = self._local(name)
-        held, access = frozenset(world.contexts.locks.held_by(name)), knowledge.stands[here]
+        held = frozenset(world.contexts.locks.held_by(name))
         moved = world.step(name)
         there = self._local(name)
-        if op[0] not in SPECIAL:
-            access = union((access, written(op, name, world.change)))
         if op[0] is Workqueue.dequeue and here[1] != there[1]:
             knowledge.learn_item((op[1], world.running(op[1])), here, there)
-        done.append(access)
-        knowledge.learn(here, there, access, held)
+        done.append(self._learn_op(here, there, held, written(op, name, world.change)))
         self._stand(name, there)
         self._moved_others = False
         for handle, before, _after in world.change:
             if handle in self._contexts and handle != handle_of(name) and before is not None:
                 self._jumped(handle, before)
         return moved
+
+    def _learn_op(self, here: Local, there: Local, held: Names, wrote: Access) -> Access:
+        """Learn what one op did, unless it has been seen to do so; return it."""
+        key = here, there, held, wrote.writes
+        access = self._ran.get(key)
+        if access is None or not wrote.queues <= access.queues:
+            access = self._ran[key] = union((self.knowledge.stands[here], wrote))
+            self.knowledge.learn(here, there, access, held)
+        return access
 
     def _jumped(self, handle: str, before: Value) -> None:
         """Another context was put elsewhere: learn from where to where."""
@@ -167,48 +204,60 @@ class Fused:
         """
         if len(names) < 2:
             return names
-        knowledge, everybody = self.knowledge, self.world.names
-        futures = {name: self._future(name) for name in everybody}
-        steps = {name: knowledge.step(self._local(name)) for name in everybody}
-        best = names
-        for seed in names:
-            together, todo = {seed}, [seed]
-            while todo and len(together) < len(everybody):
-                step = steps[todo.pop()]
-                for other in everybody:
-                    if other not in together and any(knowledge.clash(step, f) for f in futures[other]):
-                        together.add(other)
-                        todo.append(other)
-            chosen = [name for name in names if name in together]
-            if len(chosen) < len(best):
-                best = chosen
-        return best
-
-    def _others(self, name: str) -> list[int]:
-        """Return what all other contexts may still do."""
-        return [future for other in self.world.names if other != name for future in self._future(other)]
-
-    def _future(self, name: str) -> tuple[int, ...]:
-        """Return what a context may still do: of its own, and as a worker for what may be queued."""
-        here = self._local(name)
-        self._stand(name, here)
-        own = self.knowledge.future(here)
-        if name not in self._queues:
-            return (own,)
-        return own, self.knowledge.works(QUEUES[name], self._queued())
-
-    def _queued(self) -> frozenset[Queued]:
-        """Return the items that wait in a queue, or that anybody may still put there."""
-        knowledge = self.knowledge
-        futures = tuple([knowledge.future(self._local(name)) for name in self.world.names])
-        queues = tuple([self.world.number(index) for index in self._queues.values()])
-        known = self._items.get((futures, queues))
+        key = self.world.numbers(self._watched), tuple(names)
+        known = self._enough.get(key)
         if known is None:
-            found = set[Queued]().union(*[knowledge.access(future).queues for future in futures])
-            for worker, index in self._queues.items():
-                found.update([(QUEUES[worker], work) for work in self.world.value(index)[2]])
-            known = self._items[futures, queues] = frozenset(found)
+            known = self._enough[key] = self._fewest(names)
         return known
+
+    def _fewest(self, names: list[str]) -> list[str]:
+        """Return those of some contexts that are in the smallest persistent set."""
+        sets = map(self._persistent, names)
+        return min([[name for name in names if name in together] for together in sets], key=len)
+
+    def _persistent(self, seed: str) -> set[str]:
+        """Return a context and all that may come to disturb it or those that are there for that."""
+        knowledge, futures = self.knowledge, self._look()
+        together, todo = {seed}, [seed]
+        while todo and len(together) < len(futures):
+            step = knowledge.step(self._local(todo.pop()))
+            for other, future in futures.items():
+                if other not in together and self._sees(step, future):
+                    together.add(other)
+                    todo.append(other)
+        return together
+
+    def _others(self, name: str) -> Numbers:
+        """Return what all other contexts may still do."""
+        key = self.world.numbers(self._watched), name
+        known = self._around.get(key)
+        if known is None:
+            futures = self._look().items()
+            found = {number for other, future in futures if other != name for number in future}
+            known = self._around[key] = tuple(sorted(found))
+        return known
+
+    def _look(self) -> dict[str, Numbers]:
+        """Return what each context may still do: of its own, and as a worker for what may be queued."""
+        key = self.world.numbers(self._watched)
+        known = self._futures.get(key)
+        if known is None:
+            places = {name: self._local(name) for name in self.world.names}
+            for name, here in places.items():
+                self._stand(name, here)
+            known = {name: (self.knowledge.future(here),) for name, here in places.items()}
+            queued = self._queued([future for (future,) in known.values()])
+            for name in known.keys() & QUEUES.keys():
+                known[name] += (self.knowledge.works(QUEUES[name], queued),)
+            self._futures[key] = known
+        return known
+
+    def _queued(self, futures: list[int]) -> frozenset[Queued]:
+        """Return the items that wait in a queue, or that anybody may still put there."""
+        found = set[Queued]().union(*[self.knowledge.access(future).queues for future in futures])
+        for worker, index in self._queues.items():
+            found.update([(QUEUES[worker], work) for work in self.world.value(index)[2]])
+        return frozenset(found)
 
     def _local(self, name: str) -> Local:
         index = self._index[name]

@@ -123,6 +123,8 @@ BY_NAME = frozenset(
 
 ACQUIRES = frozenset({Locks.spin_lock, Locks.mutex_lock})
 RELEASES = frozenset({Locks.spin_unlock, Locks.mutex_unlock})
+LOCKING = ACQUIRES | RELEASES
+
 TAKES: dict[Callable[..., object], Callable[[Op, Any], object]] = {
     Counted.kref_get: lambda op, _value: op[1],
     Vm.fget: lambda op, value: value and op[1],
@@ -167,7 +169,9 @@ def standing(op: Op, context: str) -> Access:
 
 
 def written(op: Op, context: str, change: Change) -> Access:
-    """Return what an op wrote and queued, now that it has run and nothing special is known of it."""
+    """Return what an op wrote and queued, now that it has run, where nothing special is known of it."""
+    if op[0] in SPECIAL:
+        return Access(NONE, NONE)
     writes, queues = set[str](), set[Queued]()
     for handle, before, after in change:
         if handle == SLAB:

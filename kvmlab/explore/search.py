@@ -98,7 +98,7 @@ class Search:
         while True:
             rounds += 1
             if self.fused:
-                self.fused.knowledge.settle()
+                self.fused.begin()
             self.outcome = Outcome(self.reduction, rounds=rounds)
             yield from self._round()
             if not self._learned() or self.outcome.states >= self.cap:

@@ -121,6 +121,11 @@ class World:
         """Return the number of the value that an object has now."""
         return self._vector[index]
 
+    def numbers(self, indices: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the numbers of the values that several objects have now."""
+        vector = self._vector
+        return tuple([vector[index] for index in indices])
+
     def number_of(self, index: int, value: Value) -> int:
         """Return the number of a value that an object has had."""
         return self._ids[index][value]
