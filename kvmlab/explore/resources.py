@@ -28,6 +28,7 @@ from kvmlab.engine.kernel.path import Op, footprint
 from kvmlab.engine.kernel.rcu import Rcu
 from kvmlab.engine.kernel.workqueue import QUEUES, Work, Workqueue
 from kvmlab.engine.profile import Profile
+from kvmlab.engine.world.userspace import Userspace
 from kvmlab.engine.world.vcpu import Guest, Vcpu
 from kvmlab.engine.world.vm import Vm
 
@@ -121,6 +122,9 @@ BY_NAME = frozenset(
 """Methods that keep or compare handles and follow none."""
 
 
+ENUMERATES = frozenset({Userspace.assigned_irqfd, Userspace.assigned_eoifd, Userspace.assigned_ioeventfd})
+"""Methods that look through all objects of the kinds that they touch, not only those on a list."""
+
 ACQUIRES = frozenset({Locks.spin_lock, Locks.mutex_lock})
 RELEASES = frozenset({Locks.spin_unlock, Locks.mutex_unlock})
 LOCKING = ACQUIRES | RELEASES
@@ -200,6 +204,8 @@ COUNTS = {"refs": "count of {}", "users": USERS}
 def reads(op: Op) -> Names:
     """Return what an op may read, where nothing special is known of it."""
     named = (op[1], *getattr(op[0], "touches", ())) if op[0] in BY_NAME else footprint(op)
+    if op[0] in ENUMERATES:
+        named = (*named, *[f"numbers of {kind[:-1]}" for kind in named if kind.endswith("*")])
     return frozenset(named) - NOBODYS
 
 

@@ -86,7 +86,10 @@ def ring(pairs: set[Pair]) -> frozenset[Pair]:
 
 
 class World:
-    """A machine, and where it stands; ``names`` are the contexts that may move."""
+    """A machine, and where it stands; ``names`` are the contexts that may move.
+
+    Tracepoints are no part of a state, and those of a search are not kept.
+    """
 
     def __init__(self, machine: Machine) -> None:
         self.machine, self.memory = machine, machine.memory
@@ -101,6 +104,7 @@ class World:
         self.ring: frozenset[Pair] = frozenset()
         self.outdated = False
         self.change: Change = ()
+        self._events = len(machine.trace.ring)
         self.memory.commit()
         self._first = dict(self.memory.freeze())
         for handle, value in self._first.items():
@@ -245,6 +249,7 @@ class World:
         self.change = self.memory.commit()
         for handle, _before, after in self.change:
             self.note(handle, after)
+        del self.machine.trace.ring[self._events :]
         return moved
 
 
