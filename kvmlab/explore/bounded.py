@@ -44,7 +44,7 @@ class Walks:
 
     def _walk(self) -> None:
         world, moves = self.world, list[Move]()
-        world.go(world.start)
+        world.begin()
         ranks = list(world.names)
         self._random.shuffle(ranks)
         drops = {self._random.randrange(self._longest) for _ in range(DROPS)}

@@ -20,12 +20,14 @@ NOTHING = Access(NONE, NONE, frozenset())
 class Knowledge:
     """Ops of contexts by themselves, the locks that were held at every access, counts that ended.
 
-    ``idle`` are the local states in which a worker waits for its next item.
+    ``stands`` is what is known of the next op in each local state before it has run, ``idle`` the
+    local states in which a worker waits for its next item.
     """
 
     def __init__(self) -> None:
         self.ops: dict[Local, dict[Local, Access]] = {}
         self.steps: dict[Local, Access] = {}
+        self.stands: dict[Local, Access] = {}
         self.items: dict[Queued, set[Local]] = {}
         self.idle: set[Local] = set()
         self.held: dict[Local, Names] = {}
@@ -35,6 +37,7 @@ class Knowledge:
         self._accesses: list[Access] = []
         self._numbers: dict[Access, int] = {}
         self._clashes: dict[tuple[int, int], bool] = {}
+        self._beyond: dict[Local, int] = {}
         self._open: dict[Local, int] = {}
         self._future: dict[Local, int] = {}
         self._steps: dict[Local, int] = {}
@@ -44,24 +47,41 @@ class Knowledge:
     def settle(self) -> None:
         """Begin a search: what was learned so far is what it goes by."""
         self.grown = False
-        for cache in (self._open, self._future, self._steps, self._works, self._guards):
+        for cache in (self._open, self._beyond, self._future, self._steps, self._works, self._guards):
             cache.clear()
 
     # -- learning -----------------------------------------------------------------------------
 
+    def stand(self, here: Local, access: Access, held: Names, idle: bool) -> None:
+        """Take up what is known of the op that is next in a local state."""
+        self.stands[here] = access
+        if idle:
+            self.idle.add(here)
+        self._hold(here, access, held)
+
     def learn(self, here: Local, there: Local, access: Access, held: Names) -> None:
         """Take up one op of a context: from where to where, what it did, which locks it held."""
-        self.held[here] = held
         known = self.ops.setdefault(here, {}).get(there)
         merged = access if known is None else union((known, access))
         if merged != known:
             self.ops[here][there] = merged
             self.grown = self.fresh = True
+        self._hold(here, access, held)
+
+    def _hold(self, here: Local, access: Access, held: Names) -> None:
+        """Take up which locks are held where something is read or written."""
+        self.held[here] = held = self.held.get(here, held) & held
         for resource in access.reads | access.writes:
             locks = self.locks.get(resource)
             if locks is None or not locks <= held:
                 self.locks[resource] = held if locks is None else locks & held
                 self.grown = self.fresh = True
+
+    def learn_jump(self, here: Local, there: Local) -> None:
+        """Take up that a context was put elsewhere by another one."""
+        if there not in self.ops.setdefault(here, {}):
+            self.ops[here][there] = NOTHING
+            self.grown = self.fresh = True
 
     def learn_step(self, here: Local, access: Access) -> None:
         """Take up what a whole move from a local state did."""
@@ -97,22 +117,34 @@ class Knowledge:
             self._accesses.append(relevant)
         return number
 
+    def next(self, here: Local) -> Access:
+        """Return what the next op of a context may do."""
+        return union((self.stands.get(here, NOTHING), *self.ops.get(here, {}).values()))
+
     def open(self, here: Local) -> int:
         """Return what the next op of a context may do that no lock it holds keeps from the others."""
         known = self._open.get(here)
         if known is None:
-            access = union(self.ops.get(here, {}).values())
-            held = self.held.get(here, NONE)
+            access, held = self.next(here), self.held.get(here, NONE)
             reads = frozenset([r for r in access.reads if not self._guarded(r, held)])
             writes = frozenset([w for w in access.writes if not self._guarded(w, held)])
             known = self._open[here] = self.number(Access(reads, writes, access.queues))
+        return known
+
+    def beyond(self, here: Local) -> int:
+        """Return what the next op of a context may do beside taking or dropping a lock."""
+        known = self._beyond.get(here)
+        if known is None:
+            access = self._accesses[self.open(here)]
+            writes = frozenset([w for w in access.writes if not w.startswith("lock ")])
+            known = self._beyond[here] = self.number(access._replace(writes=writes))
         return known
 
     def step(self, here: Local) -> int:
         """Return what the next move of a context may do, or its next op where it has not moved yet."""
         known = self._steps.get(here)
         if known is None:
-            access = self.steps.get(here) or union(self.ops.get(here, {}).values())
+            access = union((self.next(here), self.steps.get(here, NOTHING)))
             known = self._steps[here] = self.number(access)
         return known
 
@@ -129,6 +161,7 @@ class Knowledge:
             place = todo.pop()
             if place in self.idle:
                 continue
+            found.append(self.stands.get(place, NOTHING))
             for there, access in self.ops.get(place, {}).items():
                 found.append(access)
                 if there not in reached:
@@ -143,6 +176,8 @@ class Knowledge:
             todo, done, found = list(items), set(items), list[Access]()
             while todo:
                 item = todo.pop()
+                if item[0] == queue:
+                    found.append(Access(frozenset({queue}), frozenset({queue})))
                 for begun in self.items.get(item, ()):
                     access = self._reach(begun)
                     if item[0] == queue:

@@ -12,23 +12,29 @@ from collections.abc import Callable, Sequence
 from itertools import repeat
 
 from kvmlab.engine.kernel.continuation import handle_of
+from kvmlab.engine.kernel.locks import lock_class
+from kvmlab.engine.kernel.object import Value
 from kvmlab.engine.kernel.path import Op, can_block
 from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.explore.knowledge import Knowledge, Local, union
 from kvmlab.explore.resources import (
     ACQUIRES,
-    DROPS,
-    NOBODYS,
+    LOCKING,
     NONE,
+    ORDER,
     RELEASES,
     SEEN,
-    SPECIAL,
     Access,
+    Names,
     Queued,
     meet,
-    reads,
+    overdrawn,
+    standing,
+    written,
 )
 from kvmlab.explore.world import World
+
+Numbers = tuple[int, ...]
 
 Mover = Callable[[str], int]
 """Moves a context that can move, and returns how many ops it ran."""
@@ -68,61 +74,137 @@ class Fused:
         self.world, self.knowledge = world, Knowledge()
         self._seen = frozenset(seen)
         # A judge that reads objects is one more context, which holds no lock and reads between any two ops.
-        self._judges = [self.knowledge.number(Access(frozenset({SEEN}), NONE))] if seen else []
+        self._judges = (self.knowledge.number(Access(frozenset({SEEN}), NONE)),) if seen else ()
         if seen:
             self.knowledge.locks[SEEN] = NONE
+        self._moved_others = False
+        self._contexts = {handle_of(name): name for name in world.names}
+        aliases = world.contexts.aliases.items()
+        self._own = {
+            name: frozenset([handle_of(name), *[handle_of(alias) for alias, of in aliases if of == name]])
+            for name in world.names
+        }
         self._index = {name: world.index(handle_of(name)) for name in world.names}
-        self._items: dict[tuple[tuple[int, ...], tuple[int, ...]], frozenset[Queued]] = {}
         self._queues = {name: world.index(queue) for name, queue in QUEUES.items()}
+        self._watched = (*self._index.values(), *self._queues.values())
+        self._ring = world.ring
+        self._futures: dict[Numbers, dict[str, Numbers]] = {}
+        self._around: dict[tuple[Numbers, str], Numbers] = {}
+        self._sights: dict[tuple[int, Numbers], bool] = {}
+        self._enough: dict[tuple[Numbers, tuple[str, ...]], list[str]] = {}
+        self._ran: dict[tuple[Local, Local, Names, Names], Access] = {}
+        self._moves: set[tuple[Local, tuple[Access, ...]]] = set()
+
+    def begin(self) -> None:
+        """Begin a search: what was learned so far is what it goes by."""
+        self.knowledge.settle()
+        for cache in (self._futures, self._around, self._sights, self._enough):
+            cache.clear()
+        if self._ring != self.world.ring:
+            self._ring = self.world.ring
+            self.knowledge.stands.clear()
+            self._ran.clear()
+            self._moves.clear()
 
     def __call__(self, name: str) -> int:
         """Move a context as far as one step goes; return how many ops it ran."""
-        world, ops, acted = self.world, 0, False
-        start, done, clash = self._local(name), list[Access](), self.knowledge.clash
+        world, knowledge, ops, acted = self.world, self.knowledge, 0, False
+        start, done = self._local(name), list[Access]()
+        self._stand(name, start)
         others = self._others(name)
         op = world.next_op(name)
         while op is not None:
-            seen = any(map(clash, repeat(self.knowledge.open(self._local(name))), others))
-            if ops and (can_block(op) and (seen or world.blocked(name))):
+            here = self._local(name)
+            seen = self._sees(knowledge.open(here), others)
+            if ops and can_block(op) and (seen or world.blocked(name)):
                 break
-            if seen and op[0] in RELEASES:
-                acted = True
-            elif seen and op[0] not in ACQUIRES:
-                if acted and ops:
+            if seen:
+                # Others see of it no more than the lock that it takes or drops?
+                bare = op[0] in LOCKING and not self._sees(knowledge.beyond(here), others)
+                if acted and not (bare and op[0] in RELEASES):
                     break
-                acted = True
+                acted = acted or not (bare and op[0] in ACQUIRES)
             ops += 1
             if not self._op(name, op, done):
                 break
-            if op[0] is Workqueue.queue_work:
+            if self._stirred(op):
                 others = self._others(name)
             op = world.next_op(name)
-        self.knowledge.learn_step(start, union(done))
+        self._learn_move(start, tuple(done))
         return ops
+
+    def _learn_move(self, start: Local, done: tuple[Access, ...]) -> None:
+        """Learn what a whole move did, unless it has been seen to do so."""
+        if (start, done) not in self._moves:
+            self._moves.add((start, done))
+            self.knowledge.learn_step(start, union(done))
+
+    def _sees(self, access: int, others: Numbers) -> bool:
+        """Tell whether some of what all others may do clashes with an access."""
+        known = self._sights.get((access, others))
+        if known is None:
+            known = self._sights[access, others] = any(map(self.knowledge.clash, repeat(access), others))
+        return known
+
+    def _stirred(self, op: Op) -> bool:
+        """Tell whether the op that was just run has changed what others may do."""
+        return op[0] is Workqueue.queue_work or self._moved_others
 
     def _op(self, name: str, op: Op, done: list[Access]) -> bool:
         """Run one op, and learn of it."""
         world, knowledge = self.world, self.knowledge
-        here, held = self._local(name), frozenset(world.contexts.locks.held_by(name))
+        here = self._local(name)
+        held = frozenset(world.contexts.locks.held_by(name))
         moved = world.step(name)
         there = self._local(name)
-        special = SPECIAL.get(op[0])
-        if special is None:
-            written = frozenset([handle for handle in world.written if handle not in NOBODYS])
-            access = Access(reads(op), written - {handle_of(name)})
-        else:
-            access = special(op, name)
-            if op[0] in DROPS and world.dropped_last(op):
-                knowledge.end(access.writes)
-        if self._seen and meet(self._seen, world.written):
-            access = access._replace(writes=access.writes | {SEEN})
-        if op[0] is Workqueue.queue_work:
-            access = access._replace(queues=frozenset({(op[1], op[2])}))
-        elif op[0] is Workqueue.dequeue and here[1] != there[1]:
+        if op[0] is Workqueue.dequeue and here[1] != there[1]:
             knowledge.learn_item((op[1], world.running(op[1])), here, there)
-        done.append(access)
-        knowledge.learn(here, there, access, held)
+        wrote = written(op, name, world.change)
+        if self._seen and meet(self._seen, [handle for handle, _before, _after in world.change]):
+            wrote = wrote._replace(writes=wrote.writes | {SEEN})
+        done.append(self._learn_op(here, there, held, wrote))
+        self._stand(name, there)
+        self._moved_others = False
+        for handle, before, _after in world.change:
+            if handle in self._contexts and handle != handle_of(name) and before is not None:
+                self._jumped(handle, before)
         return moved
+
+    def _learn_op(self, here: Local, there: Local, held: Names, wrote: Access) -> Access:
+        """Learn what one op did, unless it has been seen to do so; return it."""
+        key = here, there, held, wrote.writes
+        access = self._ran.get(key)
+        if access is None or not wrote.queues <= access.queues:
+            access = self._ran[key] = union((self.knowledge.stands[here], wrote))
+            self.knowledge.learn(here, there, access, held)
+        return access
+
+    def _jumped(self, handle: str, before: Value) -> None:
+        """Another context was put elsewhere: learn from where to where."""
+        name, index = self._contexts[handle], self.world.index(handle)
+        self.knowledge.learn_jump((index, self.world.number_of(index, before)), self._local(name))
+        self._stand(name, self._local(name))
+        self._moved_others = True
+
+    def _stand(self, name: str, here: Local) -> None:
+        """Learn what is known of a context's next op before it runs."""
+        if here in self.knowledge.stands:
+            return
+        contexts, knowledge = self.world.contexts, self.knowledge
+        place, held = contexts.get(name).at, frozenset(contexts.locks.held_by(name))
+        idle = name in QUEUES and place is None
+        op = (Workqueue.dequeue, QUEUES[name]) if idle else self.world.next_op(name)
+        access = Access(NONE, NONE) if op is None else standing(op, name)
+        if op is not None and op[0] in ACQUIRES and self._ordered(op[2], held):
+            access = access._replace(writes=access.writes | {ORDER})
+        if op is not None and (count := overdrawn(place, op, contexts.profile)):
+            knowledge.end({count})
+        knowledge.stand(here, access._replace(writes=access.writes | self._own[name]), held, idle)
+
+    def _ordered(self, lock: str, held: Names) -> bool:
+        """Tell whether taking a lock under others can make lockdep report."""
+        inner = lock_class(lock)
+        return any((lock_class(outer), inner) in self.world.ring for outer in held)
 
     def sufficient(self, names: list[str]) -> list[str]:
         """Return the contexts that have to be tried: all, or some that the others cannot disturb.
@@ -132,47 +214,60 @@ class Fused:
         """
         if len(names) < 2:
             return names
-        knowledge, everybody = self.knowledge, self.world.names
-        futures = {name: self._future(name) for name in everybody}
-        steps = {name: knowledge.step(self._local(name)) for name in everybody}
-        best = names
-        for seed in names:
-            together, todo = {seed}, [seed]
-            while todo and len(together) < len(everybody):
-                step = steps[todo.pop()]
-                for other in everybody:
-                    if other not in together and any(knowledge.clash(step, f) for f in futures[other]):
-                        together.add(other)
-                        todo.append(other)
-            chosen = [name for name in names if name in together]
-            if len(chosen) < len(best):
-                best = chosen
-        return best
-
-    def _others(self, name: str) -> list[int]:
-        """Return what all other contexts may still do."""
-        others = [future for other in self.world.names if other != name for future in self._future(other)]
-        return others + self._judges
-
-    def _future(self, name: str) -> tuple[int, ...]:
-        """Return what a context may still do: of its own, and as a worker for what may be queued."""
-        own = self.knowledge.future(self._local(name))
-        if name not in self._queues:
-            return (own,)
-        return own, self.knowledge.works(QUEUES[name], self._queued())
-
-    def _queued(self) -> frozenset[Queued]:
-        """Return the items that wait in a queue, or that anybody may still put there."""
-        knowledge = self.knowledge
-        futures = tuple([knowledge.future(self._local(name)) for name in self.world.names])
-        queues = tuple([self.world.number(index) for index in self._queues.values()])
-        known = self._items.get((futures, queues))
+        key = self.world.numbers(self._watched), tuple(names)
+        known = self._enough.get(key)
         if known is None:
-            found = set[Queued]().union(*[knowledge.access(future).queues for future in futures])
-            for worker, index in self._queues.items():
-                found.update([(QUEUES[worker], work) for work in self.world.value(index)[2]])
-            known = self._items[futures, queues] = frozenset(found)
+            known = self._enough[key] = self._fewest(names)
         return known
+
+    def _fewest(self, names: list[str]) -> list[str]:
+        """Return those of some contexts that are in the smallest persistent set."""
+        sets = map(self._persistent, names)
+        return min([[name for name in names if name in together] for together in sets], key=len)
+
+    def _persistent(self, seed: str) -> set[str]:
+        """Return a context and all that may come to disturb it or those that are there for that."""
+        knowledge, futures = self.knowledge, self._look()
+        together, todo = {seed}, [seed]
+        while todo and len(together) < len(futures):
+            step = knowledge.step(self._local(todo.pop()))
+            for other, future in futures.items():
+                if other not in together and self._sees(step, future):
+                    together.add(other)
+                    todo.append(other)
+        return together
+
+    def _others(self, name: str) -> Numbers:
+        """Return what all other contexts may still do."""
+        key = self.world.numbers(self._watched), name
+        known = self._around.get(key)
+        if known is None:
+            futures = self._look().items()
+            found = {number for other, future in futures if other != name for number in future}
+            known = self._around[key] = (*sorted(found), *self._judges)
+        return known
+
+    def _look(self) -> dict[str, Numbers]:
+        """Return what each context may still do: of its own, and as a worker for what may be queued."""
+        key = self.world.numbers(self._watched)
+        known = self._futures.get(key)
+        if known is None:
+            places = {name: self._local(name) for name in self.world.names}
+            for name, here in places.items():
+                self._stand(name, here)
+            known = {name: (self.knowledge.future(here),) for name, here in places.items()}
+            queued = self._queued([future for (future,) in known.values()])
+            for name in known.keys() & QUEUES.keys():
+                known[name] += (self.knowledge.works(QUEUES[name], queued),)
+            self._futures[key] = known
+        return known
+
+    def _queued(self, futures: list[int]) -> frozenset[Queued]:
+        """Return the items that wait in a queue, or that anybody may still put there."""
+        found = set[Queued]().union(*[self.knowledge.access(future).queues for future in futures])
+        for worker, index in self._queues.items():
+            found.update([(QUEUES[worker], work) for work in self.world.value(index)[2]])
+        return frozenset(found)
 
     def _local(self, name: str) -> Local:
         index = self._index[name]

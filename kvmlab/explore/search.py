@@ -113,7 +113,7 @@ class Search:
         while True:
             rounds += 1
             if self.fused:
-                self.fused.knowledge.settle()
+                self.fused.begin()
             if not self.waiting:
                 self._begin(rounds)
             yield from self._round()
@@ -121,13 +121,13 @@ class Search:
                 return
 
     def _learned(self) -> bool:
-        return self.fused is not None and self.fused.knowledge.grown
+        return self.world.outdated or (self.fused is not None and self.fused.knowledge.grown)
 
     def _begin(self, rounds: int) -> None:
         world = self.world
+        world.begin()
         self.outcome = Outcome(self.reduction, rounds=rounds)
         self.outcome.parents[world.start] = None
-        world.go(world.start)
         self._judge(world.start)
         self.waiting, self._news = [world.start], 0
 
@@ -167,6 +167,8 @@ class Search:
 
     def _outdated(self) -> bool:
         """Tell whether what this round goes by was too little, and nothing new has come for a while."""
+        if self.world.outdated:
+            return True
         if self.fused is None or not self.fused.knowledge.grown:
             return False
         if self.fused.knowledge.fresh:

@@ -54,8 +54,12 @@ class Cheapest:
         self.world, self._judge, self._move, self._price = world, judge, move, price
         self._cap, self._most = cap, most
         self._wanted = None if wanted is None else set(wanted)
-        self.found: dict[Failure, list[Move]] = {}
         self.exhausted = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self.world.begin()
+        self.found: dict[Failure, list[Move]] = {}
         self.transitions = 0
         self._moves: dict[State, list[tuple[str, int, State]]] = {}
         self._wrong: dict[State, list[Failure]] = {}
@@ -67,11 +71,17 @@ class Cheapest:
         return len(self._wrong)
 
     def run(self) -> Iterator[Progress]:
-        """Go on until the end, yielding progress."""
+        """Go on until the end, yielding progress; begin anew where states were told apart too little."""
+        yield from self._through()
+        while self.world.outdated:
+            self.exhausted = False
+            self._begin()
+            yield from self._through()
+
+    def _through(self) -> Iterator[Progress]:
         begin: Node = (self.world.start, "")
         ticket = count()
         heap: list[tuple[int, int, int, Node, Node | None, int]] = [(0, 0, next(ticket), begin, None, 0)]
-        self.world.go(self.world.start)
         self._look(self.world.start)
         while heap:
             price, ops, _number, node, before, ran = heappop(heap)

@@ -1,30 +1,48 @@
 """A machine whose contexts may move in any order: its states as small tuples, and the moves between them.
 
-Every object's value gets a number the first time it is seen, so that a state is a tuple of numbers:
-what a step leaves alone costs nothing, and two states are compared and hashed at once. Values that
-differ only in the order of what has no order are one value.
+Every value of an object gets a number the first time it is seen, so that a state is a tuple of numbers:
+what no step ever changes costs nothing, and two states are compared and hashed at once. Values that
+differ only in the order of what has no order are one value. What lockdep has learned is part of a
+state only as far as it can ever matter: the pairs of locks that lie on a ring. Those are not known
+before they are seen; ``outdated`` says that new ones were, and that numbers from before are too few.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import compress, count
+from operator import attrgetter, itemgetter, ne
+from typing import Any
 
-from kvmlab.engine.kernel.lists import Counted
+from kvmlab.engine.kernel.continuation import Continuation
 from kvmlab.engine.kernel.locks import Lockdep, Locks
-from kvmlab.engine.kernel.memory import Slab
+from kvmlab.engine.kernel.memory import Change, Slab
 from kvmlab.engine.kernel.object import Value
-from kvmlab.engine.kernel.path import Op
+from kvmlab.engine.kernel.path import Op, can_block
 from kvmlab.engine.kernel.rcu import Rcu
 from kvmlab.engine.kernel.sanitizers import Reports
 from kvmlab.engine.kernel.workqueue import Work
 from kvmlab.engine.machine import Machine
+from kvmlab.explore.resources import ACQUIRES
+
+LOCKDEP = "lockdep"
 
 State = tuple[int, ...]
-"""A state: for each handle, in the order they were first seen, the number of its value; 0 for none."""
+"""A state: the number of the value of each handle that ever changes, in the order they first did.
+
+0 is the value that there was at first.
+"""
+
+
+Pair = tuple[str, str]
+"""Two classes of locks: the second was taken under the first."""
 
 
 def _locks(value: Value) -> Value:
-    return (*value[:2], tuple([tuple(sorted(table)) for table in value[2]]))
+    # By owner: the order in which one context took its locks is told in reports.
+    owners, readers = value[2][:2], value[2][2:]
+    held = [tuple(sorted(table, key=itemgetter(1))) for table in owners]
+    return (*value[:2], (*held, *[tuple(sorted(table)) for table in readers]))
 
 
 def _slab(value: Value) -> Value:
@@ -34,7 +52,7 @@ def _slab(value: Value) -> Value:
 
 def _reports(value: Value) -> Value:
     cls, freed, made, log = value
-    return cls, freed, tuple(sorted(made, key=str)), tuple(sorted(log))
+    return cls, freed, tuple(sorted(made, key=attrgetter("context", "kind", "text"))), tuple(sorted(log))
 
 
 def _waiters(value: Value) -> Value:
@@ -46,14 +64,32 @@ CANONICAL: dict[str, Callable[[Value], Value]] = {
     Slab.NAME: _slab,
     Reports.NAME: _reports,
     Rcu.NAME: _waiters,
-    # What one schedule taught lockdep holds for all of them, so it is learned once and for all.
-    Lockdep.NAME: lambda value: (*value[:2], ()),
 }
 """By class, what stands for all values that differ in nothing but an order that means nothing."""
 
 
+def ring(pairs: set[Pair]) -> frozenset[Pair]:
+    """Return the pairs that lie on a ring of locks: only these can ever make lockdep report."""
+    following: dict[str, set[str]] = {}
+    for outer, inner in pairs:
+        following.setdefault(outer, set()).add(inner)
+
+    def leads(start: str, goal: str) -> bool:
+        seen, todo = {start}, [start]
+        while todo:
+            new = following.get(todo.pop(), set()) - seen
+            seen |= new
+            todo += new
+        return goal in seen
+
+    return frozenset([(outer, inner) for outer, inner in pairs if leads(inner, outer)])
+
+
 class World:
-    """A machine, and where it stands; ``names`` are the contexts that may move."""
+    """A machine, and where it stands; ``names`` are the contexts that may move.
+
+    Tracepoints are no part of a state, and those of a search are not kept.
+    """
 
     def __init__(self, machine: Machine) -> None:
         self.machine, self.memory = machine, machine.memory
@@ -62,29 +98,49 @@ class World:
         self._number: dict[str, int] = {}
         self._handles: list[str] = []
         self._values: list[list[Value | None]] = []
-        self._ids: list[dict[Value, int]] = []
+        self._ids: list[dict[Value | None, int]] = []
         self._vector: list[int] = []
-        self.written: list[str] = []
+        self._pairs: set[Pair] = set()
+        self.ring: frozenset[Pair] = frozenset()
+        self.outdated = False
+        self.change: Change = ()
+        self._events = len(machine.trace.ring)
         self.memory.commit()
-        for handle, value in self.memory.freeze():
-            self.note(handle, value)
+        self._first = dict(self.memory.freeze())
+        for handle, value in self._first.items():
+            if (key := self._key(value)) != value and handle != LOCKDEP:
+                self.memory.assign(handle, key)
+                self._first[handle] = key
+        self.start = self.state()
+
+    def begin(self) -> None:
+        """Be at the start, with all that is known of the rings of locks."""
+        self.outdated = False
+        self.go(self.start)
+        self.memory.assign(LOCKDEP, self._first[LOCKDEP])
+        self.note(LOCKDEP, self._first[LOCKDEP])
         self.start = self.state()
 
     def number(self, index: int) -> int:
         """Return the number of the value that an object has now."""
         return self._vector[index]
 
+    def numbers(self, indices: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the numbers of the values that several objects have now."""
+        vector = self._vector
+        return tuple([vector[index] for index in indices])
+
+    def number_of(self, index: int, value: Value) -> int:
+        """Return the number of a value that an object has had."""
+        return self._ids[index][value]
+
     def values(self) -> tuple[tuple[str, Value], ...]:
         """Return the state with every object's value, which says the same in any other world."""
-        found = [
-            (handle, values[number])
-            for handle, values, number in zip(self._handles, self._values, self._vector, strict=True)
-        ]
-        return tuple(
-            sorted(
-                [(handle, value) for handle, value in found if value is not None], key=lambda pair: pair[0]
-            )
-        )
+        found: dict[str, Value | None] = dict(self._first)
+        for handle, values, number in zip(self._handles, self._values, self._vector, strict=True):
+            found[handle] = values[number]
+        told = [(handle, tuple(map(_told, self._key(value)))) for handle, value in found.items() if value]
+        return tuple(sorted(told, key=itemgetter(0)))
 
     @property
     def handles(self) -> list[str]:
@@ -108,27 +164,40 @@ class World:
         index = self._number.get(handle)
         if index is None:
             index = self._number[handle] = len(self._handles)
+            first = self._first.get(handle)
             self._handles.append(handle)
-            self._values.append([None])
-            self._ids.append({})
+            self._values.append([first])
+            self._ids.append({first and self._key(first): 0})
             self._vector.append(0)
         return index
 
     def note(self, handle: str, value: Value | None) -> None:
         """Take up an object's value into the state."""
         index = self.index(handle)
-        if value is None:
-            self._vector[index] = 0
-            return
-        canonical = CANONICAL.get(value[0])
-        if canonical is not None:
-            value = canonical(value)
+        key = value and self._key(value)
         ids, values = self._ids[index], self._values[index]
-        number = ids.get(value)
+        number = ids.get(key)
         if number is None:
-            number = ids[value] = len(values)
-            values.append(value)
+            number = ids[key] = len(values)
+            values.append(key)
+        if key is not value and key:
+            if handle == LOCKDEP:
+                # What never matters is kept, so that it is not learned again in every state.
+                values[number] = (*key[:2], (*key[2], *sorted(self._pairs - self.ring)))
+            elif key != value:
+                self.memory.assign(handle, key)
         self._vector[index] = number
+
+    def _key(self, value: Value) -> Value:
+        """Return what stands for a value and all that differ from it in nothing that means anything."""
+        if value[0] == Lockdep.NAME:
+            if not self._pairs.issuperset(value[2]):
+                self._pairs.update(value[2])
+                known, self.ring = self.ring, ring(self._pairs)
+                self.outdated |= known != self.ring
+            return (*value[:2], tuple(sorted(self.ring.intersection(value[2]))))
+        canonical = CANONICAL.get(value[0])
+        return value if canonical is None else canonical(value)
 
     def state(self) -> State:
         """Return the state that the machine is in."""
@@ -141,11 +210,10 @@ class World:
     def go(self, state: State) -> None:
         """Bring the machine into a state it was in before."""
         vector = self._vector
-        missing = len(vector) - len(state)
-        for index, (here, there) in enumerate(zip(vector, (*state, *(0,) * missing), strict=True)):
-            if here != there:
-                self.memory.assign(self._handles[index], self._values[index][there])
-                vector[index] = there
+        there = (*state, *(0,) * (len(vector) - len(state)))
+        for index in compress(count(), map(ne, vector, there)):
+            number = vector[index] = there[index]
+            self.memory.assign(self._handles[index], self._values[index][number])
         self.memory.dirty.clear()
 
     def movable(self) -> list[str]:
@@ -157,19 +225,39 @@ class World:
         return self.contexts.next_op(name)
 
     def blocked(self, name: str) -> bool:
-        """Tell whether a context's next op has to wait."""
-        return self.contexts.blocked(name) is not None
+        """Tell whether a context's next op has to wait.
+
+        One that waits for a lock of its own does not: it stops, with a report. Nor does one that
+        would wait for what is freed, until it has been reported for touching that.
+        """
+        op = self.contexts.next_op(name)
+        if op is None or not can_block(op):
+            return self.contexts.get(name).stopped != ""
+        if op[1] not in self.memory.objects:
+            return self._waits_for_freed(name, op)
+        why = self.contexts.blocked(name)
+        return why is not None and not (why[1] == (name,) and op[0] in ACQUIRES)
+
+    def _waits_for_freed(self, name: str, op: Op) -> bool:
+        stale = self.memory.quarantine.get(op[1])
+        told = f"{name} touches {op[1]}"
+        made = self.memory.reports.made
+        return (
+            stale is not None
+            and any(report.context == name and report.text.startswith(told) for report in made)
+            and op[0].why(stale, *op[2:]) is not None
+        )
 
     def step(self, name: str) -> bool:
         """Run a context's next op; False where it stops the context instead."""
         moved = self.contexts.step(name)
-        change = self.memory.commit()
-        self.written = [handle for handle, _before, _after in change]
-        for handle, _before, after in change:
+        self.change = self.memory.commit()
+        for handle, _before, after in self.change:
             self.note(handle, after)
+        del self.machine.trace.ring[self._events :]
         return moved
 
-    def dropped_last(self, op: Op) -> bool:
-        """Tell whether the op that was just run dropped the last reference to its object."""
-        obj = self.memory.objects.get(op[1])
-        return obj is not None and not getattr(obj, "refs" if op[0] is Counted.kref_put else "users")
+
+def _told(field: Any) -> Any:
+    """Return a field of a value without what is of one world only: a place is a call and what it received."""
+    return (field.call, tuple(field.received())) if isinstance(field, Continuation) else field

@@ -77,3 +77,12 @@ def test_a_cap_is_told() -> None:
     assert list(search.run()) == []
     assert not search.outcome.exhausted
     assert search.outcome.states >= 100
+
+
+def test_a_search_leaves_no_tracepoints_behind() -> None:
+    """The ring is as it was, however many ops were run."""
+    machine = Lab(*CLOSED).machine
+    before = machine.trace.last()
+    for _progress in Search(World(machine), sanitizers, "section").run():
+        pass
+    assert machine.trace.last() == before
