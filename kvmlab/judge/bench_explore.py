@@ -65,17 +65,17 @@ active proctype assigns() { queued == done; LOCK(sources); ref = ref; UNLOCK(sou
 
 
 def measure() -> tuple[float, str]:
-    """Return how many seconds the whole teardown takes, and what there is to say of it."""
+    """Return how many seconds of a core the whole teardown takes, and what there is to say of it."""
     session = Session()
     for text in TEARDOWN:
         for command in parse_line(text, session.scope):
             session.execute(command)
     world = Start.of(session).world()
     search = Search(world, sanitizers, "section")
-    begun = time.perf_counter()
+    begun = time.process_time()
     for _progress in search.run():
         world.machine.trace.clear()
-    seconds = time.perf_counter() - begun
+    seconds = time.process_time() - begun
     outcome = search.outcome
     seen = "every schedule" if outcome.exhausted else "NOT every schedule"
     rate = outcome.states / seconds
