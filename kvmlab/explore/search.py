@@ -6,7 +6,7 @@ and ``reduced`` leave out they know from what was learned: they search again unt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from kvmlab.explore.moves import Fused, Mover, by_section, op_by_op
@@ -69,16 +69,26 @@ class Outcome:
 
     def schedule(self, state: State) -> list[Move]:
         """Return the moves that lead to a state from the start, neighbours of one context joined."""
-        moves: list[Move] = []
-        step = self.parents[state]
-        while step is not None:
-            before, (name, ops) = step
-            if moves and moves[-1][0] == name:
-                moves[-1] = (name, moves[-1][1] + ops)
-            else:
-                moves.append((name, ops))
-            step = self.parents[before]
-        return moves[::-1]
+        return joined(self.way(state)[1])
+
+    def way(self, state: State) -> tuple[State, list[Move]]:
+        """Return the state that a search came from to reach one, and its moves from there."""
+        moves = list[Move]()
+        while (step := self.parents[state]) is not None:
+            state, move = step
+            moves.append(move)
+        return state, moves[::-1]
+
+
+def joined(moves: Iterable[Move]) -> list[Move]:
+    """Return moves with neighbours of one context joined."""
+    found: list[Move] = []
+    for name, ops in moves:
+        if found and found[-1][0] == name:
+            found[-1] = (name, found[-1][1] + ops)
+        else:
+            found.append((name, ops))
+    return found
 
 
 class Search:

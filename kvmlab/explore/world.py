@@ -111,10 +111,14 @@ class World:
 
     def note(self, handle: str, value: Value | None) -> None:
         """Take up an object's value into the state."""
+        index, number = self.numbered(handle, value)
+        self._vector[index] = number
+
+    def numbered(self, handle: str, value: Value | None) -> tuple[int, int]:
+        """Return the index of a handle, and the number of a value that its object may have."""
         index = self.index(handle)
         if value is None:
-            self._vector[index] = 0
-            return
+            return index, 0
         canonical = CANONICAL.get(value[0])
         if canonical is not None:
             value = canonical(value)
@@ -123,7 +127,11 @@ class World:
         if number is None:
             number = ids[value] = len(values)
             values.append(value)
-        self._vector[index] = number
+        return index, number
+
+    def object(self, index: int, number: int) -> tuple[str, Value | None]:
+        """Return the handle of an index and the value of a number."""
+        return self._handles[index], self._values[index][number]
 
     def state(self) -> State:
         """Return the state that the machine is in."""
