@@ -62,6 +62,28 @@ class Here(Workers):
         return AtOnce(self._life)
 
 
+class Turning(Here):
+    """Where a context comes back to where it was, as one that is woken again does."""
+
+    @staticmethod
+    def search(unit: units.Unit) -> units.Found:
+        """Say so of one of the pivots."""
+        found = units.search(unit)
+        found.backwards = "closer" if "closer" in unit.pivots else ""
+        return found
+
+
+class Crossing(Here):
+    """Where two units take two locks in different orders."""
+
+    @staticmethod
+    def search(unit: units.Unit) -> units.Found:
+        """Say so in every cell one way or the other."""
+        found = units.search(unit)
+        found.order += ((("a", "b") if sum(unit.cell) % 2 else ("b", "a")),)
+        return found
+
+
 def alone(scenario: Scenario) -> tuple[World, Outcome]:
     """Search a scenario in one piece."""
     world, judge = units.rebuilt(scenario)
@@ -145,6 +167,15 @@ def test_workers_that_always_die_end_the_search() -> None:
     outcome = shared(Scenario(CLOSED), Here(life=1))
     assert not outcome.exhausted
     assert outcome.why == "the workers die of what they are given"
+
+
+@pytest.mark.parametrize("workers", [Turning(), Crossing()])
+def test_units_that_were_not_cut_well_are_cut_anew(workers: Workers) -> None:
+    """The search begins again, once, and counts what it should."""
+    scenario = Scenario(CLOSED, "section")
+    outcome = shared(scenario, workers)
+    assert outcome.rounds == 2
+    assert counts(outcome) == counts(alone(scenario)[1])
 
 
 def test_a_cap_is_told() -> None:
