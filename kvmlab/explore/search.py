@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 from kvmlab.explore.moves import Fused, Mover, by_section, op_by_op
 from kvmlab.explore.world import State, World
@@ -27,7 +28,7 @@ PATIENCE = 500
 """A search that has learned something begins anew when so many more states have taught it nothing."""
 
 PROGRESS = 2_000
-"""States between two words of progress."""
+"""States that are tried between two words of progress, unless they are wanted more often."""
 
 Move = tuple[str, int]
 """A context and how many ops it ran."""
@@ -92,10 +93,16 @@ def joined(moves: Iterable[Move]) -> list[Move]:
 
 
 class Search:
-    """A search over a world. ``run`` is a generator of Progress; ``outcome`` is what it has found."""
+    """A search over a world. ``run`` is a generator of Progress; ``outcome`` is what it has found.
 
-    def __init__(self, world: World, judge: Judge, reduction: str = "reduced", cap: int = CAP) -> None:
+    ``every`` is how many states are tried between two words of progress.
+    """
+
+    def __init__(
+        self, world: World, judge: Judge, reduction: str = "reduced", cap: int = CAP, every: int = PROGRESS
+    ) -> None:
         self.world, self.judge, self.reduction, self.cap = world, judge, reduction, cap
+        self.every = every
         self.outcome = Outcome(reduction)
         self.fused = Fused(world) if reduction in {"fused", "reduced"} else None
         plain = by_section(world) if reduction == "section" else op_by_op(world)
@@ -123,11 +130,11 @@ class Search:
         world.go(world.start)
         self._judge(world.start)
         todo, self._news = [world.start], 0
-        while todo:
-            state = todo.pop()
-            before = outcome.states
-            todo += self._expand(state)
-            if outcome.states // PROGRESS > before // PROGRESS:
+        for tried in count(1):
+            if not todo:
+                break
+            todo += self._expand(todo.pop())
+            if tried % self.every == 0:
                 yield Progress(outcome.states, outcome.transitions, len(todo), outcome.rounds)
             if outcome.states >= self.cap or self._outdated():
                 return

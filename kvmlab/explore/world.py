@@ -166,6 +166,7 @@ class World:
     def step(self, name: str) -> bool:
         """Run a context's next op; False where it stops the context instead."""
         moved = self.contexts.step(name)
+        self.machine.trace.trim()
         change = self.memory.commit()
         self.written = [handle for handle, _before, _after in change]
         for handle, _before, after in change:
