@@ -7,20 +7,19 @@ as the search of the same reduction in one process.
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from ctypes import c_bool
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
-from multiprocessing import get_context
-from typing import TYPE_CHECKING
+from multiprocessing import get_context, parent_process
+from threading import Thread
 
 from kvmlab.explore import units
 from kvmlab.explore.search import CAP, Progress
 from kvmlab.explore.units import Cell, Entry, Found, Order, Scenario, Schedule, Unit
-
-if TYPE_CHECKING:
-    from multiprocessing.synchronize import Event
 
 PATIENCE = 0.2
 """Seconds between two words of progress where no unit has come back."""
@@ -52,32 +51,42 @@ class Processes(Workers):
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
         self._context = get_context("spawn")
-        self._stop = self._context.Event()
+        # Without a lock: one that a killed process holds is never let go of.
+        self._stop = self._context.RawValue(c_bool, False)
 
     def open(self) -> Executor:
         """Return a pool of new processes."""
-        self._stop.clear()
+        self._stop.value = False
         return ProcessPoolExecutor(self._jobs, self._context, _begin, (self._stop,))
 
     def close(self, executor: Executor) -> None:
         """Have every process leave its unit, and end it."""
-        self._stop.set()
+        self._stop.value = True
         super().close(executor)
 
     @staticmethod
     def search(unit: Unit) -> Found:
         """Search a unit in a process of a pool."""
-        return units.search(unit, _STOPS[-1].is_set)
+        return units.search(unit, lambda: _STOPS[-1].value)
 
 
-_STOPS: list[Event] = []
+_STOPS: list[c_bool] = []
 """In a process of a pool: what tells it to leave its unit."""
 
 
-def _begin(stop: Event) -> None:
+def _begin(stop: c_bool) -> None:
     """Begin a process: Ctrl+C is for the one that gives out the units, which tells when to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _STOPS.append(stop)
+    Thread(target=_follow, daemon=True).start()
+
+
+def _follow() -> None:
+    """End with the process that gives out the units, however it ends: the pool would wait for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @dataclass(slots=True)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from kvmlab.history import Unit
     from kvmlab.session import Session
 
-EVERY = 4
-"""States that are tried at a time: a slice ends soon after its time is up."""
+EVERY = 1
+"""States that are tried at a time: a slice ends as soon as its time is up."""
 
 IDLE = "nothing stands ready: actors have to be given calls first (actor NAME: COMMAND; …)"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from multiprocessing import active_children
@@ -35,6 +37,9 @@ DEADLOCK = (
     "actor closer: close trigger",
     "actor other: irqfd trigger gsi=11 deassign",
 )
+
+SECONDS = 60
+"""Longer than this nothing takes to end."""
 
 
 class AtOnce(Executor):
@@ -200,6 +205,22 @@ def test_a_search_that_is_left_ends_its_processes() -> None:
     assert set(active_children()) - before
     del progress
     assert set(active_children()) <= before
+
+
+def test_processes_end_with_the_one_that_is_killed() -> None:
+    """Nobody is left to hold what it wrote to."""
+    code = f"""
+from kvmlab.explore.jobs import Processes, Sharing
+from kvmlab.explore.units import Scenario
+for progress in Sharing(Scenario({CLOSED!r}), Processes(2)).run():
+    print(progress.states, flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while int(process.stdout.readline()) == 0:
+            pass
+        process.kill()
+        process.communicate(timeout=SECONDS)
 
 
 def test_a_state_is_the_same_in_another_world() -> None:

@@ -155,8 +155,8 @@ def test_escape_stops_and_keeps_what_was_found() -> None:
         search = hunting().search
         hunt = Hunt(Endless(search.world, search.judge, every=1))
         app.push_screen(Explorer(hunt, lambda steps: None))
+        await pilot.until(lambda: any("searching: Esc stops" in text for text in text_of(app)))
         await pilot.until(lambda: bool(hunt.progress.states))
-        assert any("searching: Esc stops" in text for text in text_of(app))
         await pilot.press("escape")
         explorer = explorer_of(app)
         assert hunt.over
