@@ -6,8 +6,9 @@ and ``reduced`` leave out they know from what was learned: they search again unt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from kvmlab.explore.moves import Fused, Mover, by_section, op_by_op
 from kvmlab.explore.world import State, World
@@ -27,7 +28,7 @@ PATIENCE = 500
 """A search that has learned something begins anew when so many more states have taught it nothing."""
 
 PROGRESS = 2_000
-"""States between two words of progress."""
+"""States that are tried between two words of progress, unless they are wanted more often."""
 
 Move = tuple[str, int]
 """A context and how many ops it ran."""
@@ -69,23 +70,33 @@ class Outcome:
 
     def schedule(self, state: State) -> list[Move]:
         """Return the moves that lead to a state from the start, neighbours of one context joined."""
-        moves: list[Move] = []
-        step = self.parents[state]
-        while step is not None:
-            before, (name, ops) = step
-            if moves and moves[-1][0] == name:
-                moves[-1] = (name, moves[-1][1] + ops)
-            else:
-                moves.append((name, ops))
-            step = self.parents[before]
-        return moves[::-1]
+        return joined(self.way(state)[1])
+
+    def way(self, state: State) -> tuple[State, list[Move]]:
+        """Return the state that a search came from to reach one, and its moves from there."""
+        moves = list[Move]()
+        while (step := self.parents[state]) is not None:
+            state, move = step
+            moves.append(move)
+        return state, moves[::-1]
+
+
+def joined(moves: Iterable[Move]) -> list[Move]:
+    """Return moves with neighbours of one context joined."""
+    found: list[Move] = []
+    for name, ops in moves:
+        if found and found[-1][0] == name:
+            found[-1] = (name, found[-1][1] + ops)
+        else:
+            found.append((name, ops))
+    return found
 
 
 class Search:
     """A search over a world. ``run`` is a generator of Progress; ``outcome`` is what it has found.
 
-    ``seen`` are patterns of the handles that the judge reads beside the sanitizers' reports; there is a
-    word of progress after so many states as ``every`` says.
+    ``seen`` are patterns of the handles that the judge reads beside the sanitizers' reports; ``every`` is
+    how many states are tried between two words of progress.
     """
 
     def __init__(
@@ -133,10 +144,11 @@ class Search:
 
     def _round(self) -> Iterator[Progress]:
         outcome, todo = self.outcome, self.waiting
-        while todo:
-            before = outcome.states
+        for tried in count(1):
+            if not todo:
+                break
             todo[-1:] = self._expand(todo[-1])
-            if outcome.states // self.every > before // self.every:
+            if tried % self.every == 0:
                 yield Progress(outcome.states, outcome.transitions, len(todo), outcome.rounds)
             if outcome.states >= self.cap:
                 return

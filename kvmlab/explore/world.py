@@ -173,20 +173,31 @@ class World:
 
     def note(self, handle: str, value: Value | None) -> None:
         """Take up an object's value into the state."""
+        index, key = self.index(handle), value and self._key(value)
+        number = self._vector[index] = self._numbered(index, key)
+        if key is not value and key:
+            if handle == LOCKDEP:
+                # What never matters is kept, so that it is not learned again in every state.
+                self._values[index][number] = (*key[:2], (*key[2], *sorted(self._pairs - self.ring)))
+            elif key != value:
+                self.memory.assign(handle, key)
+
+    def numbered(self, handle: str, value: Value | None) -> tuple[int, int]:
+        """Return the index of a handle, and the number of a value that its object may have."""
         index = self.index(handle)
-        key = value and self._key(value)
+        return index, self._numbered(index, value and self._key(value))
+
+    def _numbered(self, index: int, key: Value | None) -> int:
         ids, values = self._ids[index], self._values[index]
         number = ids.get(key)
         if number is None:
             number = ids[key] = len(values)
             values.append(key)
-        if key is not value and key:
-            if handle == LOCKDEP:
-                # What never matters is kept, so that it is not learned again in every state.
-                values[number] = (*key[:2], (*key[2], *sorted(self._pairs - self.ring)))
-            elif key != value:
-                self.memory.assign(handle, key)
-        self._vector[index] = number
+        return number
+
+    def object(self, index: int, number: int) -> tuple[str, Value | None]:
+        """Return the handle of an index and the value of a number."""
+        return self._handles[index], self._values[index][number]
 
     def _key(self, value: Value) -> Value:
         """Return what stands for a value and all that differ from it in nothing that means anything."""

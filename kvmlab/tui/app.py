@@ -21,7 +21,7 @@ from kvmlab.tui.candidates import Candidates
 from kvmlab.tui.command_line import CommandLine
 from kvmlab.tui.frame import Frame
 from kvmlab.tui.keys import EXPLAIN, KEYS, MENU, PAUSE, STOP
-from kvmlab.tui.requests import Requests
+from kvmlab.tui.requests import EXPLORE, Requests
 from kvmlab.tui.stage import gsi_of
 
 if TYPE_CHECKING:
@@ -117,7 +117,13 @@ class KvmlabApp(Requests):
             self._say_first()
 
     def action_say(self, text: str) -> None:
-        """Run command text, and show what came of it; a long one goes on between the frames."""
+        """Run command text, and show what came of it; a long one goes on between the frames.
+
+        What opens a screen of its own does that instead.
+        """
+        if text.strip() == EXPLORE:
+            self.action_explore()
+            return
         super().action_say(text)
         if self.driver.running is not None:
             self._slices.resume()
@@ -209,6 +215,8 @@ class KvmlabApp(Requests):
         for key in KEYS:
             if key.label and key.action.isidentifier() and key is not MENU and self.works(key):
                 yield SystemCommand(key.title or key.label, key.help, getattr(self, f"action_{key.action}"))
+        if self.driver.running is None:
+            yield SystemCommand("Explore", "tries every schedule of what stands ready", self.action_explore)
         yield SystemCommand("Theme", "shows each as it is chosen", self.action_change_theme)
         yield SystemCommand("Picture", "saves the screen as SVG", self.action_picture)
         for name, pane in self.panes.items():

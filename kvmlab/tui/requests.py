@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
 
@@ -14,9 +15,18 @@ from kvmlab.tui.jump import Jump
 from kvmlab.tui.keys import LEAVE
 from kvmlab.tui.stage import Stage
 
+if TYPE_CHECKING:
+    from kvmlab.tui.exploring import Exploration
+
+EXPLORE = "explore"
+"""The command that opens a screen of its own."""
+
 
 class Requests(Stage):
-    """The actions of the keys in keys.py."""
+    """The actions of the keys in keys.py, and those of the menu."""
+
+    _explored: Exploration | None = None
+    """The last search, as long as what it found can be opened."""
 
     def action_pane(self, name: str) -> None:
         """Show a pane, and give it the focus."""
@@ -60,6 +70,25 @@ class Requests(Stage):
         """Use the layout of a name where the screen has room for it."""
         self.layout_name = name
         self.arrange()
+
+    def action_explore(self) -> None:
+        """Search every schedule of what stands ready, or show again what the last search found."""
+        if self.driver.occupied():
+            return
+        from kvmlab.tui.explorer import Explorer  # 20 ms that the first frame does not wait for
+        from kvmlab.tui.exploring import Exploration
+
+        if self._explored is None or not self._explored.still_holds():
+            self._explored = Exploration(self.driver.session)
+        if self._explored.why_not:
+            self.log_pane.say([line(Cell(f"explore: {self._explored.why_not}", "warning"))])
+            self._explored = None
+        else:
+            self.push_screen(Explorer(self._explored.hunt, self._lead))
+
+    def _lead(self, steps: list[str]) -> None:
+        if self._explored is not None:
+            self.action_say("; ".join(self._explored.commands(steps)))
 
     def action_vcpu(self) -> None:
         """Choose the next vCPU."""

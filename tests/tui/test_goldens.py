@@ -62,6 +62,7 @@ def test_a_screen_is_styled_as_it_was(name: str) -> None:
 def test_no_golden_is_left_over() -> None:
     """Every file is compared by one of the tests."""
     wanted = {f"{name}.txt" for name in SCREENS} | {f"styles-{name}.txt" for name in STYLED}
+    wanted |= {f"explorer-{size}.txt" for size in SIZES}  # of test_explorer.py
     assert {file.name for file in GOLDENS.iterdir()} == wanted
 
 

@@ -12,6 +12,7 @@ from textual.widgets import Input
 from kvmlab.tui.app import KvmlabApp
 from kvmlab.tui.arrange import LAYOUTS
 from kvmlab.tui.ask import Ask
+from kvmlab.tui.explorer import Explorer
 from kvmlab.tui.help import Help
 from kvmlab.tui.jump import Jump
 from kvmlab.tui.keys import KEYS
@@ -39,6 +40,7 @@ def test_the_menu_has_the_keys_of_the_screen_that_do_something() -> None:
 
 
 ENTRIES: dict[str, Callable[[KvmlabApp], bool]] = {
+    "Explore": lambda app: isinstance(app.screen, Explorer),
     "Theme": lambda app: isinstance(app.screen, CommandPalette),
     "Picture": lambda app: isinstance(app.screen, Ask),
     "quit": lambda app: app._exit,
@@ -84,7 +86,7 @@ def test_every_entry_of_the_menu_does_what_it_says(title: str, monkeypatch: pyte
         await pilot.press("enter")
         await pilot.until(lambda: ENTRIES[title](app))
 
-    on_screen(act, said=("machine vcpus=2", *LEVEL, "take"))
+    on_screen(act, said=("machine vcpus=2", *LEVEL, "actor closer: close unmask", "take"))
 
 
 def test_the_picture_of_the_screen_is_written_once(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ nothing in it knows which.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kvmlab.engine.kernel.continuation import Call, Context, Continuation, Place
@@ -177,10 +177,7 @@ class Contexts(Roster):
     def _park(self, name: str, call: Call, received: list[Any], stopped: str) -> Place:
         context = self.get(name)
         context.changed()
-        place = self._root(call)
-        for value in received:
-            place = place.advance(value)
-        context.at, context.stopped = place, stopped
+        context.at, context.stopped = self.place(call, received), stopped
         lost = bool(stopped) or is_deadlocked(self, context)
         return Place.STOPPED if lost else Place.STANDING
 
@@ -188,6 +185,13 @@ class Contexts(Roster):
         if oops.kind:
             self.memory.reports.add(name, oops.kind, str(oops))
         return str(oops)
+
+    def place(self, call: Call, received: Iterable[Any]) -> Continuation:
+        """Return the place in a call that has received some values."""
+        place = self._root(call)
+        for value in received:
+            place = place.advance(value)
+        return place
 
     def _root(self, call: Call) -> Continuation:
         root = self.roots.get(call)

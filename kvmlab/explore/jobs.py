@@ -1,0 +1,254 @@
+"""A search on several processes or machines: units given out, and given out again where one was lost.
+
+Which units there are, and what each comes to, depends neither on how many workers there are nor on
+which of them is first. An exhausted search counts the same with every number of them, and the same
+as the search of the same reduction in one process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from ctypes import c_bool
+from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
+from multiprocessing import get_context, parent_process
+from threading import Thread
+
+from kvmlab.explore import units
+from kvmlab.explore.search import CAP, Progress
+from kvmlab.explore.units import Cell, Entry, Found, Order, Scenario, Schedule, Unit
+
+PATIENCE = 0.2
+"""Seconds between two words of progress where no unit has come back."""
+
+LOSSES = 3
+"""As often in a row workers may die before anything comes back: then the search itself kills them."""
+
+
+class Workers:
+    """Where units are searched."""
+
+    def open(self) -> Executor:
+        """Return an executor whose workers are alive."""
+        raise NotImplementedError
+
+    def close(self, executor: Executor) -> None:
+        """End an executor; what it has not begun is dropped."""
+        executor.shutdown(wait=True, cancel_futures=True)
+
+    @staticmethod
+    def search(unit: Unit) -> Found:
+        """Search a unit where a worker is."""
+        return units.search(unit)
+
+
+class Processes(Workers):
+    """Processes of this machine, ``jobs`` of them."""
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._context = get_context("spawn")
+        # Without a lock: one that a killed process holds is never let go of.
+        self._stop = self._context.RawValue(c_bool, False)
+
+    def open(self) -> Executor:
+        """Return a pool of new processes."""
+        self._stop.value = False
+        return ProcessPoolExecutor(self._jobs, self._context, _begin, (self._stop,))
+
+    def close(self, executor: Executor) -> None:
+        """Have every process leave its unit, and end it."""
+        self._stop.value = True
+        super().close(executor)
+
+    @staticmethod
+    def search(unit: Unit) -> Found:
+        """Search a unit in a process of a pool."""
+        return units.search(unit, lambda: _STOPS[-1].value)
+
+
+_STOPS: list[c_bool] = []
+"""In a process of a pool: what tells it to leave its unit."""
+
+
+def _begin(stop: c_bool) -> None:
+    """Begin a process: Ctrl+C is for the one that gives out the units, which tells when to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _STOPS.append(stop)
+    Thread(target=_follow, daemon=True).start()
+
+
+def _follow() -> None:
+    """End with the process that gives out the units, however it ends: the pool would wait for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@dataclass(slots=True)
+class Shared:
+    """What a search in units has found.
+
+    ``units`` came back, ``lost`` were given out again; ``why`` says what kept a search from being
+    exhausted. Where locks were taken in both orders, each unit reports it where it sees it first, so
+    that states are counted with the report and without; everything else is what one process finds.
+    """
+
+    reduction: str
+    exhausted: bool = False
+    states: int = 0
+    transitions: int = 0
+    rounds: int = 0
+    units: int = 0
+    lost: int = 0
+    ends: list[Schedule] = field(default_factory=list)
+    failures: dict[tuple[str, str], Schedule] = field(default_factory=dict)
+    why: str = ""
+
+    def take(self, found: Found) -> None:
+        """Add what a unit came to. The order in which they come makes no difference."""
+        self.units += 1
+        self.states += found.states
+        self.transitions += found.transitions
+        self.ends += found.ends
+        for failure, schedule in found.failures.items():
+            known = self.failures.get(failure, schedule)
+            self.failures[failure] = min(known, schedule, key=_length)
+
+
+def _length(schedule: Schedule) -> tuple[int, int, Schedule]:
+    return len(schedule), sum([ops for _name, ops in schedule]), schedule
+
+
+class Sharing:
+    """A search shared by workers. ``run`` is a generator of Progress; ``outcome`` is what it has found."""
+
+    def __init__(self, scenario: Scenario, workers: Workers, cap: int = CAP) -> None:
+        self.workers, self.cap = workers, cap
+        self.outcome = Shared(scenario.reduction)
+        self._first: Unit | None = units.first(scenario, cap)
+        self._waiting: dict[Cell, list[Entry]] = {}
+        self._ready: list[Unit] = []
+        self._out: dict[Future[Found], Unit] = {}
+        self._order: set[tuple[str, str]] = set()
+        self._backwards = ""
+        self._deaths = 0
+
+    def run(self) -> Iterator[Progress]:
+        """Search until nothing is left, yielding progress now and then."""
+        while self._first is not None:
+            self.outcome = Shared(self.outcome.reduction, rounds=self.outcome.rounds + 1)
+            yield from self._round(self._first)
+            self.outcome.ends.sort()
+            self._first = self._amended(self._first)
+
+    def _amended(self, first: Unit) -> Unit | None:
+        """Return how to begin anew where the units were not cut well; None if they were."""
+        if self._backwards:
+            kept = tuple([name for name in first.pivots if name != self._backwards])
+            return units.first(first.scenario, self.cap, kept)
+        if self.outcome.exhausted and not _in_order(self._order):
+            # Locks that one unit took in one order and another unit in the other: neither reported it.
+            known = replace(first, order=_one_way(self._order))
+            return known if known != first else None
+        return None
+
+    def _round(self, first: Unit) -> Iterator[Progress]:
+        outcome = self.outcome
+        self._waiting, self._ready, self._out = {}, [first], {}
+        self._backwards, self._deaths = "", 0
+        executor = self.workers.open()
+        try:
+            while self._ready or self._waiting or self._out:
+                self._choose(first)
+                if not self._give_out(executor):
+                    self.workers.close(executor)
+                    executor = self.workers.open()
+                yield Progress(outcome.states, outcome.transitions, len(self._waiting), outcome.rounds)
+                self._take_back()
+                if outcome.why or self._backwards:
+                    return
+            outcome.exhausted = True
+        finally:
+            self.workers.close(executor)
+
+    def _choose(self, first: Unit) -> None:
+        """Make units of the cells that nothing under way can lead to any more."""
+        busy = [*self._waiting, *[unit.cell for unit in (*self._ready, *self._out.values())]]
+        for cell in sorted(self._waiting):
+            if not any(_leads(other, cell) for other in busy):
+                entries = tuple(sorted(self._waiting.pop(cell), key=_schedule_of))
+                self._ready.append(replace(first, cell=cell, entries=entries))
+
+    def _give_out(self, executor: Executor) -> bool:
+        """Give out every unit that is ready; False if the workers are dead."""
+        try:
+            while self._ready:
+                self._out[executor.submit(self.workers.search, self._ready[0])] = self._ready[0]
+                del self._ready[0]
+        except BrokenExecutor:
+            return False
+        return True
+
+    def _take_back(self) -> None:
+        """Take what has come back, or wait for it a little; what was lost is ready again."""
+        done, _under_way = wait(self._out, PATIENCE, FIRST_COMPLETED)
+        came = lost = 0
+        for future in done:
+            unit, error = self._out.pop(future), future.exception()
+            if error is None:
+                self._take(future.result())
+                came += 1
+            elif isinstance(error, BrokenExecutor):
+                self._ready.append(unit)
+                lost += 1
+            else:
+                self.outcome.why = f"a worker cannot go on: {error}"
+        self.outcome.lost += lost
+        self._deaths = 0 if came else self._deaths + bool(lost)
+        if self._deaths >= LOSSES:
+            self.outcome.why = "the workers die of what they are given"
+
+    def _take(self, found: Found) -> None:
+        """Take up what a unit came to, and where it was left."""
+        self.outcome.take(found)
+        self._order.update(found.order)
+        self._backwards = found.backwards or self._backwards
+        for cell, entries in found.exits.items():
+            self._waiting.setdefault(cell, []).extend(entries)
+        if self.outcome.states >= self.cap:
+            self.outcome.why = f"there are more than {self.cap} states"
+
+
+def _schedule_of(entry: Entry) -> Schedule:
+    return entry[0]
+
+
+def _leads(one: Cell, other: Cell) -> bool:
+    """Tell whether what is in one cell can come to be in another."""
+    return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+
+
+def _in_order(order: Iterable[tuple[str, str]]) -> bool:
+    """Tell whether no locks were taken in both orders."""
+    graph = TopologicalSorter[str]()
+    for outer, inner in order:
+        graph.add(inner, outer)
+    try:
+        graph.prepare()
+    except CycleError:
+        return False
+    return True
+
+
+def _one_way(order: Iterable[tuple[str, str]]) -> Order:
+    """Leave out what makes both orders of it, so that who takes locks so reports it."""
+    kept: list[tuple[str, str]] = []
+    for pair in sorted(order):
+        if _in_order([*kept, pair]):
+            kept.append(pair)
+    return tuple(kept)

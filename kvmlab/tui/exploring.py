@@ -1,0 +1,95 @@
+"""A search that is fed by slices, and where it begins: at the machine of a session, which it leaves alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kvmlab.backends.model import Model
+from kvmlab.explore.carrying import twin
+from kvmlab.explore.judge import sanitizers
+from kvmlab.explore.search import Progress, Search
+from kvmlab.explore.world import World
+from kvmlab.tui.running import SLICE
+
+if TYPE_CHECKING:
+    from kvmlab.history import Unit
+    from kvmlab.session import Session
+
+EVERY = 1
+"""States that are tried at a time: a slice ends as soon as its time is up."""
+
+IDLE = "nothing stands ready: actors have to be given calls first (actor NAME: COMMAND; …)"
+
+
+class Hunt:
+    """A search that goes on between the frames; what it has found is kept where it is stopped.
+
+    ``progress`` is what it said last, ``rate`` how many states a second the present round has seen.
+    """
+
+    def __init__(self, search: Search, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.search = search
+        self.over = False
+        self.progress = Progress(0, 0, 0, 1)
+        self._slices = search.run()
+        self._clock = clock
+        self._ran = 0.0
+
+    @property
+    def rate(self) -> int:
+        """States a second."""
+        return round(self.search.outcome.states / self._ran) if self._ran else 0
+
+    def slice(self) -> None:
+        """Search for a slice."""
+        begun = now = self._clock()
+        while not self.over and now - begun < SLICE:
+            progress = next(self._slices, None)
+            now = self._clock()
+            if progress is None:
+                self.over = True
+            elif progress.round == self.progress.round:
+                self.progress = progress
+            else:
+                self.progress, self._ran, begun = progress, 0.0, now
+        self._ran += now - begun
+
+    def stop(self) -> None:
+        """End the search where it is."""
+        self.over = True
+
+
+class Exploration:
+    """A hunt from where a session stands now; ``why_not`` says why there is nothing to search."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, self._backend = session, session.backend
+        self._position, self._unit = session.history.position, self._unit_at(session.history.position)
+        self.why_not = ""
+        if not isinstance(session.backend, Model):
+            self.why_not = "only the model can be explored"
+            return
+        machine = twin(session.backend.machine)
+        self._manual = machine.contexts.manual
+        machine.contexts.set_manual(True)
+        self.hunt = Hunt(Search(World(machine), sanitizers, every=EVERY))
+        if not self.hunt.search.world.movable():
+            self.why_not = IDLE
+
+    def still_holds(self) -> bool:
+        """Tell whether the session can go back to where the search began: what it found can be opened."""
+        return self._session.backend is self._backend and self._unit_at(self._position) is self._unit
+
+    def commands(self, steps: list[str]) -> list[str]:
+        """Return the commands that go back to where the search began, and then the steps."""
+        history = self._session.history
+        back = [f"goto {self._position}"] if history.position != self._position else []
+        return [*back, *([] if self._manual else ["manual"]), *steps]
+
+    def _unit_at(self, position: int) -> Unit | None:
+        """Return the unit that leads to a position, None where there is none."""
+        history = self._session.history
+        at = position - history.first - 1
+        return history.units[at] if 0 <= at < len(history.units) else None

@@ -1,0 +1,237 @@
+"""A search in units: it counts what one process counts, whoever does them and whoever dies of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future
+from multiprocessing import active_children
+from typing import Any
+
+import pytest
+
+from kvmlab.explore import units
+from kvmlab.explore.carrying import Carrier
+from kvmlab.explore.jobs import Processes, Shared, Sharing, Workers
+from kvmlab.explore.judge import sanitizers
+from kvmlab.explore.search import Outcome, Search
+from kvmlab.explore.units import Scenario
+from kvmlab.explore.world import World
+
+PAIR = (
+    "machine",
+    "eventfd trigger; eventfd unmask",
+    "ioapic 11 vector=0x41 level unmasked",
+    "irqfd trigger gsi=11 level; eoifd unmask key=trigger level",
+    "write trigger",
+    "take",
+    "manual",
+)
+CLOSED = (*PAIR, "actor closer: close trigger unmask", "actor cpu: eoi")
+DEADLOCK = (
+    "machine with=flush-under-lock",
+    *PAIR[1:],
+    "actor closer: close trigger",
+    "actor other: irqfd trigger gsi=11 deassign",
+)
+
+SECONDS = 60
+"""Longer than this nothing takes to end."""
+
+
+class AtOnce(Executor):
+    """An executor that does everything when it is given it; dead after ``life`` units."""
+
+    def __init__(self, life: int = 1 << 30) -> None:
+        self._life = life
+
+    def submit(self, do: Any, /, *given: Any, **_named: Any) -> Future[Any]:
+        """Do it."""
+        if not self._life:
+            raise BrokenExecutor
+        self._life -= 1
+        done = Future[Any]()
+        if self._life:
+            done.set_result(do(*given))
+        else:
+            done.set_exception(BrokenExecutor())
+        return done
+
+
+class Here(Workers):
+    """This process; an executor dies with its ``life``-th unit."""
+
+    def __init__(self, life: int = 1 << 30) -> None:
+        self._life = life
+
+    def open(self) -> Executor:
+        """Return one that is alive."""
+        return AtOnce(self._life)
+
+
+class Turning(Here):
+    """Where a context comes back to where it was, as one that is woken again does."""
+
+    @staticmethod
+    def search(unit: units.Unit) -> units.Found:
+        """Say so of one of the pivots."""
+        found = units.search(unit)
+        found.backwards = "closer" if "closer" in unit.pivots else ""
+        return found
+
+
+class Crossing(Here):
+    """Where two units take two locks in different orders."""
+
+    @staticmethod
+    def search(unit: units.Unit) -> units.Found:
+        """Say so in every cell one way or the other."""
+        found = units.search(unit)
+        found.order += ((("a", "b") if sum(unit.cell) % 2 else ("b", "a")),)
+        return found
+
+
+def alone(scenario: Scenario) -> tuple[World, Outcome]:
+    """Search a scenario in one piece."""
+    world, judge = units.rebuilt(scenario)
+    search = Search(world, judge, scenario.reduction)
+    for _progress in search.run():
+        pass
+    return world, search.outcome
+
+
+def shared(scenario: Scenario, workers: Workers, cap: int = 500_000) -> Shared:
+    """Search a scenario in units."""
+    sharing = Sharing(scenario, workers, cap)
+    for _progress in sharing.run():
+        pass
+    return sharing.outcome
+
+
+def values(world: World, schedule: units.Schedule) -> object:
+    """Step along a schedule; return the values of where it leads."""
+    world.go(world.start)
+    for name, ops in schedule:
+        for _ in range(ops):
+            world.step(name)
+    return world.values()
+
+
+def counts(outcome: Shared | Outcome) -> tuple[bool, int, int, int]:
+    """Return what two searches have to agree in."""
+    return outcome.exhausted, outcome.states, outcome.transitions, len(outcome.ends)
+
+
+@pytest.mark.parametrize("lines", [CLOSED, DEADLOCK])
+@pytest.mark.parametrize("reduction", units.MOVERS)
+def test_units_count_what_a_search_in_one_piece_counts(reduction: str, lines: tuple[str, ...]) -> None:
+    """The same states, moves, ends and failures; and each schedule leads where it says."""
+    scenario = Scenario(lines, reduction)
+    world, whole = alone(scenario)
+    outcome = shared(scenario, Here())
+    assert counts(outcome) == counts(whole)
+    assert outcome.units > 1
+    assert outcome.failures.keys() == whole.failures.keys()
+    ends = set[object]()
+    for state in whole.ends:
+        world.go(state)
+        ends.add(world.values())
+    assert {values(world, schedule) for schedule in outcome.ends} == ends
+    for failure, schedule in outcome.failures.items():
+        values(world, schedule)
+        assert failure in sanitizers(world, not world.movable())
+
+
+def test_processes_find_the_same() -> None:
+    """Two of them, to the last schedule."""
+    scenario = Scenario(CLOSED, "section")
+    assert shared(scenario, Processes(2)) == shared(scenario, Here())
+
+
+def test_a_killed_process_loses_nothing() -> None:
+    """What was lost with it is done again."""
+    scenario = Scenario(CLOSED, "plain")
+    sharing = Sharing(scenario, Processes(2))
+    killed = False
+    for progress in sharing.run():
+        if progress.states and not killed:
+            os.kill(next(child.pid for child in active_children() if child.pid), signal.SIGKILL)
+            killed = True
+    assert killed
+    assert counts(sharing.outcome) == counts(shared(scenario, Here()))
+
+
+def test_workers_that_die_now_and_then_find_the_same() -> None:
+    """A unit that came to nothing is given out again."""
+    scenario = Scenario(CLOSED, "section")
+    whole, outcome = shared(scenario, Here()), shared(scenario, Here(life=3))
+    assert outcome.lost
+    assert counts(outcome) == counts(whole)
+
+
+def test_workers_that_always_die_end_the_search() -> None:
+    """It says so, and is not exhausted."""
+    outcome = shared(Scenario(CLOSED), Here(life=1))
+    assert not outcome.exhausted
+    assert outcome.why == "the workers die of what they are given"
+
+
+@pytest.mark.parametrize("workers", [Turning(), Crossing()])
+def test_units_that_were_not_cut_well_are_cut_anew(workers: Workers) -> None:
+    """The search begins again, once, and counts what it should."""
+    scenario = Scenario(CLOSED, "section")
+    outcome = shared(scenario, workers)
+    assert outcome.rounds == 2
+    assert counts(outcome) == counts(alone(scenario)[1])
+
+
+def test_a_cap_is_told() -> None:
+    """What was not exhausted says why."""
+    outcome = shared(Scenario(CLOSED), Here(), cap=100)
+    assert not outcome.exhausted
+    assert outcome.states >= 100
+    assert outcome.why == "there are more than 100 states"
+
+
+def test_a_search_that_is_left_ends_its_processes() -> None:
+    """Whoever has seen enough just stops asking."""
+    before = set(active_children())
+    progress: Iterator[object] = Sharing(Scenario(CLOSED), Processes(2)).run()
+    next(progress)
+    next(progress)
+    assert set(active_children()) - before
+    del progress
+    assert set(active_children()) <= before
+
+
+def test_processes_end_with_the_one_that_is_killed() -> None:
+    """Nobody is left to hold what it wrote to."""
+    code = f"""
+from kvmlab.explore.jobs import Processes, Sharing
+from kvmlab.explore.units import Scenario
+for progress in Sharing(Scenario({CLOSED!r}), Processes(2)).run():
+    print(progress.states, flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while int(process.stdout.readline()) == 0:
+            pass
+        process.kill()
+        process.communicate(timeout=SECONDS)
+
+
+def test_a_state_is_the_same_in_another_world() -> None:
+    """Packed here and unpacked there it says the same of every object, and moves as it did."""
+    world, outcome = alone(Scenario(CLOSED, "section"))
+    other, _judge = units.rebuilt.__wrapped__(Scenario(CLOSED, "section"))
+    packing, unpacking = Carrier(world), Carrier(other)
+    for state in outcome.parents:
+        carried = packing.pack(state)
+        there = unpacking.unpack(carried)
+        assert dict(unpacking.pack(there)) == dict(carried)
+        world.go(state)
+        other.go(there)
+        assert other.movable() == world.movable()
