@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kvmlab.session import Session
 
 USAGE = 2
+MOST_JOBS = 256
 """Exit status for a command line, or a text, that is wrong."""
 
 LATER = {
@@ -200,6 +201,14 @@ def _machine_options(made: argparse.ArgumentParser) -> None:
         made.add_argument(f"--{option}", choices=names, default="", metavar=option.upper(), help=text)
 
 
+def _several(text: str) -> int:
+    """Return a count from the command line; argparse tells of one that is none."""
+    count = int(text) if text.isdecimal() and len(text) < 9 else 0
+    if not 1 <= count <= MOST_JOBS:
+        raise argparse.ArgumentTypeError(f"a number from 1 to {MOST_JOBS}, not {text}")
+    return count
+
+
 def _explore_options(made: argparse.ArgumentParser) -> None:
     """Give a parser the options of `explore`; their words are those of the language."""
     made.add_argument("file", metavar="FILE", help="a script; it is run up to its explore, or to its end")
@@ -210,6 +219,10 @@ def _explore_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("--save", default="", metavar="DIR", help="write each schedule as a script")
     text = "go on where an exploration of this script was stopped"
     made.add_argument("--resume", default="", metavar="JOURNAL", help=text)
+    workers = made.add_mutually_exclusive_group()
+    workers.add_argument("--jobs", type=_several, default=0, metavar="N", help="search in N processes")
+    text = "search on the workers of a dask cluster, by its scheduler's address"
+    workers.add_argument("--cluster", default="", metavar="ADDRESS", help=text)
     form = made.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="everything as one object")
     form.add_argument("--mermaid", action="store_true", help="each schedule as a sequence diagram")

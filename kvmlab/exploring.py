@@ -17,10 +17,14 @@ from typing import Any
 
 from kvmlab.backends.backend import Answer, Refused
 from kvmlab.backends.model import Model
+from kvmlab.explore.cluster import Cluster
 from kvmlab.explore.explorer import Explorer
+from kvmlab.explore.jobs import Processes, Sharing
+from kvmlab.explore.properties import judging
 from kvmlab.explore.schedule import script
 from kvmlab.explore.search import Progress
 from kvmlab.explore.start import Start
+from kvmlab.explore.units import Scenario
 from kvmlab.explore.verdict import Asked, Report
 from kvmlab.keeping import Keeper
 from kvmlab.language.command import Command
@@ -157,8 +161,11 @@ def main(make: Make, options: Namespace) -> int:
     try:
         said = _prepared(session, options.file)
         asked = asked_of(said, _options(options))
-        session.properties += [_claim(session, text) for text in options.property]
-        explorer = Explorer(Start.of(session), asked, session.properties, LastSnapshot(*session.last))
+        claims = [_claim(session, text) for text in options.property]
+        session.properties += claims
+        asked, sharing = _sharing(session, asked, claims, options)
+        last = LastSnapshot(*session.last)
+        explorer = Explorer(Start.of(session), asked, session.properties, last, sharing)
         keeper = Keeper(explorer, scenario(session), options.file, options.resume)
         if options.save:
             Path(options.save).mkdir(parents=True, exist_ok=True)
@@ -178,6 +185,22 @@ def main(make: Make, options: Namespace) -> int:
     else:
         print(keeper.left(), file=sys.stderr)
     return HELD if report.clean and not session.tally.failed else FAILED
+
+
+def _sharing(
+    session: Session, asked: Asked, claims: Sequence[Property], options: Namespace
+) -> tuple[Asked, Sharing | None]:
+    """Return what is asked for where workers search, and how they share it; None for one process."""
+    if not (options.jobs or options.cluster):
+        return asked, None
+    if asked.bound is not None:
+        raise Refused("a bound is searched by one process: leave out --jobs and --cluster")
+    if asked.atomicity == "op":
+        # What may be left out is learned across all states, which no worker sees.
+        asked = replace(asked, reduction="plain")
+    workers = Cluster(options.cluster) if options.cluster else Processes(options.jobs)
+    lines = (*scenario(session), *[each.command.text for each in claims])
+    return asked, Sharing(Scenario(lines, asked.moves, judging), workers, asked.cap)
 
 
 def _prepared(session: Session, file: str) -> Mapping[str, Any]:

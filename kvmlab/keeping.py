@@ -41,8 +41,7 @@ class Keeper:
         self._write()
         if self._why:
             return f"{self._path} cannot be written: {self._why}"
-        anew = self._explorer.search.fused is not None
-        what = "begins anew with what was found" if anew else "goes on"
+        what = "begins anew with what was found" if self._explorer.begins_anew else "goes on"
         return f"'kvmlab explore {self._file} --resume {self._path}' {what}"
 
     def drop(self) -> None:

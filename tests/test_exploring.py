@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,38 @@ def test_wrong_text_is_2(
     told = capsys.readouterr()
     assert said_so in told.err
     assert told.out == ""
+
+
+@pytest.mark.parametrize("lines", [SOUND, (*FREED, "explore atomicity=section")], ids=["sound", "freed"])
+def test_two_processes_find_what_one_does(
+    lines: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same states, transitions and failures, and a property that is checked by the workers."""
+    told = []
+    for jobs in ([], ["--jobs", "2"]):
+        options = ["--atomicity", "section", "--property", "reports == 0", "--json", *jobs]
+        main(["explore", written(tmp_path, *lines), *options])
+        report = json.loads(capsys.readouterr().out)
+        counted = [report["verdict"][name] for name in ("extent", "states", "transitions")]
+        told.append((counted, sorted([each["kind"], each["text"]] for each in report["failures"])))
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--jobs", "2", "--bound", "1"], "a bound is searched by one process"),
+        (["--cluster", "tcp://127.0.0.1:1"], "--cluster needs dask.distributed"),
+    ],
+)
+def test_what_workers_cannot_do_is_2(
+    options: list[str], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence says what."""
+    if "--cluster" in options and find_spec("distributed") is not None:
+        why = "no scheduler answers"
+    assert main(["explore", written(tmp_path, *SOUND), *options]) == WRONG
+    assert why in capsys.readouterr().err
 
 
 def test_a_property_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,10 @@ class Errno(int):
         self.why = why
         return self
 
+    def __reduce__(self) -> tuple[type[Errno], tuple[int, str]]:
+        """Return what makes it again: it is sent to other processes."""
+        return Errno, (-int(self), self.why)
+
     @property
     def name(self) -> str:
         """The name, "EBUSY"."""
@@ -40,6 +44,10 @@ class Fault(int):
         self = super().__new__(cls, -1)
         self.why = why
         return self
+
+    def __reduce__(self) -> tuple[type[Fault], tuple[str]]:
+        """Return what makes it again: it is sent to other processes."""
+        return Fault, (self.why,)
 
 
 EPERM, ENOENT, EINTR, EAGAIN = _errno.EPERM, _errno.ENOENT, _errno.EINTR, _errno.EAGAIN

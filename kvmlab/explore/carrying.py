@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from kvmlab.engine.kernel.continuation import Call, Continuation
-from kvmlab.engine.machine import Machine
 from kvmlab.explore.world import State, World
 
 
@@ -80,17 +79,3 @@ class Carrier:
 
 def _told(value: Any) -> Any:
     return Stand(value.call, tuple(value.received())) if isinstance(value, Continuation) else value
-
-
-def twin(machine: Machine) -> Machine:
-    """Return another machine in the same state: what is done with it leaves this one alone."""
-    made = Machine(machine.profile)
-    made.contexts.roots = machine.contexts.roots  # Places are the same only where their roots are.
-    state = dict(machine.memory.freeze())
-    for handle, _value in made.memory.freeze():
-        if handle not in state:
-            made.memory.assign(handle, None)
-    for handle, value in state.items():
-        made.memory.assign(handle, value)
-    made.memory.dirty.clear()
-    return made

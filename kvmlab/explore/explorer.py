@@ -11,6 +11,7 @@ from typing import NamedTuple
 from kvmlab.backends.observe import observe
 from kvmlab.engine.kernel.path import describe
 from kvmlab.explore.bounded import BOUNDS, WALKS, Walks
+from kvmlab.explore.jobs import Shared, Sharing
 from kvmlab.explore.moves import Mover, by_section, op_by_op
 from kvmlab.explore.properties import TOLD_BY_LOCKS, Claims, families, judge_of
 from kvmlab.explore.schedule import proof
@@ -42,9 +43,14 @@ class Explorer:
     """Explores what stands ready. ``run`` may be left at any time: ``report`` has what was found so far."""
 
     def __init__(
-        self, start: Start, asked: Asked, properties: Sequence[Property], last: LastSnapshot | None = None
+        self,
+        start: Start,
+        asked: Asked,
+        properties: Sequence[Property],
+        last: LastSnapshot | None = None,
+        sharing: Sharing | None = None,
     ) -> None:
-        self.start, self.asked, self._last = start, asked, last
+        self.start, self.asked, self._last, self.sharing = start, asked, last, sharing
         self.properties = properties
         self._begun = time.monotonic()
         self.found: dict[Failure, list[Move]] = {}
@@ -102,7 +108,32 @@ class Explorer:
         """How long it has taken."""
         return time.monotonic() - self._begun
 
+    @property
+    def begins_anew(self) -> bool:
+        """Whether a search that was stopped keeps no more than what it found."""
+        return self.search.fused is not None or self.sharing is not None
+
+    def _shared(self, sharing: Sharing) -> Iterator[Progress]:
+        """Have workers search; they try no luck beyond the cap."""
+        for progress in sharing.run():
+            self._take_over(sharing.outcome)
+            yield progress
+        self._take_over(sharing.outcome)
+        self.verdict = replace(self.verdict, extent=EXHAUSTED if sharing.outcome.exhausted else CAPPED)
+        if sharing.outcome.why:
+            self.verdict = self.verdict.noting(sharing.outcome.why)
+
+    def _take_over(self, shared: Shared) -> None:
+        for failure, schedule in shared.failures.items():
+            self.found.setdefault(failure, list(schedule))
+        self.verdict = replace(
+            self.verdict, states=shared.states, transitions=shared.transitions, rounds=shared.rounds
+        )
+
     def _all(self) -> Iterator[Progress]:
+        if self.sharing is not None:
+            yield from self._shared(self.sharing)
+            return
         if not self.search.outcome.exhausted:
             for progress in self.search.run():
                 self._gather()
@@ -174,7 +205,7 @@ class Explorer:
         return Report(replace(self.verdict, seconds=self.seconds), examples)
 
     def _gather_stopped(self) -> None:
-        if self.verdict.extent == STOPPED and self.asked.bound is None:
+        if self.verdict.extent == STOPPED and self.asked.bound is None and self.sharing is None:
             self._gather()
 
     def _example(self, failure: Failure) -> Example:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from kvmlab.backends.observe import observe
 from kvmlab.explore.judge import sanitizers
 from kvmlab.explore.resources import meet
 from kvmlab.explore.search import Judge
 from kvmlab.explore.world import State, World
 from kvmlab.facts import lookup
 from kvmlab.result import Property
-from kvmlab.snapshot import Snapshot
+from kvmlab.session import Session
+from kvmlab.snapshot import LastSnapshot, Snapshot
 
 _BOUND = ("eventfd#*", "file#*", "fds", "userspace", "irqfd*", "eoi*", "ioeventfd*", "resampler*")
 _SOURCES = ("irq-sources", "irqsources", "irq_source*", "ioapic", "vm", *_BOUND)
@@ -90,6 +93,19 @@ def judge_of(claims: Claims) -> Judge:
 
     def judge(world: World, ended: bool) -> list[tuple[str, str]]:
         return sanitizers(world, ended) + claims.broken()
+
+    return judge
+
+
+def judging(session: Session) -> Judge:
+    """Return the judge of what a session claims, for a world that is made of its machine later."""
+    judges: list[Judge] = []
+
+    def judge(world: World, ended: bool) -> list[tuple[str, str]]:
+        if not judges:
+            look = partial(observe, world.machine, LastSnapshot(*session.last))
+            judges.append(judge_of(Claims(world, session.properties, look)))
+        return judges[0](world, ended)
 
     return judge
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kvmlab.backends.model import Model
-from kvmlab.explore.carrying import twin
-from kvmlab.explore.judge import sanitizers
+from kvmlab.explore.properties import judging
 from kvmlab.explore.search import Progress, Search
-from kvmlab.explore.world import World
+from kvmlab.explore.start import Start
 from kvmlab.tui.running import SLICE
 
 if TYPE_CHECKING:
@@ -71,10 +70,9 @@ class Exploration:
         if not isinstance(session.backend, Model):
             self.why_not = "only the model can be explored"
             return
-        machine = twin(session.backend.machine)
-        self._manual = machine.contexts.manual
-        machine.contexts.set_manual(True)
-        self.hunt = Hunt(Search(World(machine), sanitizers, every=EVERY))
+        self._manual = session.backend.machine.contexts.manual
+        world = Start.of(session).world()
+        self.hunt = Hunt(Search(world, judging(session), every=EVERY))
         if not self.hunt.search.world.movable():
             self.why_not = IDLE
 
