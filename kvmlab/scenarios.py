@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ENDING = ".kvm"
 
-FOLDERS = ("bugs/",)
+FOLDERS = ("bugs/", "explore/")
 """Where further scenarios are, beside what the scenarios include."""
 
 CLAIM = re.compile(r"Claim[^:]*: (.+?)(?=;| \((?:[A-Z][a-z]|[a-z0-9]{2})|\. |\.?$)")
