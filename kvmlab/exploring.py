@@ -19,7 +19,7 @@ from kvmlab.backends.backend import Answer, Refused
 from kvmlab.backends.model import Model
 from kvmlab.explore.cluster import Cluster
 from kvmlab.explore.explorer import Explorer
-from kvmlab.explore.jobs import Processes, Sharing
+from kvmlab.explore.jobs import NoWorkers, Processes, Sharing
 from kvmlab.explore.properties import judging
 from kvmlab.explore.schedule import script
 from kvmlab.explore.search import Progress
@@ -171,11 +171,15 @@ def main(make: Make, options: Namespace) -> int:
             Path(options.save).mkdir(parents=True, exist_ok=True)
     except LanguageError as error:
         return refuse(error)
-    except (OSError, ValueError, Refused) as error:
+    except (OSError, ValueError, Refused, NoWorkers) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         print(f"{getattr(error, 'filename', None) or options.file}: {why}", file=sys.stderr)
         return WRONG
-    _watched(explorer, keeper)
+    try:
+        _watched(explorer, keeper)
+    except NoWorkers as missing:
+        print(f"{options.file}: {missing}", file=sys.stderr)
+        return WRONG
     report = explorer.report()
     _show(report, options)
     if options.save:

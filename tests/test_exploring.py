@@ -115,9 +115,14 @@ def test_two_processes_find_what_one_does(
     ],
 )
 def test_what_workers_cannot_do_is_2(
-    options: list[str], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: list[str],
+    why: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One sentence says what."""
+    monkeypatch.setattr("kvmlab.explore.cluster.SECONDS", 0.1)
     if "--cluster" in options and find_spec("distributed") is not None:
         why = "no scheduler answers"
     assert main(["explore", written(tmp_path, *SOUND), *options]) == WRONG

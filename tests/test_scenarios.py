@@ -48,8 +48,8 @@ def test_scenario_names_its_claim(script: Path) -> None:
 
 def test_every_scenario_is_listed_with_its_claim() -> None:
     """`help scenarios` has each by name, and `source` is completed by the names."""
-    explored = sorted(FOLDER.glob("explore/*.kvm"))
-    names = [str(script.relative_to(FOLDER).with_suffix("")) for script in (*SCRIPTS, *explored)]
+    scripts = (*SCRIPTS, *FOLDER.glob("explore/*.kvm"))
+    names = sorted(str(script.relative_to(FOLDER).with_suffix("")) for script in scripts)
     assert list(claims()) == names
     assert (
         claims()["31-edge-masked"] == "an edge on a masked pin is lost, and unmasking does not bring it back"

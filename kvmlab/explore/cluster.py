@@ -6,14 +6,14 @@ from concurrent.futures import Executor
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from kvmlab.explore.jobs import Workers
+from kvmlab.explore.jobs import NoWorkers, Workers
 
 if TYPE_CHECKING:
     from distributed import Client
 
 MISSING = "--cluster needs dask.distributed, which is not installed: pip install 'kvmlab[cluster]'"
 
-SECONDS = 10
+SECONDS = 5
 """As long is waited for a scheduler to answer."""
 
 
@@ -25,18 +25,18 @@ class Cluster(Workers):
 
     def __init__(self, address: str) -> None:
         if find_spec("distributed") is None:
-            raise ValueError(MISSING)
+            raise NoWorkers(MISSING)
         self._address = address
         self._client: Client | None = None
 
     def open(self) -> Executor:
-        """Connect; raises ValueError with a sentence where there is no scheduler."""
+        """Connect; raises NoWorkers where there is no scheduler."""
         from distributed import Client  # It is optional, and takes a second to load.
 
         try:
             self._client = Client(self._address, timeout=SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
-            raise ValueError(f"no scheduler answers at {self._address}: {error}") from None
+            raise NoWorkers(f"no scheduler answers at {self._address}: {error}") from None
         executor: Executor = self._client.get_executor(pure=False)
         return executor
 

@@ -45,6 +45,10 @@ class Workers:
         return units.search(unit)
 
 
+class NoWorkers(Exception):
+    """There is nobody to search: the sentence on why."""
+
+
 class Processes(Workers):
     """Processes of this machine, ``jobs`` of them."""
 

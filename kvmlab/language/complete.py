@@ -96,7 +96,7 @@ def _calls_like(command: str) -> Allowed:
     """Return what may follow a command of an actor: calls of the same context."""
     forms = VERBS.get(next(iter(command.split()), ""), {})
     contexts = {spec.context for spec in forms.values()} or {"user", "guest"}
-    return lambda spec: spec.context in contexts
+    return lambda spec: spec.is_call and spec.context in contexts
 
 
 class _Here(NamedTuple):

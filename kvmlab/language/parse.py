@@ -148,7 +148,7 @@ def _command(line: _Line, start: int, end: int, admit: Admit | None = None) -> C
     for name, kind, suffix in grammar.creates:
         scope.add(kind, args[name] + suffix)
     if spec.renews:
-        _renew(spec, args, scope, start + 1)
+        _renew(spec, args, scope, start + len(written) + 1)
     pairs = tuple(sorted(args.items()))
     return Command(spec.verb, pairs, inner, written, line.number, start + 1, line.file, args)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from kvmlab.explore.cluster import Cluster
-from kvmlab.explore.jobs import Processes, Sharing
+from kvmlab.explore.jobs import NoWorkers, Processes, Sharing
 from kvmlab.explore.units import Scenario
 
 SCENARIO = Scenario(
@@ -55,7 +55,7 @@ def test_a_cluster_finds_what_processes_find(address: str) -> None:
 def test_without_dask_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else needs it."""
     monkeypatch.setattr("kvmlab.explore.cluster.find_spec", lambda _name: None)
-    with pytest.raises(ValueError, match="pip install 'kvmlab"):
+    with pytest.raises(NoWorkers, match="pip install 'kvmlab"):
         Cluster("tcp://127.0.0.1:8786")
 
 
@@ -63,7 +63,7 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
     """In one sentence, when the search begins."""
     pytest.importorskip("distributed", reason="dask.distributed is not installed")
     monkeypatch.setattr("kvmlab.explore.cluster.SECONDS", 0.1)
-    with pytest.raises(ValueError, match="no scheduler answers at"):
+    with pytest.raises(NoWorkers, match="no scheduler answers at"):
         next(Sharing(SCENARIO, Cluster("tcp://127.0.0.1:1")).run())
-    with pytest.raises(ValueError, match="no scheduler answers at"):
+    with pytest.raises(NoWorkers, match="no scheduler answers at"):
         next(Sharing(SCENARIO, Cluster("nowhere at all")).run())
