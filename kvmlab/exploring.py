@@ -12,6 +12,7 @@ import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -243,7 +244,7 @@ def _watched(explorer: Explorer, keeper: Keeper) -> None:
             for progress in explorer.run():
                 if explorer.doing != phase:
                     phase, begun, before = explorer.doing, time.monotonic(), progress.states
-                tell(lambda: _so_far(explorer, progress, time.monotonic() - begun, before))  # noqa: B023
+                tell(partial(_so_far, explorer, progress, time.monotonic() - begun, before))
                 keeper.keep()
     except KeyboardInterrupt:
         print("stopped: what was found until then is kept", file=sys.stderr)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from ctypes import c_bool
@@ -28,12 +29,12 @@ LOSSES = 3
 """As often in a row workers may die before anything comes back: then the search itself kills them."""
 
 
-class Workers:
+class Workers(ABC):
     """Where units are searched."""
 
+    @abstractmethod
     def open(self) -> Executor:
         """Return an executor whose workers are alive."""
-        raise NotImplementedError
 
     def close(self, executor: Executor) -> None:
         """End an executor; what it has not begun is dropped."""

@@ -216,14 +216,18 @@ def _read_vcpu(word: str, scope: Scope) -> int:
 
 _VCPU_NUMBER = number(0, MAX_VCPUS - 1, "a vCPU")
 _EVENTFD = _known("eventfd", "eventfd")
-_CONTEXT_TAKEN: Words = lambda scope: {  # noqa: E731 - one expression, used as a value
-    name: "a context of every machine" for name in scope.names("context") if name not in scope.names("actor")
-}
-_DEVICE_TAKEN: Words = lambda scope: {  # noqa: E731 - one expression, used as a value
-    name: text or "an actor"
-    for name, text in scope.names("context").items()
-    if name not in scope.names("device")
-}
+
+
+def _context_taken(scope: Scope) -> Mapping[str, str]:
+    actors = scope.names("actor")
+    return {name: "a context of every machine" for name in scope.names("context") if name not in actors}
+
+
+def _device_taken(scope: Scope) -> Mapping[str, str]:
+    devices, contexts = scope.names("device"), scope.names("context")
+    return {name: text or "an actor" for name, text in contexts.items() if name not in devices}
+
+
 _U32, _S32 = number(0, (1 << 32) - 1, "a 32-bit number"), number(-(1 << 31), (1 << 31) - 1, "a signed number")
 _FD_NUMBER = number(-(1 << 31), (1 << 32) - 1, "a descriptor's number")
 
@@ -267,13 +271,13 @@ KINDS: dict[str, Kind] = {
     "device": _known("device", "device"),
     "context": _known("context", "context"),
     "new-eventfd": _new("eventfd", ("eventfd", "")),
-    "new-device": _new("device", ("device", ""), taken=_DEVICE_TAKEN),
+    "new-device": _new("device", ("device", ""), taken=_device_taken),
     "new-vfio": _new("device", ("device", ""), ("eventfd", "-trigger"), ("eventfd", "-unmask"),
-                     taken=_DEVICE_TAKEN),
+                     taken=_device_taken),
     "set-up-step": choice("step of the set-up", {
         "eventfd": "making the unmask eventfd", "irqfd": "KVM_IRQFD",
         "eoifd": "the proposal's second ioctl", "set-irqs": "giving VFIO the unmask eventfd"}),
-    "new-actor": _new("actor", ("actor", ""), taken=_CONTEXT_TAKEN),
+    "new-actor": _new("actor", ("actor", ""), taken=_context_taken),
     "new-mark": _new("mark", ("mark", "")),
     "thread": _new("thread"),
     "place": _number_or_name(number(0, 10**9, "a unit of history", decimal=True), _known("mark", "mark"),

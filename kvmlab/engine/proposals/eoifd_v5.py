@@ -8,6 +8,8 @@ to two chips, one that was asserted is enough (inferred).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kvmlab.engine.abi import KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC
 from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
 from kvmlab.engine.chips.ioapic_io import IOAPIC_LOCK
@@ -16,11 +18,11 @@ from kvmlab.engine.chips.routing import ROUTING, Routing
 from kvmlab.engine.kernel.locks import spin_lock, spin_unlock
 from kvmlab.engine.kernel.path import Path, path
 from kvmlab.engine.profile import Profile
-from kvmlab.engine.proposal import Proposal
 from kvmlab.engine.proposals.ack_on_unmask import eoifd_signal
-from kvmlab.engine.proposals.eoifd import EOIFDS, Eoifd, Eoifds
-from kvmlab.engine.proposals.eoifd_v4 import CAPS, by_irqfd, eoifd_by_irqfd
-from kvmlab.engine.proposals.level_irqfd import LEVEL_IRQFD, TWO_IOCTLS
+from kvmlab.engine.proposals.eoifd import Eoifd
+from kvmlab.engine.proposals.eoifd_v4 import PROPOSAL as EOIFD_V4
+from kvmlab.engine.proposals.eoifd_v4 import by_irqfd, eoifd_by_irqfd
+from kvmlab.engine.proposals.level_irqfd import LEVEL_IRQFD
 
 
 @path
@@ -58,18 +60,9 @@ def kvm_eoifd_v5(profile: Profile, fd: int, flags: int, irqfd: int) -> Path[int]
     return (yield from eoifd_by_irqfd(profile, fd, flags, irqfd, "eoifd_event_v5"))
 
 
-PROPOSAL = Proposal(
+PROPOSAL = replace(
+    EOIFD_V4,
     summary="as v4, and an EOI counts only if the irqfd's own source held the line",
     ioctls={"irqfd": LEVEL_IRQFD, "eoifd": by_irqfd("kvm_eoifd_v5")},
-    caps=CAPS,
-    consumer=TWO_IOCTLS,
-    switches=frozenset({"pollhup", "ack-on-unmask"}),
-    flag="LEVEL",
-    claim="irqfd_claim_source_v4",
-    unclaim="irqfd_put_source_v4",
-    release="kvm_eoifd_release",
-    objects={EOIFDS: Eoifds},
-    kinds=("eoifd", "irq_source"),
-    eoifds="eoifd",
 )
 """v5, filtered by the line's state."""
