@@ -10,7 +10,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
@@ -27,7 +27,6 @@ MOST_JOBS = 256
 """Exit status for a command line, or a text, that is wrong."""
 
 LATER = {
-    "labs": "course work",
     "diff": "the model against a real kernel",
     "record": "recordings of a real kernel",
     "attach": "a running QEMU",
@@ -37,15 +36,40 @@ LATER = {
 
 def make_session(kernel: str = "", api: str = "") -> Session:
     """Return a session that knows the verbs of every room; the options fill in for `machine`."""
+    from kvmlab.language.verbs.course import COURSE
     from kvmlab.render.looking import LOOKING
     from kvmlab.scripts import SCRIPTS
     from kvmlab.session import Options, Session
 
     own: dict[str, Handler] = {"compare": _compare_verb, "explore": _explore_verb, "replay": _replay_verb}
-    return Session(Options(kernel, api), {**LOOKING, **SCRIPTS, **own})
+    course: dict[str, Handler] = {
+        **dict.fromkeys((spec.verb for spec in COURSE), _course_verb),
+        "reset": _reset_verb,
+    }
+    session = Session(Options(kernel, api), {**LOOKING, **SCRIPTS, **own, **course})
+    session.scope.offers["lab"] = _lab_titles
+    return session
 
 
-# What compares or explores takes 20 ms to load, which only who does that pays.
+# What compares, explores or teaches takes 20 ms to load, which only who does that pays.
+
+
+def _course_verb(session: Session, command: Command) -> Result | Sliced[Result]:
+    from kvmlab.course.desk import STUDYING
+
+    return STUDYING[command.verb](session, command)
+
+
+def _reset_verb(session: Session, command: Command) -> Result | Sliced[Result]:
+    from kvmlab.verbs import HANDLERS
+
+    return HANDLERS["reset"](session, command) if session.watcher is None else _course_verb(session, command)
+
+
+def _lab_titles() -> Mapping[str, str]:
+    from kvmlab.course.desk import shelf
+
+    return shelf().titles()
 
 
 def _compare_verb(session: Session, command: Command) -> Sliced[Result]:
@@ -156,6 +180,9 @@ def parser() -> argparse.ArgumentParser:
     form.add_argument("--json", action="store_true", help="everything as one object")
     form.add_argument("--markdown", action="store_true", help="the table in Markdown")
     _explore_options(_program(programs, "explore", _explore, "every schedule of what a script makes ready"))
+    _labs_options(
+        _program(programs, "labs", _labs, "the course: list, show, start, check, verify, new, record, report")
+    )
     conform = _program(programs, "conform", _conform, "replay recorded behaviour and compare every field")
     conform.add_argument("files", nargs="+", metavar="FILE.jsonl")
     conform.add_argument("--json", action="store_true", help="one object a file")
@@ -229,6 +256,38 @@ def _explore_options(made: argparse.ArgumentParser) -> None:
     _machine_options(made)
 
 
+def _labs_options(made: argparse.ArgumentParser) -> None:
+    """Give a parser the programs of the course, each with what it takes."""
+    made.set_defaults(work="list", json=False)
+    works = made.add_subparsers(metavar="WORK")
+
+    def work(name: str, text: str) -> argparse.ArgumentParser:
+        each = works.add_parser(name, help=text, description=text, formatter_class=_formatter)
+        each.set_defaults(work=name)
+        return each
+
+    as_json = ("--json", "everything as one object")
+    listing = work("list", "the labs by chapter, and how far you are")
+    listing.add_argument(as_json[0], action="store_true", help=as_json[1])
+    showing = work("show", "the text of a lab")
+    showing.add_argument("lab", metavar="LAB", help="its ID, or its file")
+    starting = work("start", "the prompt in a lab")
+    starting.add_argument("lab", metavar="LAB", help="its ID, or its file")
+    starting.add_argument(
+        "--plain", action="store_true", help="one line at a time, without colour or completion"
+    )
+    checking = work("check", "play a script on a lab; say which goals it reaches, and why not the others")
+    checking.add_argument("lab", metavar="LAB", help="its ID, or its file")
+    checking.add_argument("file", metavar="FILE.kvm", help="the script")
+    checking.add_argument(as_json[0], action="store_true", help=as_json[1])
+    verifying = work("verify", "every check of the format: is a lab what it says")
+    verifying.add_argument("labs", nargs="*", metavar="LAB", help="IDs or files; every lab when left out")
+    verifying.add_argument(
+        "--since", default="", metavar="REF", help="only labs that have changed since a git commit"
+    )
+    verifying.add_argument(as_json[0], action="store_true", help=as_json[1])
+
+
 def _maker(options: argparse.Namespace) -> Callable[[], Session]:
     return lambda: make_session(options.kernel, options.api)
 
@@ -279,6 +338,12 @@ def _explore(options: argparse.Namespace) -> int:
     from kvmlab.exploring import main as explore
 
     return explore(_maker(options), options)
+
+
+def _labs(options: argparse.Namespace) -> int:
+    from kvmlab.studying import main as labs
+
+    return labs(make_session, options)
 
 
 def _conform(options: argparse.Namespace) -> int:

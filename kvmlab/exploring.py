@@ -87,14 +87,20 @@ def explore_verb(session: Session, command: Command) -> Sliced[Result]:
     finally:
         session.busy = False
     report = explorer.report()
+    session.found = tuple(example.moves for example in report.examples)
+    if session.watcher is not None:
+        from kvmlab.course.player import Player  # only who is in a lab pays for it
+
+        if isinstance(session.watcher, Player):
+            session.watcher.explored(report)
     result = session.unit(command, lambda: Answer(len(report.examples)))
     return replace(result, output=tuple(report_rows(report)), stopped=(command,) if stopped else ())
 
 
 def replay_verb(session: Session, command: Command) -> Result:
-    """The verb `replay`: play the steps of a saved schedule, as one unit; it ends where one cannot move."""
+    """The verb `replay`: play the steps of a schedule, as one unit; it ends where one cannot move."""
     try:
-        steps = _steps(session, command)
+        steps = _steps(session, command) if command.args.get("file") else _found(session, command)
     except (LanguageError, OSError, ValueError) as error:
         told = isinstance(error, OSError) and error.strerror
         why = f"{command.args['file']}: it cannot be read: {told or error}"
@@ -130,7 +136,7 @@ def _played(backend: Model, session: Session, step: Command) -> tuple[Answer, st
     def watch() -> None:
         nonlocal moved
         moved += 1
-        session.check()
+        session.moved(name)
 
     answer = backend.step(name, count, watch)
     if context.stopped and not stood:
@@ -147,6 +153,18 @@ def _steps(session: Session, command: Command) -> list[Command]:
     if not steps:
         raise LanguageError("there is no step in it", file=file, expected="a saved schedule")
     return steps
+
+
+def _found(session: Session, command: Command) -> list[Command]:
+    """Return the steps of a schedule that the last `explore` found; raises Refused where there is none."""
+    number = command.args.get("found") or 1
+    if number > len(session.found):
+        have = f"it found {len(session.found)}" if session.found else "nothing was found"
+        raise Refused(f"there is no schedule {number} of the last 'explore' in this machine: {have}")
+    return [
+        parse_line(f"step {name} {ops}", session.scope, at, "explore")[0]
+        for at, (name, ops) in enumerate(session.found[number - 1], 1)
+    ]
 
 
 def _at(command: Command) -> str:

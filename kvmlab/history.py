@@ -15,12 +15,16 @@ Last = tuple[int | str, str, int | str]
 
 
 class Unit(NamedTuple):
-    """One command that may have changed the machine: what a backend needs to undo and redo it."""
+    """One command that may have changed the machine: what a backend needs to undo and redo it.
+
+    ``noted`` is what a watcher of the session knew when it had happened.
+    """
 
     text: str
     change: Any
     before: Last
     after: Last
+    noted: Any = None
 
 
 class Holder(Protocol):

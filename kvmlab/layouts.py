@@ -1,4 +1,4 @@
-"""The names of the screen's layouts: light, for the command line offers them whatever it runs."""
+"""The names of the screen's layouts and panes: light, for who names them draws nothing."""
 
 from __future__ import annotations
 
@@ -7,3 +7,21 @@ LAYOUTS = {"auto": "", "80x24": "narrow", "120x40": "wide", "200x60": "full"}
 
 LAYOUT_NAMES = (*LAYOUTS, *filter(None, LAYOUTS.values()))
 """What a user may call a layout: by its size or by its name."""
+
+PANE_NAMES = (
+    "path",
+    "ioapic",
+    "lapic",
+    "timeline",
+    "sources",
+    "eventfds",
+    "fds",
+    "contexts",
+    "trace",
+    "reports",
+    "pic",
+    "routes",
+    "devices",
+    "history",
+)
+"""The panes of the screen, the one that is shown first where there is room for one first."""

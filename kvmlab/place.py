@@ -28,6 +28,7 @@ class Place:
         self._properties = [replace(each) for each in session.properties]
         self._texts = list(session.texts)
         self._tally, self._last = replace(session.tally), session.last
+        self._watcher, self._watched = session.watcher, session.watcher and session.watcher.state
 
     def restore(self) -> bool:
         """Make the session what it was; to be called where Ctrl+C waits.
@@ -39,6 +40,9 @@ class Place:
         whole = self._go_back()
         session.scope, session.properties = self._names, self._properties
         session.texts, session.tally = self._texts, self._tally
+        session.watcher = self._watcher
+        if session.watcher is not None:
+            session.watcher.state = self._watched
         if whole:
             session.last = self._last
         return whole

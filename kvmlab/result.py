@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from kvmlab.language.command import Command
 from kvmlab.language.truth import Expression
@@ -22,7 +22,8 @@ class Result:
     ``output`` is what it prints (strings, or rows of the rooms that draw), ``events`` the
     tracepoints it hit. ``held`` is None, or what became of an expectation: True, False, "not
     visible". ``ends`` is True for the command that ends the session. ``stopped`` is what was run in
-    place of a command that was stopped before its end, () otherwise.
+    place of a command that was stopped before its end, () otherwise. ``told`` is what a watcher of the
+    session has to say of it, as rows or strings.
     """
 
     command: Command
@@ -34,6 +35,7 @@ class Result:
     held: bool | str | None = None
     ends: bool = False
     stopped: tuple[Command, ...] = ()
+    told: tuple[Any, ...] = ()
 
 
 @dataclass(slots=True)
@@ -89,6 +91,24 @@ class Property:
     expression: Expression
     wanted: bool
     broken: bool = False
+
+
+class Watcher(Protocol):
+    """Who looks on while a session goes its way, as a lab does. It never moves the machine.
+
+    ``state`` is all that it remembers beside the history, immutable, so that it can be taken back.
+    """
+
+    state: Any
+
+    def moved(self, context: str) -> None:
+        """Look at the machine after an op of a context that was moved by hand."""
+
+    def noted(self, command: Command) -> Any:
+        """Look at the machine at the end of a unit; return what to keep with it."""
+
+    def said(self, result: Result) -> tuple[Any, ...]:
+        """Return what there is to say, as rows or strings, of a command that has been performed."""
 
 
 Handler = Callable[["Session", Command], Result | Sliced[Result]]

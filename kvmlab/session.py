@@ -6,7 +6,7 @@ is performed by a handler of the table ``handlers``; rooms below this one add th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from kvmlab.language.command import Command
 from kvmlab.language.ready import check_ready
 from kvmlab.language.scope import Scope
 from kvmlab.language.truth import Expression
-from kvmlab.result import Handler, Property, Result, Sliced, Tally, drained, sliced
+from kvmlab.result import Handler, Property, Result, Sliced, Tally, Watcher, drained, sliced
 from kvmlab.verbs import HANDLERS, perform
 
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ class Session:
         self._broken: list[str] = []
         self.texts: list[str] = []
         """Everything said since the machine was made, as it was typed."""
+        self.watcher: Watcher | None = None
+        """The lab that is open, if one is."""
+        self.found: tuple[Sequence[tuple[str, int]], ...] = ()
+        """The schedules that the last `explore` found, as runs of (context, ops)."""
         self._begin(self._profile({}))
 
     # -- execution ----------------------------------------------------------------------------
@@ -103,27 +107,35 @@ class Session:
             self.texts.append(result.command.text)
         if result.held is not None:
             self.tally.count(result.held)
+        if self.watcher is not None:
+            result.told = self.watcher.said(result)
         return result
 
     def unit(self, command: Command, act: Callable[[], Answer]) -> Result:
         """Perform one unit of history: act, commit, remember, and check the properties.
 
-        What moves op by op calls :meth:`check` after each, so that nothing slips through between.
+        What moves op by op calls :meth:`moved` after each, so that nothing slips through between.
         """
         backend, before = self.backend, self.last
         answer = act()
         change = backend.commit()
         self.last = (answer.ret, answer.errno, change.taken)
-        self.history.add(Unit(command.text, change, before, self.last))
+        noted = None if self.watcher is None else self.watcher.noted(command)
+        self.history.add(Unit(command.text, change, before, self.last, noted))
         result = Result(command, answer.ret, answer.errno, answer.why, change.news, backend.events(change))
-        if self.properties:
-            self.check()
+        self._check()
         if self._broken:
             result = replace(result, held=False, why="; ".join(self._broken))
             self._broken.clear()
         return result
 
-    def check(self) -> None:
+    def moved(self, context: str) -> None:
+        """Look at the machine after an op of a context that was moved by hand."""
+        self._check()
+        if self.watcher is not None:
+            self.watcher.moved(context)
+
+    def _check(self) -> None:
         """Check every `never` and `always` now, and remember the ones that are newly broken."""
         for prop in self.properties:
             held, why = self.judge(prop.expression, prop.wanted)
@@ -154,6 +166,7 @@ class Session:
         self.history = History()
         self.properties: list[Property] = []
         self.last = NO_RESULT
+        self.found = ()
 
     def _profile(self, args: Args) -> Profile:
         kernel = args.get("kernel") or self.options.kernel or DEFAULT_KERNEL

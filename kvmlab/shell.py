@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 HELD, FAILED, WRONG = 0, 1, 2
 """Exit status: every expectation held; one did not; a line was wrong text."""
 
+BEGINNING = frozenset({"lab start", "lab next", "lab previous", "reset"})
+"""Commands that begin a lab; `reset` only where one is open."""
+
 Show = Callable[[list[Row]], None]
 
 
@@ -112,12 +115,20 @@ class Shell:
 
     def _record(self, journal: Journal, *commands: Command) -> None:
         for said in [each for command in commands for each in self._said(command)]:
-            journal.add(said.text)
+            journal.add(said)
 
-    def _said(self, command: Command) -> list[Command]:
-        """Return what to record of a command: of ``source``, what its file says at this moment."""
+    def _said(self, command: Command) -> list[str]:
+        """Return what to record of a command: of ``source``, what its file says at this moment.
+
+        Of a command that begins a lab it is what makes the lab's start.
+        """
+        if command.verb in BEGINNING and (command.spec.interactive_only or self.session.watcher is not None):
+            from kvmlab.course.desk import said_again  # only who is in a lab pays for it
+
+            return said_again(self.session, command)
         commands = [command]
         if command.verb == "source":
             with suppress(LanguageError, OSError, ValueError):
                 commands = sourced(command, self.session.scope.copy())
-        return [each for each in commands if not each.spec.interactive_only and each.verb not in UNRECORDED]
+        kept = [each for each in commands if not each.spec.interactive_only and each.verb not in UNRECORDED]
+        return [each.text for each in kept]

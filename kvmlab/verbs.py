@@ -89,13 +89,15 @@ def _mode(manual: bool) -> Handler:
 
 
 def _step(session: Session, command: Command) -> Result:
-    args = command.args
-    return session.unit(command, lambda: session.backend.step(args["context"], args["count"], session.check))
+    context, count = command.args["context"], command.args["count"]
+    return session.unit(
+        command, lambda: session.backend.step(context, count, partial(session.moved, context))
+    )
 
 
 def _finish(session: Session, command: Command) -> Result:
     context = command.args["context"]
-    return session.unit(command, lambda: session.backend.finish(context, session.check))
+    return session.unit(command, lambda: session.backend.finish(context, partial(session.moved, context)))
 
 
 def _run(session: Session, command: Command) -> Result:

@@ -19,6 +19,7 @@ from kvmlab.language.spec import (
     Parameter,
     Value,
 )
+from kvmlab.language.verbs.course import COURSE
 from kvmlab.language.verbs.descriptors import DESCRIPTORS, RAW
 from kvmlab.language.verbs.guest import ACCESSES, ACTS, DEVICE
 from kvmlab.language.verbs.looking import EXPECTATIONS, LOOKS
@@ -27,7 +28,7 @@ from kvmlab.language.verbs.moments import MOMENTS
 
 COMMANDS: dict[str, CommandSpec] = {
     spec.verb: spec
-    for table in (MACHINE, DESCRIPTORS, RAW, ACTS, ACCESSES, DEVICE, MOMENTS, LOOKS, EXPECTATIONS)
+    for table in (MACHINE, DESCRIPTORS, RAW, ACTS, ACCESSES, DEVICE, MOMENTS, LOOKS, COURSE, EXPECTATIONS)
     for spec in table
 }
 """Every command by its canonical verb ("mmio read" has two words), in the order help shows them."""

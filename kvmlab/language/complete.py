@@ -122,10 +122,10 @@ def _of_command(text: str, start: int, scope: Scope, allowed: Allowed) -> Iterab
         return _verbs(at, scope, allowed)
     rest = text.index(done[0], start) + len(done[0])
     forms = VERBS.get(done[0], {})
-    if "" in forms:
+    if len(forms) == 1 and "" in forms:
         return _of_spec(forms[""], _Here(text, rest, done[1:], at, scope))
     if len(done) == 1:
-        return (Suggestion(word, at, "command", spec.summary) for word, spec in forms.items())
+        return (Suggestion(word, at, "command", spec.summary) for word, spec in forms.items() if word)
     if done[1] in forms:
         return _of_spec(forms[done[1]], _Here(text, rest, done[2:], at, scope))
     return ()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from kvmlab.engine.profile import APIS, DEFAULT_APIS, DEFAULT_KERNEL, proposal_of
 from kvmlab.engine.switches import SWITCHES, Switch
-from kvmlab.language.commands import ALIASES, COMMANDS, VERBS, parameters_of
+from kvmlab.language.commands import COMMANDS, VERBS, parameters_of
 from kvmlab.language.facts import FACTS
 from kvmlab.language.ioctls import apis_with
 from kvmlab.language.kinds import KINDS
@@ -46,11 +46,9 @@ def usage(spec: CommandSpec, api: str) -> str:
 
 
 def _specs(topic: str) -> list[CommandSpec]:
-    if topic in COMMANDS:
-        return [COMMANDS[topic]]
-    if topic in ALIASES:
-        return [COMMANDS[ALIASES[topic]]]
-    return list(VERBS.get(topic, {}).values())
+    if topic in VERBS:
+        return list(VERBS[topic].values())
+    return [COMMANDS[topic]] if topic in COMMANDS else []
 
 
 def _wrap(text: str, indent: str = "") -> list[str]:

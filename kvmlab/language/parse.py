@@ -164,7 +164,7 @@ def _verb(text: str, start: int, end: int) -> tuple[CommandSpec, int]:
             nearest=nearest(first, VERBS),
             expected="a command; 'help' lists them",
         )
-    if "" in forms:
+    if len(forms) == 1 and "" in forms:
         return forms[""], rest
     gap = _WORD.search(text, rest, end)
     second = _unquoted(gap[0]) if gap else ""
@@ -173,7 +173,7 @@ def _verb(text: str, start: int, end: int) -> tuple[CommandSpec, int]:
             f"{first} has no form '{clip(second)}'" if second else f"{first} needs a second word",
             column=(gap.start() if gap else end) + 1,
             nearest=nearest(second, forms),
-            expected=", ".join(forms),
+            expected=", ".join(filter(None, forms)),
         )
     return forms[second], (gap.end() if gap else end)
 

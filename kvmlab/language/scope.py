@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from kvmlab.engine.profile import DEFAULT_APIS, DEFAULT_KERNEL
 
@@ -35,6 +35,8 @@ class Scope:
 
     def __init__(self, kernel: str = "", api: str = "") -> None:
         self._options = (kernel, api)
+        self.offers: dict[str, Callable[[], Mapping[str, str]]] = {}
+        """Words that rooms above the language know, by their kind: to be offered, never to be checked."""
         self._names: dict[str, dict[str, str]] = {kind: {} for kind in NAMED}
         self._journal: list[tuple[str, str]] = []
         self._before: tuple[dict[str, dict[str, str]], str, str, int] | None = None
@@ -45,6 +47,10 @@ class Scope:
     def names(self, kind: str) -> Mapping[str, str]:
         """Return the names of a kind in NAMED, or "context", each with a description in one line."""
         return self._contexts() if kind == "context" else self._names[kind]
+
+    def offered(self, kind: str) -> Mapping[str, str]:
+        """Return the words of a kind that somebody offers, each with a description; {} where nobody does."""
+        return self.offers[kind]() if kind in self.offers else {}
 
     def _contexts(self) -> dict[str, str]:
         contexts = {"user": "the thread at the prompt"}
@@ -98,4 +104,5 @@ class Scope:
         other = Scope(*self._options)
         other._names = {kind: dict(names) for kind, names in self._names.items()}
         other.kernel, other.api, other.vcpus = self.kernel, self.api, self.vcpus
+        other.offers = self.offers
         return other

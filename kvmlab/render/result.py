@@ -58,10 +58,17 @@ class Outcome(Protocol):
     def held(self) -> bool | str | None:
         """Whether what it expects holds; "not visible" if nobody can tell, None if it expects nothing."""
 
+    @property
+    def told(self) -> Sequence[Row | str]:
+        """What the lab that is open has to say of it."""
+
 
 def result_rows(result: Outcome, events: bool = True) -> list[Row]:
-    """Return what a command printed, its tracepoints unless ``events`` is off, its answer and verdict."""
-    rows = [line(part) if isinstance(part, str) else part for part in result.output]
+    """Return what a command printed, its tracepoints unless ``events`` is off, its answer and verdict.
+
+    Last is what the lab that is open has to say of it.
+    """
+    rows = _lines(result.output)
     if events:
         rows += [line("  ", Cell(event, "event")) for event in result.events]
     failed = result.held is False or result.held == "not visible"
@@ -71,7 +78,11 @@ def result_rows(result: Outcome, events: bool = True) -> list[Row]:
         rows.append(line(Cell(result.why, "warning")))
     if result.held is not None:
         rows.append(_verdict(result.held, result.why if failed else ""))
-    return rows
+    return rows + _lines(result.told)
+
+
+def _lines(parts: Sequence[Row | str]) -> list[Row]:
+    return [line(part) if isinstance(part, str) else part for part in parts]
 
 
 def error_rows(message: str, caret: str = "") -> list[Row]:

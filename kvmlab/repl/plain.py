@@ -7,9 +7,10 @@ repeated behind the prompt, so that the output reads as a session.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
+from itertools import chain
 from typing import TYPE_CHECKING, TextIO
 
 from kvmlab.journal import Journal
@@ -27,27 +28,29 @@ INTERRUPTED = 130
 """Exit status after Ctrl+C between two commands of a pipe (128 + SIGINT)."""
 
 
-def run_plain(session: Session, source: TextIO | None = None, out: TextIO | None = None) -> int:
-    """Run every line of ``source`` until it ends or quits; return the exit status.
+def run_plain(
+    session: Session, source: TextIO | None = None, out: TextIO | None = None, first: Sequence[str] = ()
+) -> int:
+    """Run the ``first`` lines, then every line of ``source`` until it ends or quits; return the exit status.
 
     The status is 0 when every expectation held, 1 when one did not, 2 when a line was wrong text.
     """
     source, out = source or sys.stdin, out or sys.stdout
     _forgive(source, out)
     try:
-        return _run(session, source, out)
+        return _run(session, source, out, first)
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def _run(session: Session, source: TextIO, out: TextIO) -> int:
+def _run(session: Session, source: TextIO, out: TextIO, first: Sequence[str]) -> int:
     def show(rows: list[Row]) -> None:
         for text in plain_lines(rows):
             print(text, file=out, flush=True)
 
     with _journal() as journal:
         shell = Shell(session, show, journal, typed=source.isatty())
-        for text in _lines(source, out):
+        for text in chain(first, _lines(source, out)):
             if not shell.run_line(text):
                 break
         return shell.status

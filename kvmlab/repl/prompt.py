@@ -7,7 +7,7 @@ language are loaded (:meth:`Prompt._load`) while the user reads it; keys wait fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -50,11 +50,16 @@ def run_prompt(
     source: Input | None = None,
     out: Output | None = None,
     journal: Journal | None = None,
+    first: Sequence[str] = (),
 ) -> int:
-    """Run the session that ``make`` returns at the prompt until it ends; return the exit status 0."""
+    """Run the session that ``make`` returns at the prompt until it ends; return the exit status 0.
+
+    The ``first`` lines are run before anything is read.
+    """
     prompt = Prompt(make, source, out, journal)
     try:
-        prompt.run()
+        if all(prompt.run_line(text) for text in first):
+            prompt.run()
     finally:
         prompt.close()
     return 0
@@ -97,6 +102,13 @@ class Prompt:
         self._prompt.app.after_render += self._painted
         while self._turn():
             pass
+
+    def run_line(self, text: str) -> bool:
+        """Run one line; False when the session ends."""
+        shell = self._load()
+        goes_on = self._run(shell, text, pasted=False)
+        self._toolbar = status_line(shell.session)
+        return goes_on
 
     def close(self) -> None:
         """End the journal that was begun here."""

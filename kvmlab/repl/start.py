@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 
 
 def start(
-    session: Session | Callable[[], Session], plain: bool = False, journal: Journal | None = None
+    session: Session | Callable[[], Session],
+    plain: bool = False,
+    journal: Journal | None = None,
+    first: Sequence[str] = (),
 ) -> int:
     """Run a session until it ends; return the exit status. ``plain`` asks for line mode.
+
+    ``first`` are lines to be run before anything is read.
 
     A session that already has a ``journal`` goes on in it at the full prompt.
 
@@ -27,7 +32,7 @@ def start(
     if plain or not terminal:
         from kvmlab.repl.plain import run_plain  # a pipe never needs the prompt
 
-        return run_plain(make())
+        return run_plain(make(), first=first)
     from kvmlab.repl.prompt import run_prompt  # prompt_toolkit takes 100 ms
 
-    return run_prompt(make, journal=journal)
+    return run_prompt(make, journal=journal, first=first)

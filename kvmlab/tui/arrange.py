@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from kvmlab.layouts import PANE_NAMES
+
 SMALLEST = (60, 16)
 """Columns and lines below which nothing is drawn but the size that is needed."""
 
@@ -50,22 +52,7 @@ class Layout:
     columns: tuple[Column, ...]
 
 
-ALL = (
-    "path",
-    "ioapic",
-    "lapic",
-    "timeline",
-    "sources",
-    "eventfds",
-    "fds",
-    "contexts",
-    "trace",
-    "reports",
-    "pic",
-    "routes",
-    "devices",
-    "history",
-)
+ALL = PANE_NAMES
 """Every pane; the one that is shown first where there is room for one comes first."""
 
 LAYOUTS = (

@@ -114,7 +114,7 @@ def test_quotes_change_no_meaning(quoted: str, plain: str) -> None:
         ("machine vcpus=2 pit without=pollhup,assign-flush", "machine",
          {"vcpus": 2, "pit": True, "x2apic": False, "bare": False, "without": ("pollhup", "assign-flush"),
           "with": ()}),
-        ("lab start close-close-assign", "lab", {"words": "start close-close-assign"}),
+        ("lab start close-close-assign", "lab start", {"lab": "close-close-assign"}),
         ("explore bound=0 atomicity=section", "explore", {"bound": 0, "atomicity": "section"}),
     ],
 )  # fmt: skip

@@ -30,6 +30,7 @@ class Outcome:
     output: tuple[Row | str, ...] = ()
     events: tuple[str, ...] = ()
     held: bool | str | None = None
+    told: tuple[Row | str, ...] = ()
     inner: tuple[Command, ...] = ()
     command: Command = field(init=False)
 

@@ -42,16 +42,13 @@ LOOKS = (
         " for is as its first 'machine' says. A command that a design lacks is n/a there. Without api=,"
         " kernel= and switch= every design is a column. The session's own machine is left alone.",
         ("compare race.kvm", "compare race.kvm switch=pollhup,assign-flush"),
-        unit=False, interactive_only=True,
+        unit=False, interactive_only=True, outside=("file",),
     ),
     CommandSpec(
         "export", LOOKING, "write what happened in another format",
         (place("format", "export-format", "the format", "FORMAT"), place("file", "path", "the file", "FILE")),
-        unit=False, ready=False, interactive_only=True,
+        unit=False, ready=False, interactive_only=True, outside=("file",),
     ),
-    _later("lab", "course work", Parameter("words", "text", TEXT, "what to do", required=False)),
-    _later("hint", "ask for a hint in the lab that is open"),
-    _later("check", "check the goals of the lab that is open"),
     CommandSpec(
         "storm", LOOKING, "run full cycles, as one unit",
         (place("count", "count", "how many cycles", "N"), key("rate", "count", "cycles a second", "R")),

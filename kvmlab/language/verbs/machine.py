@@ -36,7 +36,7 @@ MACHINE = (
         "reset",
         GROUP,
         "make the same machine anew",
-        detail="Like 'machine' with the words it was last given.",
+        detail="Like 'machine' with the words it was last given. In a lab it leads back to the lab's start.",
         unit=False,
         renews=True,
     ),
@@ -60,6 +60,7 @@ MACHINE = (
         " is relative to that script.",
         ("source setup.kvm",),
         unit=False,
+        outside=("file",),
     ),
     CommandSpec(
         "save",
@@ -69,9 +70,10 @@ MACHINE = (
         "Only at the prompt: a script writes nowhere.",
         ("save mine.kvm",),
         unit=False,
+        outside=("file",),
         interactive_only=True,
     ),
-    CommandSpec("quit", GROUP, "end the session", unit=False, aliases=("exit",)),
+    CommandSpec("quit", GROUP, "end the session", unit=False, aliases=("exit",), outside=("quit",)),
     CommandSpec(
         "help",
         GROUP,

@@ -80,9 +80,13 @@ MOMENTS = (
         ("explore", "explore bound=2", "explore atomicity=section"),
     ),
     CommandSpec(
-        "replay", GROUP, "play a saved schedule", (place("file", "path", "the schedule", "FILE"),),
+        "replay", GROUP, "play a schedule: one that 'explore' has just found, or a saved one",
+        (
+            place("file", "path", "a saved schedule", "FILE", required=False),
+            key("found", "count", "which of those that 'explore' found; the first when left out", "N"),
+        ),
         "Only the steps of the file are played, in the machine at hand, as one unit. It ends at the first"
         " step that cannot be made.",
-        ("replay race.kvm",),
+        ("replay", "replay found=2", "replay race.kvm"), outside=("file",),
     ),
 )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What to learn: labs, read and checked, played, kept and proved."""

@@ -1,0 +1,50 @@
+"""Where a lab begins: its machine and its start script are there, and history is empty.
+
+What made the start is below what undo can reach; `reset` makes it anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvmlab.course.player import Keeper, Player
+from kvmlab.course.standing import NOWHERE, Position
+from kvmlab.course.texts import parse_fence
+from kvmlab.history import History
+from kvmlab.language.parse import parse_line
+from kvmlab.session import NO_RESULT
+
+if TYPE_CHECKING:
+    from kvmlab.course.lab import Lab, Start
+    from kvmlab.language.command import Command
+    from kvmlab.result import Result
+    from kvmlab.session import Session
+
+
+def set_up(session: Session, start: Start, file: str) -> list[Result]:
+    """Make a start's machine in a session and run its script; return what came of its commands.
+
+    Raises LanguageError where the script is no text that can be run.
+    """
+    session.watcher = None
+    machine = parse_line(start.machine(), session.scope)
+    made = [session.execute(command) for command in machine]
+    return made + [session.execute(command) for command in script(session, start, file)]
+
+
+def script(session: Session, start: Start, file: str) -> list[Command]:
+    """Return the commands of a start, parsed for a session whose machine is there."""
+    return parse_fence(start.script, start.line, file, session.scope)
+
+
+def begin(
+    session: Session, lab: Lab, position: Position = NOWHERE, keeper: Keeper | None = None,
+    playing: type[Player] = Player,
+) -> Player:  # fmt: skip
+    """Play a lab on a session that stands at its start: history begins here."""
+    session.history = History()
+    session.last = NO_RESULT
+    session.watcher = player = playing(session, lab, position, keeper)
+    says = {goal.id: goal.say for goal in player.lab.goals}
+    session.scope.offers["goal"] = lambda: says
+    return player

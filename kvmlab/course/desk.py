@@ -1,0 +1,237 @@
+"""What the verbs of the course do: labs are begun, asked about and left, in any front end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from kvmlab.backends.backend import Refused
+from kvmlab.course.beginning import begin, set_up
+from kvmlab.course.lab import Goal, Lab
+from kvmlab.course.player import Player
+from kvmlab.course.shelf import Missing, Shelf
+from kvmlab.course.store import Store, state
+from kvmlab.language.errors import LanguageError, nearest
+from kvmlab.render.cells import Cell, Row, line
+from kvmlab.render.course import Listed, goal_rows, lab_rows, shelf_rows
+from kvmlab.render.prose import prose_rows
+from kvmlab.result import Handler, Result
+from kvmlab.verbs import HANDLERS
+
+if TYPE_CHECKING:
+    from kvmlab.language.command import Command
+    from kvmlab.session import Session
+
+
+@cache
+def shelf() -> Shelf:
+    """The labs there are, read once."""
+    return Shelf()
+
+
+@cache
+def store() -> Store:
+    """What the learner has achieved."""
+    return Store()
+
+
+def playing(session: Session) -> Player | None:
+    """Return the lab that is open in a session, None for none."""
+    return session.watcher if isinstance(session.watcher, Player) else None
+
+
+def opened(session: Session) -> Player:
+    """Return the lab that is open; raises Refused with the remedy where none is."""
+    player = playing(session)
+    if player is None:
+        raise Refused("no lab is open: 'lab list' shows them, 'lab start ID' begins one")
+    return player
+
+
+# -- beginning and leaving -------------------------------------------------------------------------
+
+
+def start_lab(session: Session, lab: Lab) -> Player:
+    """Begin a lab in a session, whose machine and history are given up.
+
+    Raises LanguageError where the lab's start cannot be made.
+    """
+    before = playing(session)
+    set_up(session, lab.start, lab.file)
+    player = begin(session, lab, shelf().position(lab.id), store())
+    if before is not None and before.lab.id == lab.id:
+        player.carry(before)
+    return player
+
+
+def _named(command: Command) -> Lab:
+    """Return the lab that a command names; raises LanguageError at the word, with what is wrong with it."""
+    try:
+        return shelf().lab(command.args["lab"])
+    except Missing as missing:
+        raise LanguageError(
+            "\n".join([str(missing), *map(str, missing.faults)]), column=command.column
+        ) from None
+
+
+def _begun(session: Session, command: Command, lab: Lab) -> Result:
+    player = start_lab(session, lab)
+    why = store().began(lab.id)
+    return Result(command, output=(*_shown(player), *([line(Cell(why, "warning"))] if why else [])))
+
+
+def _start(session: Session, command: Command) -> Result:
+    return _begun(session, command, _named(command))
+
+
+def _resume(session: Session, command: Command) -> Result:
+    lab = _named(command)
+    player = begin(session, lab, shelf().position(lab.id), store())
+    return Result(
+        command, output=(line("in the lab ", Cell(player.lab.id, "header"), f": {lab.head.title}"),)
+    )
+
+
+def _neighbour(which: str) -> Handler:
+    def handle(session: Session, command: Command) -> Result:
+        player = opened(session)
+        name = getattr(player.position, which)
+        if not name:
+            return Result(command, why=f"no lab is {'behind' if which == 'next' else 'before'} this one")
+        return _begun(session, command, shelf().lab(name))
+
+    return handle
+
+
+def _leave(session: Session, command: Command) -> Result:
+    player = opened(session)
+    session.watcher = None
+    session.scope.offers.pop("goal", None)
+    return Result(command, output=(f"left {player.lab.id}; the machine stays as it is",))
+
+
+def _reset(session: Session, command: Command) -> Result:
+    player = playing(session)
+    if player is None:
+        handled = HANDLERS["reset"](session, command)
+        assert isinstance(handled, Result)
+        return handled
+    lab = player.lab
+    start_lab(session, lab)
+    why = store().began(lab.id)
+    return Result(command, output=(f"at the start of {lab.id}", *([why] if why else [])))
+
+
+# -- asking ----------------------------------------------------------------------------------------
+
+
+def _shown(player: Player) -> list[Row]:
+    standing = player.standing()
+    at = standing.position
+    where = f"{standing.chapter}, {at.number} of {at.of}; {standing.minutes} min"
+    rows = lab_rows(standing.title, where, standing.prose, standing.goals, standing.hints)
+    if standing.solution:
+        rows += [line(), *prose_rows(standing.solution)]
+    return rows
+
+
+def _show(session: Session, command: Command) -> Result:
+    return Result(command, output=tuple(_shown(opened(session))))
+
+
+def _list(session: Session, command: Command) -> Result:
+    return Result(command, output=tuple(list_rows()))
+
+
+def list_rows() -> list[Row]:
+    """Return the labs there are by chapter, what is wrong with those that cannot be played, and notices."""
+    kept = store().labs()
+    chapters = [
+        (number, title, [Listed(h.id, h.title, state(h, kept.get(h.id, {})), h.minutes) for h in heads])
+        for number, title, heads in shelf().chapters()
+    ]
+    rows = shelf_rows(chapters)
+    for each in shelf().all:
+        rows += [line(Cell(str(fault), "error")) for fault in each.faults]
+    return rows + [line(Cell(notice, "warning")) for notice in store().notices]
+
+
+def _goal(player: Player, name: str, command: Command) -> Goal:
+    goal = player.lab.goal(name)
+    if goal is None:
+        known = [each.id for each in player.lab.goals]
+        raise LanguageError(
+            f"no goal is called '{name}'", column=command.column, nearest=nearest(name, known),
+            expected=", ".join(known),
+        )  # fmt: skip
+    return goal
+
+
+def _answer(session: Session, command: Command) -> Result:
+    player = opened(session)
+    said, taken = player.answer(_goal(player, command.args["goal"], command), command.args["word"])
+    return Result(command, output=(said,) if said else ()) if taken else Result(command, why=said)
+
+
+def _hint(session: Session, command: Command) -> Result:
+    player = opened(session)
+    wanted = command.args.get("goal")
+    said = player.hint(_goal(player, wanted, command) if wanted else None)
+    return Result(command, output=(said,)) if said else Result(command, why="there is no hint for this state")
+
+
+def _check(session: Session, command: Command) -> Result:
+    return Result(command, output=tuple(goal_rows(opened(session).standing().goals)))
+
+
+def _solution(session: Session, command: Command) -> Result:
+    text = opened(session).solution(sure=command.args["yes"])
+    if not text:
+        return Result(command, why="there are goals left; 'lab solution' once more shows it all the same")
+    return Result(command, output=tuple(prose_rows(text)))
+
+
+def said_again(session: Session, command: Command) -> list[str]:
+    """Return the commands that a journal keeps for one that begins a lab: what makes its start, then the lab.
+
+    They are asked for before the command is performed; [] for a command that begins none.
+    """
+    player = playing(session)
+    try:
+        if command.verb == "lab start":
+            lab = shelf().lab(command.args["lab"])
+        elif player is not None and command.verb in _FROM:
+            lab = _FROM[command.verb](player)
+        else:
+            return []
+    except Missing:
+        return []
+    named = lab.id if lab.id in shelf().heads else f'"{lab.file}"'
+    texts = [text for text in lab.start.script.split("\n") if text.strip()]
+    return [lab.start.machine(), *texts, f"lab resume {named}"]
+
+
+_FROM: dict[str, Callable[[Player], Lab]] = {
+    "reset": lambda player: player.lab,
+    "lab next": lambda player: shelf().lab(player.position.next),
+    "lab previous": lambda player: shelf().lab(player.position.previous),
+}
+"""Commands that begin a lab from where one is open, and which."""
+
+
+STUDYING: dict[str, Handler] = {
+    "lab": _show,
+    "lab list": _list,
+    "lab start": _start,
+    "lab resume": _resume,
+    "lab answer": _answer,
+    "lab next": _neighbour("next"),
+    "lab previous": _neighbour("previous"),
+    "lab solution": _solution,
+    "lab leave": _leave,
+    "hint": _hint,
+    "check": _check,
+    "reset": _reset,
+}
+"""Verb → handler."""

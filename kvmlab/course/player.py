@@ -1,0 +1,319 @@
+"""A lab that is being played: it watches a session, and says which goals are reached, and why not.
+
+What was seen is kept with every unit of history (``Unit.noted``), so that undo, redo and goto take it
+back and bring it again: a goal is latched exactly while the moment that reached it is in the past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from kvmlab.course.front import CHAPTERS
+from kvmlab.course.goals import settled, shortfall, so, why_not_so
+from kvmlab.course.lab import FIND, HOLDS, NEVER, PREDICT, PROOF, REACH, Goal, Lab
+from kvmlab.course.memory import KEPT, PATH, Noted, Seen, State, at, by, way
+from kvmlab.course.standing import BROKEN, NOWHERE, OPEN, REACHED, GoalStanding, Position, Score, Standing
+from kvmlab.facts import lookup
+from kvmlab.render.cells import Cell, Row, line
+
+if TYPE_CHECKING:
+    from kvmlab.explore.verdict import Report
+    from kvmlab.language.command import Command
+    from kvmlab.language.truth import Lookup
+    from kvmlab.result import Result
+    from kvmlab.session import Session
+
+
+class Keeper(Protocol):
+    """Who keeps what has been achieved; each method returns a sentence where it cannot, else ""."""
+
+    def reached(self, lab: str, goal: str) -> str:
+        """Keep that a goal was reached."""
+
+    def hinted(self, lab: str, hint: str, rung: int) -> str:
+        """Keep the highest rung of a hint that was given."""
+
+    def solved(self, lab: str, score: Score, schedule: tuple[str, ...]) -> str:
+        """Keep a way to every goal of a lab."""
+
+
+class Player:
+    """One lab on one session, from the moment at which the session stands at the lab's start."""
+
+    def __init__(
+        self, session: Session, lab: Lab, position: Position = NOWHERE, keeper: Keeper | None = None
+    ) -> None:
+        self.session, self.lab, self.position = session, lab, position
+        self._keeper = keeper
+        self.state = State(session.history)
+        self._first = [goal for goal in lab.goals if not goal.lasting]
+        self._states = [goal for goal in lab.goals if goal.kind in (REACH, FIND, NEVER)]
+
+    # -- watching -----------------------------------------------------------------------------
+
+    def moved(self, context: str) -> None:
+        """Look at the machine after an op of a context that was moved by hand."""
+        state = self.state
+        self.state = replace(state, seen=state.seen | self._looked(), runs=(*state.runs, context))
+
+    def noted(self, command: Command) -> Noted:
+        """Look at the machine at the end of a unit; return all that is known then."""
+        state, before = self.state, self._noted()
+        now = before._replace(seen=before.seen | state.seen | state.proved | self._looked())
+        for context in state.runs:
+            now = now.after(context, 1)
+        if not state.runs and (command.spec.is_call or command.verb in PATH):
+            now = now.after(by(command), 1)
+        self.state = replace(state, seen=frozenset(), runs=(), proved=frozenset())
+        return now
+
+    def explored(self, report: Report) -> None:
+        """Take note of an exploration that begins where the session stands."""
+        proofs = [goal for goal in self.lab.goals if goal.kind == PROOF]
+        lacking = [(goal.id, shortfall(goal, report, self.session)) for goal in proofs]
+        proved = frozenset(name for name, why in lacking if not why)
+        self.state = replace(self.state, proved=self.state.proved | proved, lacking=tuple(lacking))
+
+    def said(self, result: Result) -> tuple[Row, ...]:
+        """Return what there is to say of a command: mistakes, and goals that are reached or open again."""
+        self._follow(result.command)
+        return tuple(self._news())
+
+    def _follow(self, command: Command) -> None:
+        """Keep what a command means for the way, and notice a new machine."""
+        session, state = self.session, self.state
+        if session.history is not state.history:
+            self.state = state = replace(
+                state,
+                history=session.history,
+                base=at(state.history, state.base),
+                earlier=(*state.earlier, *way(state.history, state.kept), command.text),
+                kept=(),
+                proved=frozenset(),
+            )
+        elif command.verb in KEPT:
+            self.state = replace(state, kept=(*state.kept, (session.history.position, command.text)))
+        elif command.verb in ("undo", "redo", "goto"):
+            self.state = replace(state, proved=frozenset())
+
+    def _looked(self) -> set[Seen]:
+        """Return what is so at this moment and was not seen before."""
+        known = self._noted().seen | self.state.seen
+        read = lookup(self.session.snapshot())
+        found: set[Seen] = {
+            goal.id for goal in self._states if goal.id not in known and so(goal, self.session, read)
+        }
+        for number, mistake in enumerate(self.lab.mistakes):
+            if number not in known and mistake.when.evaluate(read).held is True:
+                found.add(number)
+        return found
+
+    def _noted(self) -> Noted:
+        """Return all that is known where the history stands."""
+        return at(self.session.history, self.state.base)
+
+    # -- goals --------------------------------------------------------------------------------
+
+    @property
+    def seen(self) -> frozenset[Seen]:
+        """What was seen on the way to this moment: goals by their IDs, mistakes by their numbers."""
+        return self._noted().seen | self.state.proved
+
+    def done(self) -> frozenset[str]:
+        """Return the IDs of the goals that are reached now."""
+        seen, answers = self.seen, dict(self.state.answers)
+        reached = {
+            goal.id
+            for goal in self._first
+            if (settled(goal, answers) if goal.kind == PREDICT else goal.id in seen)
+        }
+        if len(reached) < len(self._first) or len(self._first) == len(self.lab.goals):
+            return frozenset(reached)
+        read = lookup(self.session.snapshot())
+        for goal in self.lab.goals:
+            if goal.lasting and (goal.id not in seen if goal.kind == NEVER else so(goal, self.session, read)):
+                reached.add(goal.id)
+        return frozenset(reached)
+
+    def _news(self) -> Iterator[Row]:
+        state = self.state
+        for number in sorted(each for each in self.seen if isinstance(each, int) and each not in state.told):
+            yield line(Cell("mistake: ", "warning"), self.lab.mistakes[number].say)
+            self.state = replace(self.state, told=(*self.state.told, number))
+        if state.solved:
+            return
+        done = self.done()
+        if done != state.done:
+            yield from self._changed(state.done, done)
+        if not self.state.explained and {goal.id for goal in self._first if goal.kind != PREDICT} <= done:
+            yield from self._explained()
+
+    def _changed(self, before: frozenset[str], done: frozenset[str]) -> Iterator[Row]:
+        self.state = replace(self.state, done=done)
+        goals = self.lab.goals
+        for goal in goals:
+            if goal.id in done - before:
+                yield line(
+                    Cell("goal reached: ", "ok"), goal.say, Cell(f" ({len(done)} of {len(goals)})", "muted")
+                )
+                if goal.because:
+                    yield line("  ", goal.because)
+                yield from self._kept(self._keeper.reached(self.lab.id, goal.id) if self._keeper else "")
+            elif goal.id in before - done:
+                yield line(Cell("open again: ", "warning"), goal.say)
+        if len(done) == len(goals):
+            yield from self._solved()
+
+    def _explained(self) -> Iterator[Row]:
+        """Tell, behind the run, why answers were wrong."""
+        wrong = [
+            goal for goal in self.lab.goals if goal.kind == PREDICT and goal.id in dict(self.state.answers)
+        ]
+        for goal in wrong:
+            if not settled(goal, dict(self.state.answers)):
+                said = dict(self.state.answers)[goal.id]
+                yield line(
+                    Cell("your answer was wrong: ", "warning"),
+                    f"{said}, and it is {goal.answer}. ",
+                    goal.because,
+                )
+                yield line(Cell("'reset' gives another try", "muted"))
+                self.state = replace(self.state, explained=True)
+
+    def _solved(self) -> Iterator[Row]:
+        score = self.score()
+        self.state = replace(self.state, solved=True)
+        cost = f"{_many(score.steps, 'step')}, {_many(score.switches, 'switch', 'switches')}"
+        yield line(Cell("the lab is done", "ok"), f": {cost}. The machine stays, to be played with.")
+        yield from self._kept(
+            self._keeper.solved(self.lab.id, score, self.schedule()) if self._keeper else ""
+        )
+        if self.position.next:
+            yield line(Cell("'lab next' begins ", "muted"), self.position.next)
+
+    @staticmethod
+    def _kept(why: str) -> Iterator[Row]:
+        if why:
+            yield line(Cell(why, "warning"))
+
+    def score(self) -> Score:
+        """Return what the way to this moment has cost."""
+        noted = self._noted()
+        return Score(noted.switches, noted.steps)
+
+    def schedule(self) -> tuple[str, ...]:
+        """Return the commands that lead from the lab's start to this moment."""
+        return (*self.state.earlier, *way(self.session.history, self.state.kept))
+
+    # -- what the learner asks ----------------------------------------------------------------
+
+    def answer(self, goal: Goal, word: str) -> tuple[str, bool]:
+        """Answer what a goal asks; return a sentence, and whether the answer was taken."""
+        if goal.kind != PREDICT:
+            return f"{goal.id} asks nothing: {goal.say}", False
+        if goal.id in dict(self.state.answers):
+            return f"it was answered: {dict(self.state.answers)[goal.id]}; 'reset' gives another try", False
+        if len(self.session.history) or self.state.earlier:
+            return "an answer counts before anything is run; 'reset' leads back to the start", False
+        if word not in goal.answers:
+            return f"expected one of {', '.join(goal.answers)}, not {word}", False
+        self.state = replace(self.state, answers=(*self.state.answers, (goal.id, word)))
+        return ("" if word == goal.answer else f"noted: {word}. Run it and see."), True
+
+    def hint(self, wanted: Goal | None) -> str:
+        """Return the next rung of a hint for a goal, of the first open one for None; "" if there is none."""
+        done = self.done()
+        goal = wanted or next((each for each in self.lab.goals if each.id not in done), None)
+        read, rungs = lookup(self.session.snapshot()), dict(self.state.rungs)
+        fit = [
+            number
+            for number, hint in enumerate(self.lab.hints)
+            if hint.goal in ("", goal.id if goal else "")
+            and (hint.when is None or hint.when.evaluate(read).held)
+        ]
+        # One for this very goal comes before one for the lab, and one that has rungs left before either.
+        fit.sort(
+            key=lambda each: (
+                rungs.get(each, 0) == len(self.lab.hints[each].rungs),
+                not self.lab.hints[each].goal,
+            )
+        )
+        if not fit:
+            return ""
+        hint, rung = self.lab.hints[fit[0]], min(rungs.get(fit[0], 0) + 1, len(self.lab.hints[fit[0]].rungs))
+        text = hint.rungs[rung - 1]
+        rungs[fit[0]] = rung
+        given = self.state.given if text in self.state.given else (*self.state.given, text)
+        self.state = replace(self.state, rungs=tuple(rungs.items()), given=given)
+        why = self._keeper.hinted(self.lab.id, hint.goal or "lab", rung) if self._keeper else ""
+        return f"{text} ({rung} of {len(hint.rungs)})" + (f"; {why}" if why else "")
+
+    def solution(self, *, sure: bool = False) -> str:
+        """Return the part with the solution as Markdown; while a goal is open, "" at the first time."""
+        state = self.state
+        show = sure or state.confirmed or state.solved
+        self.state = replace(state, confirmed=True, shown=state.shown or show)
+        return self.lab.ending if show else ""
+
+    def carry(self, before: Player) -> None:
+        """Take over, of the same lab played before, the hints that were given."""
+        self.state = replace(
+            self.state, rungs=before.state.rungs, given=before.state.given, shown=before.state.shown
+        )
+
+    # -- standing -----------------------------------------------------------------------------
+
+    def standing(self) -> Standing:
+        """Return where the lab stands, to be shown."""
+        lab, state, done = self.lab, self.state, self.done()
+        read = lookup(self.session.snapshot())
+        head = lab.head
+        return Standing(
+            lab.id, head.title, CHAPTERS[head.chapter], self.position, lab.prose,
+            lab.ending if state.shown else "",
+            tuple(self._goal(goal, done, read) for goal in lab.goals),
+            state.given, tuple(lab.mistakes[number].say for number in state.told),
+            lab.panes, head.minutes, lab.source, self.score(), state.solved,
+        )  # fmt: skip
+
+    def _goal(self, goal: Goal, done: frozenset[str], read: Lookup) -> GoalStanding:
+        broken = goal.kind == NEVER and goal.id in self.seen
+        light: bool | None = None
+        if goal.kind == NEVER:
+            light = not broken
+        elif goal.kind in (REACH, HOLDS, FIND):
+            light = so(goal, self.session, read)
+        state = REACHED if goal.id in done else BROKEN if broken else OPEN
+        why = "" if state == REACHED else self._why(goal, read, light)
+        return GoalStanding(goal.id, goal.kind, goal.say, state, light, why)
+
+    def _why(self, goal: Goal, read: Lookup, light: bool | None) -> str:
+        if goal.kind == PREDICT:
+            said = dict(self.state.answers).get(goal.id)
+            if said is None:
+                return f"'lab answer {goal.id} {'|'.join(goal.answers)}' before anything is run"
+            return f"you said {said}; 'reset' gives another try"
+        if goal.kind == PROOF:
+            return dict(self.state.lacking).get(goal.id) or "nothing was explored since the start"
+        if goal.kind == NEVER and not light:
+            return self._when_broken(goal)
+        if goal.lasting and light:
+            return "so far it is so; it counts when the other goals are reached"
+        if light:
+            return "it was so from the start on; it has to become so"
+        return why_not_so(goal, self.session, read)
+
+    def _when_broken(self, goal: Goal) -> str:
+        history = self.session.history
+        for number, unit in enumerate(history.units, history.first + 1):
+            if unit.noted is not None and goal.id in unit.noted.seen:
+                return (
+                    f"it became so with unit {number}, {unit.text}: 'goto {number - 1}' leads back before it"
+                )
+        return "it became so before this machine was made: 'reset' leads back"
+
+
+def _many(number: int, thing: str, things: str = "") -> str:
+    return f"{number} {thing if number == 1 else things or thing + 's'}"

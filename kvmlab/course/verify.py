@@ -1,0 +1,275 @@
+"""Is a lab what it says: every check of the format, as a table. Nothing is taken for granted.
+
+The texts of a lab are played, its claims are explored; a fault has the line that is to be mended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import PurePath
+from typing import NamedTuple
+
+from kvmlab.course.fault import Fault
+from kvmlab.course.goals import so
+from kvmlab.course.lab import NEVER, Head, Lab, Proof
+from kvmlab.course.shelf import Shelf, Shelved
+from kvmlab.course.trial import Judged, Make, Trial, called
+from kvmlab.explore.explorer import Explorer
+from kvmlab.explore.start import Start as Where
+from kvmlab.explore.verdict import EXHAUSTED, Asked, Report
+from kvmlab.facts import lookup
+from kvmlab.language.errors import nearest
+from kvmlab.result import drained
+from kvmlab.scenarios import claims
+from kvmlab.session import Session
+from kvmlab.snapshot import LastSnapshot
+
+BEFORE, WORDS = 150, 420
+"""The most words before the first commands that can be run, and of the whole prose."""
+
+NUMBERS = {1: (1, 8), 2: (9, 18), 3: (19, 28), 4: (29, 38), 5: (39, 55), 6: (56, 65), 7: (66, 79)}
+"""The numbers that the files of a chapter begin with."""
+
+
+class Bench:
+    """One lab under examination: the lab, its trial, and the heads of all the labs there are."""
+
+    def __init__(self, lab: Lab, heads: Mapping[str, Head], make: Make) -> None:
+        self.lab, self.heads = lab, heads
+        self.trial = Trial(lab, make)
+
+    @cached_property
+    def begun(self) -> tuple[Judged | None, list[Fault]]:
+        """The lab at its start, where nothing has been done."""
+        return self.trial.begun()
+
+    def fault(self, line: int, key: str, message: str) -> Fault:
+        """Return a fault of this lab."""
+        return Fault(self.lab.file, line, key, message)
+
+
+Check = Callable[[Bench], Iterable[Fault]]
+
+
+def _name(bench: Bench) -> Iterator[Fault]:
+    lab, name = bench.lab, PurePath(bench.lab.file).name
+    low, high = NUMBERS[lab.head.chapter]
+    match = re.fullmatch(r"(\d\d)-(.+)\.md", name)
+    if match is None or match[2] != lab.id:
+        yield bench.fault(1, "id", f"the file is called NN-{lab.id}.md, not {name}")
+    elif not low <= int(match[1]) <= high:
+        yield bench.fault(1, "id", f"chapter {lab.head.chapter} has the numbers {low:02} to {high:02}")
+
+
+def _needs(bench: Bench) -> Iterator[Fault]:
+    for name in bench.lab.head.needs:
+        if name not in bench.heads:
+            yield bench.fault(1, "needs", f"no lab is called '{name}'{_near(name, bench.heads)}")
+    cycle = _cycle(bench.lab.id, bench.heads)
+    if cycle:
+        yield bench.fault(1, "needs", f"it needs itself: {' → '.join(cycle)}")
+
+
+def _cycle(name: str, heads: Mapping[str, Head]) -> list[str]:
+    """Return the way on which a lab comes to need itself, [] for none."""
+    ways = [[name]]
+    seen = {name}
+    while ways:
+        way = ways.pop()
+        for need in heads[way[-1]].needs if way[-1] in heads else ():
+            if need == name:
+                return [*way, need]
+            if need not in seen:
+                seen.add(need)
+                ways.append([*way, need])
+    return []
+
+
+def _near(word: str, words: Iterable[str]) -> str:
+    better = nearest(word, words)
+    return f"; did you mean '{better}'?" if better else ""
+
+
+def _links(bench: Bench) -> Iterator[Fault]:
+    known = {"lab": bench.heads, "scenario": claims()}
+    for scheme, target, line in bench.lab.links:
+        if target not in known[scheme]:
+            yield bench.fault(line, "link", f"no {scheme} is called '{target}'{_near(target, known[scheme])}")
+
+
+def _short(bench: Bench) -> Iterator[Fault]:
+    lab = bench.lab
+    first = next((fence.line for fence in lab.fences if fence.role == ""), 1)
+    if lab.before > BEFORE:
+        yield bench.fault(first, "prose", f"{lab.before} words before the first commands; at most {BEFORE}")
+    if lab.words > WORDS:
+        yield bench.fault(1, "prose", f"{lab.words} words; at most {WORDS}")
+
+
+def _start(bench: Bench) -> Iterator[Fault]:
+    """Nothing is reached, broken or mistaken where nothing has been done."""
+    player, faults = bench.begun
+    yield from faults
+    if player is None:
+        return
+    read = lookup(player.session.snapshot())
+    for goal in bench.lab.goals:
+        if goal.id in player.done() or (not _at_the_end(goal.kind) and so(goal, player.session, read)):
+            yield bench.fault(goal.line, f"goal '{goal.id}'", "it is so at the start already")
+    for mistake in bench.lab.mistakes:
+        if mistake.when.evaluate(read).held is True:
+            yield bench.fault(mistake.line, "mistake", "it is so at the start already")
+
+
+def _at_the_end(kind: str) -> bool:
+    return kind == "holds"
+
+
+def _prose(bench: Bench) -> Iterator[Fault]:
+    """The commands of the prose run, what they expect holds, and they leave every goal to the learner."""
+    player, _faults = bench.begun
+    if player is None:
+        return
+    for fence in bench.lab.fences:
+        if fence.role == "":
+            run = bench.trial.play(player.session, fence.text, fence.line, called(fence))
+            yield from run.faults
+            for command, done in run.done:
+                if done:
+                    what = f"'{command.text}' reaches {', '.join(sorted(done))}, which is for the learner"
+                    yield bench.fault(command.line, called(fence), what)
+                    return
+    seen = [goal.id for goal in bench.lab.goals if goal.kind == NEVER and goal.id in player.seen]
+    if seen:
+        yield bench.fault(1, "kvm", f"the prose breaks {', '.join(seen)}")
+
+
+def _fresh(bench: Bench) -> Iterator[Fault]:
+    for fence in bench.lab.fences:
+        if fence.role == "fresh":
+            run = bench.trial.fresh(fence)
+            yield from run.faults
+            if run.done and run.done[0][0].verb != "machine":
+                yield bench.fault(run.done[0][0].line, called(fence), "it begins with 'machine'")
+
+
+def _solution(bench: Bench) -> Iterator[Fault]:
+    player, run = bench.trial.solution
+    yield from run.faults
+    if player is None:
+        return
+    lab, line = bench.lab, bench.lab.solution.line
+    for goal in player.standing().goals:
+        if goal.state != "reached":
+            yield bench.fault(line, "kvm solution", f"it does not reach '{goal.id}': {goal.why}")
+    early = [command for command, done in run.done[:-1] if len(done) == len(lab.goals)]
+    if early:
+        what = f"every goal is reached with '{early[0].text}', before its last line"
+        yield bench.fault(early[0].line, "kvm solution", what)
+
+
+def _wrong(bench: Bench) -> Iterator[Fault]:
+    for fence, player, run in bench.trial.wrong:
+        yield from run.faults
+        if player is None:
+            continue
+        reached = [command for command, done in run.done if fence.goal in done]
+        if reached:
+            yield bench.fault(reached[0].line, called(fence), f"'{reached[0].text}' reaches the goal")
+        if not any(isinstance(each, int) for each in player.seen):
+            yield bench.fault(fence.line, called(fence), "no mistake is triggered")
+
+
+def _mistakes(bench: Bench) -> Iterator[Fault]:
+    seen = {each for _fence, player, _run in bench.trial.wrong if player for each in player.seen}
+    for number, mistake in enumerate(bench.lab.mistakes):
+        if number not in seen:
+            yield bench.fault(mistake.line, "mistake", "no wrong turn triggers it")
+
+
+def _hints(bench: Bench) -> Iterator[Fault]:
+    players = [bench.begun[0], bench.trial.solution[0], *[each[1] for each in bench.trial.wrong]]
+    showable = {number for player in players if player for number in player.showable}
+    for number, hint in enumerate(bench.lab.hints):
+        if number not in showable:
+            what = "it can never be shown: its 'when' is so neither at the start nor on any way of this lab"
+            yield bench.fault(hint.line, "hint", what)
+    for goal in bench.lab.goals:
+        if not any(hint.goal in ("", goal.id) for hint in bench.lab.hints):
+            yield bench.fault(goal.line, f"goal '{goal.id}'", "it has no hint")
+
+
+def _proofs(bench: Bench) -> Iterator[Fault]:
+    for proof in bench.lab.proofs:
+        session, faults = bench.trial.stood(proof.start, "proof.script")
+        yield from faults
+        if not faults:
+            why = _disproved(proof, explored(session))
+            if why:
+                yield bench.fault(proof.line, "proof", f"{proof.claim} {why}")
+
+
+def explored(session: Session) -> Report:
+    """Return what the search of all schedules from where a session stands comes to."""
+    explorer = Explorer(Where.of(session), Asked(), session.properties, LastSnapshot(*session.last))
+    drained(explorer.run())  # type: ignore[arg-type]
+    return explorer.report()
+
+
+def _disproved(proof: Proof, report: Report) -> str:
+    """Return in what the explorer disagrees with a proof, "" if it does not."""
+    kinds = sorted({example.kind for example in report.examples})
+    told = f"the explorer found {', '.join(kinds) or 'nothing'}"
+    if proof.verdict == "violated":
+        return "" if proof.violation in kinds else f"{told}, and no {proof.violation}"
+    if kinds:
+        return told
+    if report.verdict.extent != EXHAUSTED:
+        return "the explorer has not seen every schedule"
+    return "" if report.verdict.transitions else "nothing stood ready to be explored"
+
+
+class Checked(NamedTuple):
+    """One check: its name, what must hold, and what finds where it does not."""
+
+    name: str
+    what: str
+    check: Check
+
+
+CHECKS = (
+    Checked("name", "the file is called NN-ID.md, with a number of its chapter", _name),
+    Checked("needs", "the labs it needs are there, and it does not need itself", _needs),
+    Checked("links", "links to labs and scenarios lead somewhere", _links),
+    Checked("short", "the first commands come early, and the prose is short", _short),
+    Checked("start", "the start can be made, and nothing is reached or mistaken there", _start),
+    Checked("prose", "the commands of the prose run, hold, and reach no goal", _prose),
+    Checked("fresh", "the commands beside the lab run and hold", _fresh),
+    Checked("solution", "the solution reaches every goal, and not before its last line", _solution),
+    Checked("wrong", "every wrong turn runs, misses its goal and triggers a mistake", _wrong),
+    Checked("mistakes", "every mistake is triggered by a wrong turn", _mistakes),
+    Checked("hints", "every hint can be shown, and every goal has one", _hints),
+    Checked("proofs", "the explorer agrees with every proof", _proofs),
+)
+"""Every check of a lab that could be read; reading it makes the others, such as the schema."""
+
+
+def verify(shelved: Shelved, shelf: Shelf, make: Make) -> list[Fault]:
+    """Return everything that is wrong with a lab, in the order of its lines; [] for nothing."""
+    lab, faults = shelved.read()
+    found = [*faults, *_unique(shelved, shelf)]
+    if lab is not None:
+        heads = {name: each.head for name, each in shelf.heads.items() if each.head}
+        bench = Bench(lab, {**heads, lab.id: lab.head}, make)
+        for each in CHECKS:
+            found += each.check(bench)
+    return sorted(set(found))
+
+
+def _unique(shelved: Shelved, shelf: Shelf) -> Iterator[Fault]:
+    head = shelved.head
+    if head is not None and head.id in shelf.heads and shelf.heads[head.id].file != shelved.file:
+        other = shelf.heads[head.id].file
+        yield Fault(shelved.file, 1, "id", f"'{head.id}' is the ID of {other}")

@@ -1,0 +1,106 @@
+"""Markdown as rows, for every front end: paragraphs and lists wrapped, commands indented."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from kvmlab.render.cells import Cell, Row, line
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+WIDTH = 78
+"""Columns that prose is wrapped to where nobody says how many there are."""
+
+
+def prose_rows(text: str, width: int = WIDTH) -> list[Row]:
+    """Return a Markdown text as rows of at most ``width`` columns, but for commands, which stay whole.
+
+    It knows what labs are written in: headings, paragraphs, lists, tables as they are written, fences.
+    """
+    from markdown_it import MarkdownIt  # 20 ms that only who reads prose pays
+
+    page = _Page(width)
+    for token in MarkdownIt("commonmark").parse(text):
+        page.take(token)
+    return page.rows
+
+
+class _Page:
+    """A text as far as its tokens were taken. A blank row stands between two blocks; a list is one."""
+
+    def __init__(self, width: int) -> None:
+        self.rows: list[Row] = []
+        self._width = width
+        self._numbers: list[int] = []
+        """Of each list that is open the number of its next item, 0 where it has none."""
+        self._bullet, self._style, self._new = "", "", False
+        self._takes = {
+            "bullet_list_open": lambda _token: self._numbers.append(0),
+            "ordered_list_open": lambda token: self._numbers.append(int(token.attrs.get("start", 1))),
+            "bullet_list_close": self._close,
+            "ordered_list_close": self._close,
+            "list_item_open": self._item,
+            "heading_open": self._heading,
+            "inline": self._text,
+            "fence": self._commands,
+            "code_block": self._commands,
+        }
+
+    def take(self, token: Token) -> None:
+        """Add what a token stands for; what is not known here has a text that is."""
+        if token.level == 0 and token.nesting >= 0:
+            self._new = True
+        if token.type in self._takes:
+            self._takes[token.type](token)
+
+    def _add(self, rows: list[Row]) -> None:
+        if self._new and self.rows:
+            self.rows.append(line())
+        self._new = False
+        self.rows += rows
+
+    def _close(self, _token: Token) -> None:
+        self._numbers.pop()
+
+    def _item(self, _token: Token) -> None:
+        number = self._numbers[-1]
+        self._bullet = f"{number}. " if number else "• "
+        self._numbers[-1] += bool(number)
+
+    def _heading(self, _token: Token) -> None:
+        self._style = "header"
+
+    def _text(self, token: Token) -> None:
+        indent = "  " * max(0, len(self._numbers) - 1)
+        head = indent + (self._bullet or "  " * bool(self._numbers))
+        self._add(_wrapped(_spoken(token), self._width, head, self._style))
+        self._bullet = self._style = ""
+
+    def _commands(self, token: Token) -> None:
+        style = "word-verb" if token.info.startswith("kvm") else ""
+        self._add([line("    ", Cell(each, style)) for each in token.content.rstrip("\n").split("\n")])
+
+
+def _wrapped(text: str, width: int, head: str, style: str) -> list[Row]:
+    if text.lstrip().startswith("|"):
+        return [line(Cell(each, style)) for each in text.split("\n")]
+    lines = textwrap.wrap(
+        " ".join(text.split()), max(20, width), initial_indent=head, subsequent_indent=" " * len(head),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    return [line(Cell(each, style)) for each in lines]
+
+
+def _spoken(token: Token) -> str:
+    """Return the text of an inline token: no marks but the quotes round code, links as their text."""
+    parts = []
+    for child in token.children or ():
+        if child.type == "code_inline":
+            parts.append(f"'{child.content}'")
+        elif child.type in {"softbreak", "hardbreak"}:
+            parts.append("\n")
+        else:
+            parts.append(child.content)
+    return "".join(parts)

@@ -1,0 +1,178 @@
+"""`kvmlab labs`: the course without a screen.
+
+Exit status: 0 every goal is reached, or nothing is wrong; 1 one is open, or something is wrong with a
+lab; 2 what was asked for is no lab, no script or no text.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from kvmlab.course.beginning import begin, set_up
+from kvmlab.course.desk import list_rows, shelf, store
+from kvmlab.course.fault import Fault
+from kvmlab.course.shelf import ENDING, Missing, Shelved
+from kvmlab.course.standing import Standing
+from kvmlab.course.store import state
+from kvmlab.course.verify import verify
+from kvmlab.language.errors import LanguageError
+from kvmlab.progress import progress
+from kvmlab.render.course import goal_rows
+from kvmlab.render.plain import plain_lines
+from kvmlab.run import FAILED, HELD, WRONG, Make, refuse
+from kvmlab.scripts import parse_file, run
+
+
+def main(make: Make, options: Namespace) -> int:
+    """The program `kvmlab labs`: do one work of the course; return the exit status."""
+    try:
+        return WORKS[options.work](make, options)
+    except Missing as missing:
+        print("\n".join([str(missing), *map(str, missing.faults)]), file=sys.stderr)
+        return WRONG
+    except LanguageError as error:
+        return refuse(error)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        print(f"{getattr(error, 'filename', None) or 'kvmlab labs'}: {why}", file=sys.stderr)
+        return WRONG
+
+
+def _list(_make: Make, options: Namespace) -> int:
+    if options.json:
+        kept = store().labs()
+        heads = [each.head for each in shelf().heads.values() if each.head]
+        told = [{**asdict(head), "state": state(head, kept.get(head.id, {}))} for head in heads]
+        print(json.dumps({"labs": told}))
+    else:
+        print("\n".join(plain_lines(list_rows())))
+    return HELD
+
+
+def _show(_make: Make, options: Namespace) -> int:
+    lab = shelf().lab(options.lab)
+    if sys.stdout.isatty():
+        from rich.console import Console  # 40 ms that a pipe does not need
+        from rich.markdown import Markdown
+
+        Console().print(Markdown(f"# {lab.head.title}\n\n{lab.prose}"))
+    else:
+        print(f"# {lab.head.title}\n\n{lab.prose}")
+    return HELD
+
+
+def _start(make: Make, options: Namespace) -> int:
+    from kvmlab.repl.start import start
+
+    shelf().lab(options.lab)
+    return start(make, plain=options.plain, first=[f'lab start "{options.lab}"'])
+
+
+# -- a learner's script ----------------------------------------------------------------------------
+
+
+def _check(make: Make, options: Namespace) -> int:
+    lab = shelf().lab(options.lab)
+    session = make()
+    set_up(session, lab.start, lab.file)
+    player = begin(session, lab)
+    commands = parse_file(session, options.file)
+    failed = [result for result in run(session, commands) if result.held is False]
+    standing = player.standing()
+    if options.json:
+        print(json.dumps(as_object(standing)))
+    else:
+        print("\n".join(plain_lines(goal_rows(standing.goals))))
+    for result in failed:
+        command = result.command
+        print(f"{command.file}:{command.line}: {command.text}: {result.why}", file=sys.stderr)
+    return HELD if standing.reached == len(standing.goals) and not failed else FAILED
+
+
+def as_object(standing: Standing) -> dict[str, object]:
+    """Return where a lab stands as plain data."""
+    return {
+        "lab": standing.id,
+        "reached": standing.reached,
+        "goals": [goal._asdict() for goal in standing.goals],
+        "score": standing.score._asdict(),
+    }
+
+
+# -- the author's work -----------------------------------------------------------------------------
+
+
+def _verify(make: Make, options: Namespace) -> int:
+    chosen = _chosen(options)
+    faults: list[Fault] = []
+    with progress(len(chosen)) as tick:
+        for each in chosen:
+            faults += verify(each, shelf(), make)
+            tick()
+    if options.json:
+        print(
+            json.dumps(
+                {"labs": [each.file for each in chosen], "faults": [each.as_object() for each in faults]}
+            )
+        )
+    else:
+        for fault in faults:
+            print(fault)
+    sys.stdout.flush()
+    bad = len({fault.file for fault in faults})
+    print(f"{len(chosen)} labs, {len(chosen) - bad} as they should be, {len(faults)} faults", file=sys.stderr)
+    return FAILED if faults else HELD
+
+
+def _chosen(options: Namespace) -> Sequence[Shelved]:
+    """Return the labs to be verified: those that are named, else all; of these those that changed."""
+    chosen = [shelf().shelved(name) for name in options.labs] or list(shelf().all)
+    for each in chosen if options.labs else ():
+        if not each.text:
+            raise Missing(str(each.faults[0]))
+    return (
+        [each for each in chosen if Path(each.file).resolve() in _changed(options.since)]
+        if options.since
+        else chosen
+    )
+
+
+def _changed(since: str) -> set[Path]:
+    """Return the files of labs that have changed since a commit, or that git does not know."""
+    places = {Path(each.file).resolve().parent for each in shelf().all}
+    found: set[Path] = set()
+    for place in places:
+        top = _git(place, "rev-parse", "--show-toplevel")
+        if top is None:
+            continue
+        for words in (
+            ("diff", "--name-only", since, "--"),
+            ("ls-files", "--others", "--exclude-standard", "--full-name"),
+        ):
+            names = _git(place, *words)
+            if names is None:
+                raise ValueError(f"git knows no '{since}'")
+            found |= {Path(top.strip(), name) for name in names.splitlines() if name.endswith(ENDING)}
+    return found
+
+
+def _git(place: Path, *words: str) -> str | None:
+    """Return what git says in a folder, None where it fails."""
+    told = subprocess.run(["git", "-C", str(place), *words], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    return told.stdout if told.returncode == 0 else None
+
+
+WORKS: dict[str, Callable[[Make, Namespace], int]] = {
+    "list": _list,
+    "show": _show,
+    "start": _start,
+    "check": _check,
+    "verify": _verify,
+}
+"""The programs of the course."""
