@@ -15,7 +15,7 @@ from kvmlab.engine.kernel.locks import Locks
 from kvmlab.engine.kernel.path import BLOCKED, PATHS, Op, describe
 from kvmlab.engine.kernel.roster import Roster
 from kvmlab.engine.kernel.sanitizers import Oops
-from kvmlab.engine.kernel.straight import StraightPaths
+from kvmlab.engine.kernel.straight import straight_paths
 from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.engine.profile import Profile
 
@@ -23,8 +23,6 @@ CONTEXTS = "contexts"
 
 WARM_UP = 100
 """Calls after which paths are made straight: making one costs as much as draining it 20 times."""
-
-STRAIGHT = StraightPaths()
 
 
 class Stuck(Exception):
@@ -38,12 +36,12 @@ class Stuck(Exception):
 class Contexts(Roster):
     """All contexts of a machine, and what moves them."""
 
-    __slots__ = ("drained", "locks", "manual", "profile", "roots")
+    __slots__ = ("drained", "locks", "manual", "profile", "roots", "straight")
     FIELDS = ("names", "also_known", "prompt", "manual")
 
     def __init__(self, profile: Profile, locks: Locks) -> None:
         super().__init__()
-        self.profile, self.locks = profile, locks
+        self.profile, self.locks, self.straight = profile, locks, straight_paths(profile)
         self.drained = 0
         self.manual = False
         self.roots: dict[Call, Continuation] = {}
@@ -97,7 +95,6 @@ class Contexts(Roster):
 
     def _drain(self, name: str, call: Call) -> Any:
         """Run a call to its end: straight on where nothing can be in its way, else op by op."""
-        self.drained += 1
         if self.drained < WARM_UP or self.locks.busy():
             return self._drain_ops(name, call)
         for queue in self.queues:
@@ -106,13 +103,14 @@ class Contexts(Roster):
         memory = self.memory
         caller, memory.current = memory.current, name
         try:
-            return STRAIGHT[call[0]](self, self.profile, *call[1])
+            return self.straight[call[0]](self, *call[1])
         except (Stuck, Oops) as end:
             return self._stop(name, call, end)
         finally:
             memory.current = caller
 
     def _drain_ops(self, name: str, call: Call) -> Any:
+        self.drained += 1
         memory = self.memory
         objects = memory.objects
         caller, memory.current = memory.current, name

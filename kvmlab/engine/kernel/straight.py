@@ -3,8 +3,8 @@
 Draining a generator costs three times what its ops cost. Where nothing can stand in the way (no
 lock is held, no work runs), a path that is drained at once has no need to be one: from its source,
 ``yield (Method, handle, arg)`` becomes ``Method(objects[handle], arg)``, and ``yield from`` a
-call. Only an op that may have to wait goes through the contexts. A test holds both forms of every
-path against each other.
+call. Only an op that may have to wait goes through the contexts. What a path asks its profile is
+answered when it is made straight. A test holds both forms of every path against each other.
 """
 
 from __future__ import annotations
@@ -13,29 +13,41 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from kvmlab.engine.kernel.locks import LOCKS
 from kvmlab.engine.kernel.path import BLOCKED, PATHS, can_block
+from kvmlab.engine.profile import Profile
 
 Straight = Callable[..., Any]
-"""A path's straight-line form: its parameters are the contexts, the profile, the path's own."""
+"""A path's straight-line form: its parameters are the contexts, then the path's own but the profile."""
 
-_CONTEXTS, _OBJECTS, _RESULT = "_contexts", "_objects", "_result"
+_CONTEXTS, _OBJECTS, _RESULT, _PROFILE = "_contexts", "_objects", "_result", "profile"
+
+_CONSTANTS = (bool, int, str)
+"""Types of the answers of a profile that can stand in code."""
 
 
 class StraightPaths(dict[str, Straight]):
-    """The straight-line form of each path by its name, made when it is first asked for."""
+    """The straight-line form of each path by its name, for one profile; made when it is first asked for."""
+
+    def __init__(self, profile: Profile) -> None:
+        super().__init__()
+        self.profile = profile
 
     def __missing__(self, name: str) -> Straight:
         path = PATHS[name]
         tree = ast.parse(textwrap.dedent(inspect.getsource(path)))
         function = tree.body[0]
         assert isinstance(function, ast.FunctionDef)
-        scope = {**path.__globals__, "_STRAIGHT": self, "_BLOCKED": BLOCKED}
+        scope = {**path.__globals__, _PROFILE: self.profile, "_STRAIGHT": self, "_BLOCKED": BLOCKED}
         function.decorator_list = []
-        function.args.args.insert(0, ast.arg(_CONTEXTS))
-        _Straighten(scope).visit(function)
+        function.args.args[0] = ast.arg(_CONTEXTS)
+        straighten = _Straighten(scope)
+        straighten.visit(function)
+        for called in straighten.called:
+            scope[_form_of(called)] = self._first(called, scope)
         function.body.insert(0, ast.parse(f"{_OBJECTS} = {_CONTEXTS}.memory.objects").body[0])
         ast.fix_missing_locations(tree)
         ast.increment_lineno(tree, path.__code__.co_firstlineno - 1)
@@ -44,12 +56,41 @@ class StraightPaths(dict[str, Straight]):
         self[name] = made
         return made
 
+    def _first(self, name: str, scope: dict[str, Any]) -> Straight:
+        """Return what makes a path when it is first called, and puts it in its own place in a scope."""
+
+        def make(*args: Any) -> Any:
+            made = scope[_form_of(name)] = self[name]
+            return made(*args)
+
+        return make
+
+
+@cache
+def straight_paths(profile: Profile) -> StraightPaths:
+    """Return the straight-line forms for a profile."""
+    return StraightPaths(profile)
+
+
+def _form_of(name: str) -> str:
+    """Return what the straight-line form of a path is called in the code of others."""
+    return f"_straight_{name}"
+
 
 class _Straighten(ast.NodeTransformer):
     """Replaces the yields of one function; ``scope`` is what its names mean."""
 
     def __init__(self, scope: dict[str, Any]) -> None:
         self.scope = scope
+        self.called: set[str] = set()
+
+    def visit(self, node: ast.AST) -> Any:
+        """Replace what only asks the profile by the answer."""
+        if isinstance(node, ast.Attribute | ast.Call | ast.Compare) and _asks_profile(node):
+            answer = eval(compile(ast.Expression(node), "<profile>", "eval"), self.scope)
+            if answer.__class__ in _CONSTANTS:
+                return ast.Constant(answer)
+        return super().visit(node)
 
     def visit_Yield(self, node: ast.Yield) -> ast.expr:
         """Call the op where it is spelled out, or hand it to the contexts."""
@@ -73,14 +114,12 @@ class _Straighten(ast.NodeTransformer):
         self.generic_visit(node)
         call = node.value
         assert isinstance(call, ast.Call)
-        if isinstance(call.func, ast.Subscript):
-            name: ast.expr = call.func.slice
-        elif isinstance(call.func, ast.Name) and call.func.id in PATHS:
-            name = ast.Constant(call.func.id)
-        else:
-            name = ast.Attribute(call.func, "__name__", ast.Load())
-        straight = ast.Subscript(ast.Name("_STRAIGHT", ast.Load()), name, ast.Load())
-        return ast.Call(straight, [ast.Name(_CONTEXTS, ast.Load()), *call.args], [])
+        args = [ast.Name(_CONTEXTS, ast.Load()), *call.args[1:]]
+        name = _name_of(call.func)
+        if isinstance(name, str):
+            self.called.add(name)
+            return ast.Call(ast.Name(_form_of(name), ast.Load()), args, [])
+        return ast.Call(ast.Subscript(ast.Name("_STRAIGHT", ast.Load()), name, ast.Load()), args, [])
 
     def _call(self, name: ast.expr, method: Any, handle: ast.expr, args: list[ast.expr]) -> ast.expr:
         """Return ``method(objects[handle], *args)``, tried again if it may have to wait."""
@@ -109,3 +148,19 @@ class _Straighten(ast.NodeTransformer):
         name = f"_op_{method.__qualname__.replace('.', '_')}"
         self.scope[name] = method
         return ast.Name(name, ast.Load())
+
+
+def _name_of(function: ast.expr) -> str | ast.expr:
+    """Return the name of the path that an expression stands for: known now, or an expression for it."""
+    if isinstance(function, ast.Subscript):
+        name = function.slice
+        return str(name.value) if isinstance(name, ast.Constant) else name
+    if isinstance(function, ast.Name) and function.id in PATHS:
+        return function.id
+    return ast.Attribute(function, "__name__", ast.Load())
+
+
+def _asks_profile(node: ast.AST) -> bool:
+    """Tell whether an expression has no name in it but that of the profile."""
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return names == {_PROFILE}

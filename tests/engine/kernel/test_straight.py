@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from kvmlab.engine.kernel import contexts
-from kvmlab.engine.kernel.contexts import STRAIGHT
 from kvmlab.engine.kernel.continuation import Call
 from kvmlab.engine.kernel.path import PATHS
+from kvmlab.engine.kernel.straight import straight_paths
 from kvmlab.engine.kernel.workqueue import QUEUES
 from kvmlab.engine.machine import Machine
+from kvmlab.engine.profile import DEFAULT_APIS, Profile
 from tests.engine.lab import Lab, fresh
 from tests.engine.scenarios import SCENARIOS, Notebook, Scenario
 from tests.engine.stage import Stage
@@ -59,7 +60,18 @@ def test_both_forms_do_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     assert fast.trace.last() == slow.trace.last()
 
 
-def test_every_path_has_a_straight_form() -> None:
+@pytest.mark.parametrize("kernel", DEFAULT_APIS)
+def test_every_path_has_a_straight_form(kernel: str) -> None:
     """The straight-line form of every path of the engine can be made."""
+    straight = straight_paths(Profile(kernel=kernel, api=DEFAULT_APIS[kernel]))
     names = [name for name, path in PATHS.items() if path.__module__.startswith("kvmlab.engine.")]
-    assert [name for name in names if not callable(STRAIGHT[name])] == []
+    assert [name for name in names if not callable(straight[name])] == []
+
+
+def test_the_profile_is_asked_once() -> None:
+    """What a path does for another kernel only is no part of its straight-line form for this one."""
+    length = {
+        kernel: len(straight_paths(Profile(kernel=kernel))["vcpu_enter_guest"].__code__.co_code)
+        for kernel in DEFAULT_APIS
+    }
+    assert length["linux-3.6"] < length["linux-6.x"]
