@@ -50,9 +50,10 @@ class Apics(Object):
 
     def hand_over(self, receivers: list[Lapic], irq: LapicIrq, reached: list[int] | None) -> int:
         """Have APICs accept a message: -1 for none, else how many took it."""
+        _dest, _dest_mode, delivery_mode, vector, trig_mode, level, _shorthand, _hint = irq
         ret = -1
         for lapic in receivers:
-            accepted = lapic.accept_irq(irq.delivery_mode, irq.vector, irq.level, irq.trig_mode)
+            accepted = lapic.accept_irq(delivery_mode, vector, level, trig_mode)
             if accepted and reached is not None:
                 reached.append(lapic.vcpu_id)
             ret = accepted if ret < 0 else ret + accepted
@@ -60,13 +61,13 @@ class Apics(Object):
 
     def receivers(self, source: Lapic | None, irq: LapicIrq) -> list[Lapic]:
         """Ask every APIC whether a message is for it; of those, choose one where only one is wanted."""
+        dest, dest_mode, delivery_mode, _vector, _trig_mode, _level, shorthand, hint = irq
         matching = [
             lapic
             for lapic in self.lapics
-            if lapic.base & MSR_IA32_APICBASE_ENABLE
-            and lapic.match_dest(source, irq.shorthand, irq.dest, irq.dest_mode)
+            if lapic.base & MSR_IA32_APICBASE_ENABLE and lapic.match_dest(source, shorthand, dest, dest_mode)
         ]
-        wants_one = irq.delivery_mode == APIC_DM_LOWEST or (irq.redirection_hint and self.HINTS)
+        wants_one = delivery_mode == APIC_DM_LOWEST or (hint and self.HINTS)
         return self.one_of(matching, irq) if wants_one else matching
 
     def one_of(self, matching: list[Lapic], irq: LapicIrq) -> list[Lapic]:

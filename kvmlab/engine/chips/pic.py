@@ -92,14 +92,17 @@ class Pic(Object):
 
     def update_irq(self) -> None:
         """Pass the slave's request on and set the output (pic_update_irq)."""
-        self.changed()
         master, slave = self.chips
         # Most of the time nothing unmasked is requested, which is cheaper to see here.
         if slave.irr & ~slave.imr and slave.get_irq() >= 0:
+            self.changed()
             # A pulse, so that the request is latched in the master whatever the slave does next.
             master.set_irq1(CASCADE, 1)
             master.set_irq1(CASCADE, 0)
-        self.output = 1 if master.irr & ~master.imr and master.get_irq() >= 0 else 0
+        output = 1 if master.irr & ~master.imr and master.get_irq() >= 0 else 0
+        if output != self.output:
+            self.changed()
+            self.output = output
 
     def clear_all(self, irq_source_id: int) -> None:
         """Clear a source's bit on every input; no line is evaluated (kvm_pic_clear_all)."""

@@ -25,11 +25,7 @@ from kvmlab.engine.kernels import Rules
 
 
 class Route(NamedTuple):
-    """struct kvm_irq_routing_entry: irqchip and pin count for type 1, the rest for type 2 (MSI).
-
-    A pin is relative to its chip in a table as userspace gives it, and 8 and up for the slave in
-    the kernel's map.
-    """
+    """struct kvm_irq_routing_entry: irqchip and its pin count for type 1, the rest for type 2 (MSI)."""
 
     gsi: int
     type: int = KVM_IRQ_ROUTING_IRQCHIP
@@ -39,6 +35,19 @@ class Route(NamedTuple):
     address_lo: int = 0
     address_hi: int = 0
     data: int = 0
+
+
+Message = tuple[int, int, int]
+"""An MSI entry's address_lo, address_hi and data."""
+
+
+class KernelRoute(NamedTuple):
+    """struct kvm_kernel_irq_routing_entry: a pin is 8 and up for the slave; ``message`` is for type 2."""
+
+    type: int
+    irqchip: int
+    pin: int
+    message: Message
 
 
 _CHIPS = {
@@ -73,8 +82,8 @@ def _kernel_pin(entry: Route) -> int:
 class RoutingTable(Object):
     """struct kvm_irq_routing_table, made of entries that have been checked; it never changes.
 
-    ``map`` is GSI -> its routes in the order of the table; ``chip`` is (irqchip, pin) -> GSI, the
-    last entry winning where several GSIs drive one pin.
+    ``map`` is GSI -> its routes as the kernel keeps them, in the order of the table; ``chip`` is
+    (irqchip, pin) -> GSI, the last entry winning where several GSIs drive one pin.
     """
 
     __slots__ = ("chip", "entries", "map", "nr_rt_entries")
@@ -93,17 +102,19 @@ class RoutingTable(Object):
 
     def _compile(self) -> None:
         self.nr_rt_entries = max((entry.gsi for entry in self.entries), default=0) + 1
-        self.map: dict[int, tuple[Route, ...]] = {}
+        self.map: dict[int, tuple[KernelRoute, ...]] = {}
         self.chip: dict[tuple[int, int], int] = {}
         for entry in self.entries:
-            route = entry
+            pin = entry.pin
             if entry.type == KVM_IRQ_ROUTING_IRQCHIP:
-                route = entry._replace(pin=_kernel_pin(entry))
-                self.chip[route.irqchip, route.pin] = entry.gsi
+                pin = _kernel_pin(entry)
+                self.chip[entry.irqchip, pin] = entry.gsi
+            message = (entry.address_lo, entry.address_hi, entry.data)
+            route = KernelRoute(entry.type, entry.irqchip, pin, message)
             self.map[entry.gsi] = (*self.map.get(entry.gsi, ()), route)
 
-    def msi(self, index: int) -> tuple[int, int, int]:
-        """Return (address_lo, address_hi, data) of the entry at an index of the table."""
+    def msi(self, index: int) -> Message:
+        """Return the message of the entry at an index of the table."""
         entry = self.entries[index]
         return entry.address_lo, entry.address_hi, entry.data
 

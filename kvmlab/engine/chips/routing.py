@@ -22,7 +22,7 @@ from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
 from kvmlab.engine.chips.ioapic_io import IOAPIC_LOCK
 from kvmlab.engine.chips.ioapic_scan import IOAPIC_SCAN, IoapicScan
 from kvmlab.engine.chips.pic import PIC, PIC_LOCK, Pic
-from kvmlab.engine.chips.route_table import Route, RoutingTable, check_routing
+from kvmlab.engine.chips.route_table import KernelRoute, Message, Route, RoutingTable, check_routing
 from kvmlab.engine.kernel.locks import mutex_lock, mutex_unlock, spin_lock, spin_unlock
 from kvmlab.engine.kernel.memory import kfree, kzalloc
 from kvmlab.engine.kernel.object import Object
@@ -89,7 +89,7 @@ class Routing(Object):
         return table
 
     @touches("routes*")
-    def copy_routes(self, irq_source_id: int, gsi: int, level: int) -> tuple[Route, ...]:
+    def copy_routes(self, irq_source_id: int, gsi: int, level: int) -> tuple[KernelRoute, ...]:
         """Copy a GSI's routes under RCU, in the order of the table: how kvm_set_irq begins.
 
         A GSI without a route gives (); a NULL table is an Oops.
@@ -189,18 +189,18 @@ def kvm_set_irq(
     """
     ret = r = -1
     chips = {} if "irqchip" in profile.without else _CHIPS
-    for route in (yield (Routing.copy_routes, ROUTING, irq_source_id, gsi, level)):
-        if route.type == KVM_IRQ_ROUTING_MSI:
-            r = yield from kvm_set_msi(profile, route, level)
-        elif route.irqchip not in chips:
-            yield (Routing.missing_chip, ROUTING, route.irqchip)
+    for kind, irqchip, pin, message in (yield (Routing.copy_routes, ROUTING, irq_source_id, gsi, level)):
+        if kind == KVM_IRQ_ROUTING_MSI:
+            r = yield from kvm_set_msi(profile, message, level)
+        elif irqchip not in chips:
+            yield (Routing.missing_chip, ROUTING, irqchip)
         else:
-            lock, set_irq, chip = chips[route.irqchip]
+            lock, set_irq, chip = chips[irqchip]
             yield spin_lock(lock)
             if line_status and chip == IOAPIC:
-                r = yield (Ioapic.set_irq, IOAPIC, route.pin, irq_source_id, level, line_status)
+                r = yield (Ioapic.set_irq, IOAPIC, pin, irq_source_id, level, line_status)
             else:
-                r = yield (set_irq, chip, route.pin, irq_source_id, level)
+                r = yield (set_irq, chip, pin, irq_source_id, level)
             yield spin_unlock(lock)
         if r >= 0:
             ret = r if ret < 0 else ret + r
@@ -208,11 +208,11 @@ def kvm_set_irq(
 
 
 @path
-def kvm_set_msi(profile: Profile, route: Route, level: int) -> Path[int]:
+def kvm_set_msi(profile: Profile, message: Message, level: int) -> Path[int]:
     """Send the message of an MSI route; -1 for level 0, which sends nothing."""
     if not level:
         return -1
-    ret: int = yield (Apics.set_msi, APICS, route.address_lo, route.address_hi, route.data)
+    ret: int = yield (Apics.set_msi, APICS, *message)
     return ret
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from kvmlab.engine.abi import KVM_IRQ_ROUTING_MSI, KVM_USERSPACE_IRQ_SOURCE_ID, POLLHUP, POLLIN
 from kvmlab.engine.chips.apic_map import MappedApics
 from kvmlab.engine.chips.apics import APICS, Apics
-from kvmlab.engine.chips.route_table import RoutingTable
+from kvmlab.engine.chips.route_table import Message, RoutingTable
 from kvmlab.engine.chips.routing import ROUTING, Routing, kvm_set_irq
 from kvmlab.engine.fds.eventfd import Eventfd, eventfd_ctx_put, eventfd_ctx_remove_wait_queue
 from kvmlab.engine.kernel.lists import List
@@ -28,9 +28,6 @@ IRQFDS = "irqfds"
 IRQFDS_LOCK = "irqfds.lock"
 INJECT_EDGE = "irqfd_inject"
 """The inject work of an irqfd to which the api adds nothing."""
-
-Message = tuple[int, int, int]
-"""An MSI entry's address_lo, address_hi and data."""
 
 Entry = tuple[str, int] | Message | tuple[()]
 """A pointer to an MSI routing entry, (table, index in it), or a copy of one; () for none."""
@@ -135,7 +132,7 @@ def _only_message(routes: RoutingTable, gsi: int) -> Entry:
     entries = routes.map.get(gsi, ())
     if len(entries) != 1 or entries[0].type != KVM_IRQ_ROUTING_MSI:
         return ()
-    return entries[0].address_lo, entries[0].address_hi, entries[0].data
+    return entries[0].message
 
 
 @path

@@ -60,8 +60,8 @@ class Rcu(Object):
         del reading[me]
         if self.waiting:
             self.changed()
-        for waiter, readers in self.waiting.items():
-            self.waiting[waiter] = tuple(reader for reader in readers if reader != me)
+            for waiter, readers in self.waiting.items():
+                self.waiting[waiter] = tuple(reader for reader in readers if reader != me)
 
     @touches(LOCKS)
     def start_grace_period(self) -> None:
