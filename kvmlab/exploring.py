@@ -93,7 +93,7 @@ def explore_verb(session: Session, command: Command) -> Sliced[Result]:
 
         if isinstance(session.watcher, Player):
             session.watcher.explored(report)
-    result = session.unit(command, lambda: Answer(len(report.examples)))
+    result = session.unit(command, Answer(len(report.examples)))
     return replace(result, output=tuple(report_rows(report)), stopped=(command,) if stopped else ())
 
 
@@ -111,20 +111,15 @@ def replay_verb(session: Session, command: Command) -> Result:
     for step in steps:
         if not backend.machine.contexts.knows(step.args["context"]):
             raise Refused(f"{_at(step)}: no context is called {step.args['context']} here")
-    diverged: list[str] = []
-
-    def act() -> Answer:
-        backend.set_manual(True)
-        answer = Answer()
-        for step in steps:
-            answer, why = _played(backend, session, step)
-            if why:
-                diverged.append(f"{_at(step)}: {step.text}: {why}")
-                break
-        return answer
-
-    result = session.unit(command, act)
-    return replace(result, why=diverged[0], held=False) if diverged else result
+    backend.set_manual(True)
+    answer, diverged = Answer(), ""
+    for step in steps:
+        answer, why = _played(backend, session, step)
+        if why:
+            diverged = f"{_at(step)}: {step.text}: {why}"
+            break
+    result = session.unit(command, answer)
+    return replace(result, why=diverged, held=False) if diverged else result
 
 
 def _played(backend: Model, session: Session, step: Command) -> tuple[Answer, str]:

@@ -6,7 +6,7 @@ is performed by a handler of the table ``handlers``; rooms below this one add th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -89,12 +89,10 @@ class Session:
         return self._told(result)
 
     def _handle(self, command: Command) -> Result | Sliced[Result]:
-        handler = self.handlers.get(command.verb, perform)
-        spec = command.spec
-        if handler is not perform or not spec.performed:
+        if self.handlers.get(command.verb) is not perform:
             check_ready(command, self.handlers)
         self.version += 1
-        return handler(self, command)
+        return self.handlers[command.verb](self, command)
 
     def _leave(self) -> None:
         """Leave the machine as it was before the command that has failed."""
@@ -111,13 +109,12 @@ class Session:
             result.told = self.watcher.said(result)
         return result
 
-    def unit(self, command: Command, act: Callable[[], Answer]) -> Result:
-        """Perform one unit of history: act, commit, remember, and check the properties.
+    def unit(self, command: Command, answer: Answer) -> Result:
+        """End one unit of history, which came to an answer: commit, remember, and check the properties.
 
-        What moves op by op calls :meth:`moved` after each, so that nothing slips through between.
+        What moves op by op has called :meth:`moved` after each, so that nothing slips through between.
         """
         backend, before = self.backend, self.last
-        answer = act()
         change = backend.commit()
         self.last = (answer.ret, answer.errno, change.taken)
         noted = None if self.watcher is None else self.watcher.noted(command)

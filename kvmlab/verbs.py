@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kvmlab.backends.backend import NONE, Answer, Args
 from kvmlab.history import Unit
 from kvmlab.language.command import Command
+from kvmlab.language.commands import COMMANDS
 from kvmlab.language.ioctls import ioctls_of
 from kvmlab.language.parse import parse_line
 from kvmlab.result import Handler, Property, Result, Sliced, Underway, sliced
@@ -33,7 +34,8 @@ def call_of(session: Session, command: Command) -> tuple[str, Args]:
 
 def perform(session: Session, command: Command) -> Result:
     """Handle a call: a syscall, an ioctl or an access of the guest."""
-    return session.unit(command, partial(session.backend.perform, *call_of(session, command)))
+    verb, args = call_of(session, command)
+    return session.unit(command, session.backend.perform(verb, args))
 
 
 def _machine(session: Session, command: Command) -> Result:
@@ -52,7 +54,7 @@ def _handler(session: Session, command: Command) -> Result:
     args = command.args
     calls: list[tuple[str, Args]] = [(name, _operands(name, operands)) for name, *operands in args["actions"]]
     text = ", ".join(" ".join(map(str, action)) for action in args["actions"])
-    return session.unit(command, lambda: session.backend.handler(args["vcpu"], args["vector"], text, calls))
+    return session.unit(command, session.backend.handler(args["vcpu"], args["vector"], text, calls))
 
 
 _OPERANDS = {
@@ -69,39 +71,31 @@ def _operands(name: str, values: list[Any]) -> dict[str, Any]:
 
 
 def _actor(session: Session, command: Command) -> Result:
-    def act() -> Answer:
-        calls = [call_of(session, inner) for inner in command.inner]
-        session.backend.actor(command.args["name"], calls)
-        return Answer()
-
-    return session.unit(command, act)
+    calls = [call_of(session, inner) for inner in command.inner]
+    session.backend.actor(command.args["name"], calls)
+    return session.unit(command, Answer())
 
 
 def _mode(manual: bool) -> Handler:
     def handle(session: Session, command: Command) -> Result:
-        def act() -> Answer:
-            session.backend.set_manual(manual)
-            return Answer()
-
-        return session.unit(command, act)
+        session.backend.set_manual(manual)
+        return session.unit(command, Answer())
 
     return handle
 
 
 def _step(session: Session, command: Command) -> Result:
     context, count = command.args["context"], command.args["count"]
-    return session.unit(
-        command, lambda: session.backend.step(context, count, partial(session.moved, context))
-    )
+    return session.unit(command, session.backend.step(context, count, partial(session.moved, context)))
 
 
 def _finish(session: Session, command: Command) -> Result:
     context = command.args["context"]
-    return session.unit(command, lambda: session.backend.finish(context, partial(session.moved, context)))
+    return session.unit(command, session.backend.finish(context, partial(session.moved, context)))
 
 
 def _run(session: Session, command: Command) -> Result:
-    return session.unit(command, lambda: session.backend.run(command.args.get("count")))
+    return session.unit(command, session.backend.run(command.args.get("count")))
 
 
 def _storm(session: Session, command: Command) -> Sliced[Result]:
@@ -131,7 +125,7 @@ def _storm(session: Session, command: Command) -> Sliced[Result]:
         command, why = parse_line(f"storm {done}", session.scope)[0], "stopped"
     elif done < underway.count:
         why = "no vCPU took the next interrupt"
-    result = session.unit(command, lambda: Answer(done, "", why))
+    result = session.unit(command, Answer(done, "", why))
     return replace(result, events=(), stopped=(command,) if stopped else ())
 
 
@@ -139,7 +133,7 @@ def _expect(session: Session, command: Command) -> Sliced[Result]:
     if not command.inner:
         held, why = session.judge(command.args["expression"])
         return Result(command, held=held, why=why)
-    handler = session.handlers.get(command.inner[0].verb, perform)
+    handler = session.handlers[command.inner[0].verb]
     inner = yield from sliced(handler(session, command.inner[0]))
     if inner.stopped:
         return inner
@@ -196,6 +190,7 @@ def _history(session: Session, command: Command) -> Result:
 
 
 HANDLERS: dict[str, Handler] = {
+    **{verb: perform for verb, spec in COMMANDS.items() if spec.performed},
     "machine": _machine,
     "reset": _reset,
     "quit": _quit,
@@ -216,4 +211,4 @@ HANDLERS: dict[str, Handler] = {
     "goto": _goto,
     "history": _history,
 }
-"""Every verb that is not a plain call and needs nothing but the session."""
+"""Every verb that needs nothing but the session."""

@@ -196,7 +196,8 @@ class Model:
 
     def perform(self, verb: str, args: Args) -> Answer:
         """See :meth:`Backend.perform`."""
-        return self._submit(*VERBS[verb].call(args), status=verb in STATUS)
+        name, call = VERBS[verb].call(args)
+        return self._submit(name, call, status=verb in STATUS)
 
     def _submit(self, name: str, call: Call, *, status: bool = False) -> Answer:
         contexts = self.machine.contexts

@@ -12,7 +12,7 @@ READY_BACKENDS = ("model",)
 
 def check_ready(command: Command, verbs: Container[str]) -> None:
     """Raise LanguageError for a command, or a word of it, that parses but cannot be run yet."""
-    if command.verb not in verbs and not command.spec.performed:
+    if command.verb not in verbs:
         raise _not_yet(command, f"'{command.verb}'")
     backend = command.args.get("backend") if command.verb == "machine" else None
     if backend and backend not in READY_BACKENDS:
