@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from kvmlab.backends.backend import Backend
 
@@ -14,7 +15,8 @@ Last = tuple[int | str, str, int | str]
 """The return value, the errno's name ("" if none) and the vector taken (or "none") of a unit."""
 
 
-class Unit(NamedTuple):
+@dataclass(slots=True)
+class Unit:
     """One command that may have changed the machine: what a backend needs to undo and redo it.
 
     ``noted`` is what a watcher of the session knew when it had happened.

@@ -116,11 +116,12 @@ class Session:
         """
         backend, before = self.backend, self.last
         change = backend.commit()
-        self.last = (answer.ret, answer.errno, change.taken)
+        self.last = last = (answer.ret, answer.errno, change.taken)
         noted = None if self.watcher is None else self.watcher.noted(command)
-        self.history.add(Unit(command.text, change, before, self.last, noted))
+        self.history.add(Unit(command.text, change, before, last, noted))
         result = Result(command, answer.ret, answer.errno, answer.why, change.news, backend.events(change))
-        self._check()
+        if self.properties:
+            self._check()
         if self._broken:
             result = replace(result, held=False, why="; ".join(self._broken))
             self._broken.clear()

@@ -8,7 +8,8 @@ anything a kernel could say no to.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kvmlab.engine.profile import Profile
 
@@ -24,7 +25,8 @@ NONE = "none"
 """The result of a call that has none: nothing was taken, or it has not come to its end."""
 
 
-class Answer(NamedTuple):
+@dataclass(slots=True)
+class Answer:
     """What became of a call.
 
     ``ret`` is the return value (-1 with an ``errno`` name for a kernel's no) or NONE; ``why``

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from kvmlab.backends.backend import NONE, Answer, Args, Refused, Watch
 from kvmlab.engine.abi import KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC, Errno, Fault
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from kvmlab.snapshot import LastSnapshot, Snapshot
 
 
-class Unit(NamedTuple):
+@dataclass(slots=True)
+class Unit:
     """One unit of history: what changed, was traced and was lost, the vector taken last or NONE, the news."""
 
     change: Change

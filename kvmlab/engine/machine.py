@@ -80,9 +80,10 @@ class Machine:
 
     def _build_kernel(self) -> None:
         place, profile = self.memory.place, self.profile
-        place(RCU, Rcu(self.contexts.locks))
-        place(SRCU, Rcu(self.contexts.locks, "srcu_readers"))
-        place(IRQ_SRCU, Rcu(self.contexts.locks, "irq_srcu_readers"))
+        locks = self.contexts.locks
+        place(RCU, Rcu(locks.readers))
+        place(SRCU, Rcu(locks.srcu_readers))
+        place(IRQ_SRCU, Rcu(locks.irq_srcu_readers))
         self.contexts.staff(
             {worker: place(queue, Workqueue(worker, queue)) for worker, queue in QUEUES.items()}
         )

@@ -102,8 +102,9 @@ class Contexts(Roster):
                 return self._drain_ops(name, call)
         memory = self.memory
         caller, memory.current = memory.current, name
+        path, args = call
         try:
-            return self.straight[call[0]](self, *call[1])
+            return self.straight[path](self, *args)
         except (Stuck, Oops) as end:
             return self._stop(name, call, end)
         finally:

@@ -88,7 +88,11 @@ class Locks(Object):
     @held.setter
     def held(self, value: Held) -> None:
         self.spin, self.mutex = dict(value[0]), dict(value[1])
-        self.readers, self.srcu_readers, self.irq_srcu_readers = map(dict, value[2:])
+        # The same tables with other entries: those that RCU and the SRCUs have.
+        domains = self.readers, self.srcu_readers, self.irq_srcu_readers
+        for readers, entries in zip(domains, value[2:], strict=True):
+            readers.clear()
+            readers.update(entries)
 
     def freeze(self) -> Value:
         """Return the state as a value: the same one again as long as nothing is held."""

@@ -23,15 +23,15 @@ def _why_readers(rcu: Rcu) -> tuple[str, tuple[str, ...]] | None:
 class Rcu(Object):
     """For each context that waits for a grace period, the readers it waits for.
 
-    Who reads is kept with the locks: ``domain`` is the name of their table there.
+    Who reads is kept with the locks: ``readers`` is their table there, (reader → nesting).
     """
 
-    __slots__ = ("domain", "locks", "waiting")
+    __slots__ = ("readers", "waiting")
     FIELDS = ("waiters",)
 
-    def __init__(self, locks: Locks, domain: str = "readers") -> None:
+    def __init__(self, readers: dict[str, int]) -> None:
         super().__init__()
-        self.locks, self.domain = locks, domain
+        self.readers = readers
         self.waiting: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -46,13 +46,13 @@ class Rcu(Object):
     @touches(LOCKS)
     def read_lock(self) -> None:
         """Enter a read-side section; they nest."""
-        me, readers = self.memory.current, getattr(self.locks, self.domain)
+        me, readers = self.memory.current, self.readers
         readers[me] = readers.get(me, 0) + 1
 
     @touches(LOCKS)
     def read_unlock(self) -> None:
         """Leave a read-side section; leaving the outermost ends the wait of others for this one."""
-        me, reading = self.memory.current, getattr(self.locks, self.domain)
+        me, reading = self.memory.current, self.readers
         depth = reading[me] - 1
         if depth:
             reading[me] = depth
@@ -67,7 +67,7 @@ class Rcu(Object):
     def start_grace_period(self) -> None:
         """Note who reads now: only these are waited for."""
         self.changed()
-        self.waiting[self.memory.current] = tuple(getattr(self.locks, self.domain))
+        self.waiting[self.memory.current] = tuple(self.readers)
 
     @blocks(_why_readers)
     def wait_grace_period(self) -> _Blocked | None:
