@@ -102,8 +102,9 @@ class Locks(Object):
 
     def busy(self) -> bool:
         """Tell whether any lock is held, or anybody reads under RCU or SRCU."""
-        rcu = self.readers or self.srcu_readers or self.irq_srcu_readers
-        return bool(self.spin or self.mutex or rcu)
+        return bool(
+            self.spin or self.mutex or self.readers or self.srcu_readers or self.irq_srcu_readers,
+        )
 
     def held_by(self, context: str) -> tuple[str, ...]:
         """Return the locks a context holds, spinlocks first."""
@@ -116,10 +117,11 @@ class Locks(Object):
     def spin_lock(self, lock: str, guard: str = "") -> _Blocked | None:
         """Take a spinlock. ``guard`` names what makes this nesting safe: lockdep leaves it out."""
         spin = self.spin
-        if lock in spin:
-            return self._contended(lock, spin[lock])
-        if (spin or self.mutex) and not guard:
-            self._check_order(lock)
+        if spin or self.mutex:
+            if lock in spin:
+                return self._contended(lock, spin[lock])
+            if not guard:
+                self._check_order(lock)
         spin[lock] = self.memory.current
         return None
 
