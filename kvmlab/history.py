@@ -53,16 +53,16 @@ class History:
 
     def add(self, unit: Unit) -> None:
         """Append a unit; what was undone before can't be redone any more."""
-        done = self.position - self.first
-        if done < len(self.units):
-            del self.units[done:]
+        units, done = self.units, self.position - self.first
+        if done < len(units):
+            del units[done:]
             self.marks = {name: at for name, at in self.marks.items() if at <= self.position}
-        self.units.append(unit)
+        units.append(unit)
         self.position += 1
         # Dropping in blocks: taking the first off a long list each time costs its whole length.
-        if len(self.units) > KEPT + KEPT // 10:
-            surplus = len(self.units) - KEPT
-            del self.units[:surplus]
+        if done >= KEPT + KEPT // 10:
+            surplus = len(units) - KEPT
+            del units[:surplus]
             self.first += surplus
 
     def undo(self, holder: Holder, count: int) -> list[Unit]:

@@ -202,9 +202,9 @@ class Model:
 
     def _submit(self, name: str, call: Call, *, status: bool = False) -> Answer:
         contexts = self.machine.contexts
-        if not contexts.knows(name):
+        context = contexts.find(contexts.prompt if name == "user" else name)
+        if context is None:
             raise Refused(f"no device is called {name} at this moment")
-        context = contexts.get(contexts.prompt if name == "user" else name)
         if context.at is not None or context.stopped:
             self._refuse(context)
         value = self.machine.submit(name, call)

@@ -71,10 +71,15 @@ class Roster(Object):
 
     def knows(self, name: str) -> bool:
         """Tell whether a context has that name."""
-        return name in self.names or name in self.aliases
+        return self.find(name) is not None
+
+    def find(self, name: str) -> Context | None:
+        """Return a context by name or by alias, or None if nobody is called so."""
+        context: Context | None = self.memory.objects.get(handle_of(self.aliases.get(name, name)))
+        return context
 
     def get(self, name: str) -> Context:
-        """Return a context by name or by alias."""
+        """Return a context, which is there, by name or by alias."""
         context: Context = self.memory.objects[handle_of(self.aliases.get(name, name))]
         return context
 
