@@ -29,7 +29,6 @@ MOST_JOBS = 256
 LATER = {
     "diff": "the model against a real kernel",
     "record": "recordings of a real kernel",
-    "attach": "a running QEMU",
 }
 """Programs that are named in the language's contract and not yet here."""
 
@@ -154,10 +153,7 @@ def parser() -> argparse.ArgumentParser:
     programs = top.add_subparsers(metavar="PROGRAM")
     tui = _program(programs, "tui", _tui, "the screen, which is also what kvmlab alone starts")
     tui.add_argument("file", nargs="?", default="", metavar="FILE", help="a script to run first")
-    tui.add_argument("--theme", default="", metavar="FILE|NAME", help="a theme file, or a theme by its name")
-    text = f"in place of the one for the size: {', '.join(LAYOUT_NAMES)}"
-    tui.add_argument("--layout", default="", choices=LAYOUT_NAMES, metavar="LAYOUT", help=text)
-    tui.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    _screen_options(tui)
     _machine_options(tui)
     repl = _program(programs, "repl", _repl, "the prompt; reads commands from a pipe when stdin is none")
     repl.add_argument("--plain", action="store_true", help="one line at a time, without colour or completion")
@@ -183,6 +179,14 @@ def parser() -> argparse.ArgumentParser:
     _labs_options(
         _program(programs, "labs", _labs, "the course: list, show, start, check, verify, new, record, report")
     )
+    attach = _program(programs, "attach", _attach, "a running QEMU, read-only: live on the screen, or once")
+    attach.add_argument(
+        "target", metavar="qmp:PATH", help="the QMP socket of a QEMU: -qmp unix:PATH,server=on"
+    )
+    once = attach.add_mutually_exclusive_group()
+    once.add_argument("--text", action="store_true", help="once, in the wording of QEMU's info commands")
+    once.add_argument("--json", action="store_true", help="once, as one object")
+    _screen_options(attach)
     conform = _program(programs, "conform", _conform, "replay recorded behaviour and compare every field")
     conform.add_argument("files", nargs="+", metavar="FILE.jsonl")
     conform.add_argument("--json", action="store_true", help="one object a file")
@@ -217,6 +221,13 @@ def _program(
     made = programs.add_parser(name, help=text, description=text, formatter_class=_formatter)
     made.set_defaults(program=program)
     return made
+
+
+def _screen_options(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--theme", default="", metavar="FILE|NAME", help="a theme file, or a theme by its name")
+    text = f"in place of the one for the size: {', '.join(LAYOUT_NAMES)}"
+    made.add_argument("--layout", default="", choices=LAYOUT_NAMES, metavar="LAYOUT", help=text)
+    made.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
 
 
 def _machine_options(made: argparse.ArgumentParser) -> None:
@@ -344,6 +355,12 @@ def _labs(options: argparse.Namespace) -> int:
     from kvmlab.studying import main as labs
 
     return labs(make_session, options)
+
+
+def _attach(options: argparse.Namespace) -> int:
+    from kvmlab.attaching import main as attach
+
+    return attach(make_session, options)
 
 
 def _conform(options: argparse.Namespace) -> int:

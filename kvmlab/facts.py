@@ -64,7 +64,10 @@ def _ioapic(snapshot: Snapshot, path: tuple[Segment, ...]) -> Value:
 def _lapic(snapshot: Snapshot, path: tuple[Segment, ...]) -> Value:
     if snapshot.lapics is None:
         return None
-    value = getattr(snapshot.lapics[int(path[0])], str(path[1]))
+    lapic = next((chip for chip in snapshot.lapics if chip.vcpu == int(path[0])), None)
+    if lapic is None or (path[1] == "tmr" and lapic.tmr_partial):
+        return None
+    value = getattr(lapic, str(path[1]))
     return frozenset(value) if isinstance(value, tuple) else int(value)
 
 

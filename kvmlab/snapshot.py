@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from kvmlab import records
+from kvmlab.snapshot_counters import CountersSnapshot, RaisedSnapshot
 from kvmlab.snapshot_devices import DeviceSnapshot
 
 DELIVERY_MODES = ("fixed", "lowest", "smi", "reserved", "nmi", "init", "startup", "extint")
@@ -85,12 +86,16 @@ class RedirectionEntry:
 
 @dataclass(frozen=True, slots=True)
 class IoapicSnapshot:
-    """The IOAPIC: its ID, the register selected, the IRR (bit = pin) and its 24 pins."""
+    """The IOAPIC: its ID, the register selected, the IRR (bit = pin) and its 24 pins.
+
+    ``version`` is the low byte of the version register: 0x11 in KVM (virt/kvm/ioapic.h), 0x20 in QEMU.
+    """
 
     id: int
     ioregsel: int
     irr: int
     pins: tuple[RedirectionEntry, ...]
+    version: int = 0x11
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,8 @@ class LapicSnapshot:
     """One vCPU's LAPIC: IRR, ISR and TMR as ascending vectors, the other registers as integers.
 
     ``lvt`` is (timer, thermal, performance, LINT0, LINT1, error). ``arb`` is the lowest-priority
-    tie-break counter, ``nmi`` counts NMIs queued, ``mp`` is KVM_MP_STATE_*; None where hidden.
+    tie-break counter, ``nmi`` counts NMIs queued, ``mp`` is KVM_MP_STATE_*, ``tmcct`` the timer's current
+    count; None where hidden. ``tmr_partial`` is True where the TMR is known only of vectors in IRR or ISR.
     """
 
     KEY: ClassVar[tuple[str, ...]] = ("vcpu",)
@@ -111,8 +117,8 @@ class LapicSnapshot:
     spiv: int
     ldr: int
     dfr: int
-    id: int
-    lvr: int
+    id: int | None
+    lvr: int | None
     lvt: tuple[int, ...]
     icr: int
     icr2: int
@@ -123,6 +129,9 @@ class LapicSnapshot:
     x2apic: bool = False
     tdcr: int = 0
     tmict: int = 0
+    tmcct: int | None = None
+    tmr_partial: bool = False
+    apr: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,22 +147,25 @@ class VcpuSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class PicChipSnapshot:
-    """One 8259: every register of struct kvm_kpic_state (arch/x86/kvm/irq.h), by its name there."""
+    """One 8259: every register of struct kvm_kpic_state (arch/x86/kvm/irq.h), by its name there.
 
-    last_irr: int
+    What only KVM shows is None elsewhere.
+    """
+
+    last_irr: int | None
     irr: int
     imr: int
     isr: int
     priority_add: int
     irq_base: int
     read_reg_select: int
-    poll: int
-    special_mask: int
-    init_state: int
-    auto_eoi: int
-    rotate_on_auto_eoi: int
+    poll: int | None
+    special_mask: int | None
+    init_state: int | None
+    auto_eoi: int | None
+    rotate_on_auto_eoi: int | None
     sfnm: int
-    init4: int
+    init4: int | None
     elcr: int
 
 
@@ -303,15 +315,6 @@ class WorkqueueSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class CountersSnapshot:
-    """What happened so far: (vector, taken), (GSI, acknowledged) and (tracepoint, emitted)."""
-
-    taken: tuple[tuple[int, int], ...] = ()
-    acked: tuple[tuple[int, int], ...] = ()
-    trace: tuple[tuple[str, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class ReportSnapshot:
     """One sanitizer report: its kind, the context it happened in, and a sentence."""
 
@@ -331,7 +334,7 @@ class LastSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that can be seen of one machine; ``mode`` is "auto" or "manual".
+    """Everything that can be seen of one machine; ``mode`` is "auto" or "manual", of a QEMU its run state.
 
     ``keys`` are (name, key) of the level irqfds assigned so far, whatever became of them.
     """
@@ -354,6 +357,7 @@ class Snapshot:
     contexts: tuple[ContextSnapshot, ...] | None = None
     workqueues: tuple[WorkqueueSnapshot, ...] | None = None
     counters: CountersSnapshot | None = None
+    raised: tuple[RaisedSnapshot, ...] | None = None
     reports: tuple[ReportSnapshot, ...] | None = None
     log: tuple[str, ...] | None = None
     last: LastSnapshot | None = None

@@ -27,7 +27,6 @@ from kvmlab.engine.world.vcpu import GUEST, vcpu
 from kvmlab.engine.world.vm import VM
 from kvmlab.snapshot import (
     ContextSnapshot,
-    CountersSnapshot,
     EoifdSnapshot,
     EventfdSnapshot,
     IoapicSnapshot,
@@ -46,6 +45,7 @@ from kvmlab.snapshot import (
     VcpuSnapshot,
     WorkqueueSnapshot,
 )
+from kvmlab.snapshot_counters import CountersSnapshot
 
 
 def bits(value: int) -> tuple[int, ...]:

@@ -172,6 +172,19 @@ _DEVICES = (
     "latency (lat.): how many events passed between the last request that was served and its service.",
     "An event is one interrupt taken by a vCPU, one acknowledgement of a GSI, or one wake-up for a device.",
 )
+_ATTACH = (
+    "'kvmlab attach qmp:PATH' shows the IOAPIC, the LAPICs and the 8259s of a running QEMU, live.",
+    "QEMU makes the socket: qemu-system-x86_64 … -qmp unix:PATH,server=on,wait=off.",
+    "--text prints them once in the wording of QEMU's info commands, --json as one object.",
+    "Nothing is changed: only info pic, info lapic, info irq and queries of the state are ever sent.",
+    "QEMU is asked up to five times a second, and less often where it takes long to answer.",
+    "One row says what is attached, whether it answers, and how old the picture is.",
+    "What changed in the last two seconds is marked with a star. The timeline shows the last pictures.",
+    "When QEMU ends, its last picture stays; one that makes the same socket again is shown by itself.",
+    "expect works on every fact that can be seen; every command that would change something is refused.",
+    "Not visible: who asserts a line (shown as ?), IDs of LAPICs, and the TMR but of what is in IRR or ISR.",
+    "'info irq' counts how often each input was raised, where QEMU itself has the chip.",
+)
 _TEXT = (
     'One command a line; ; separates several, # starts a comment, "…" quotes.',
     "Quotes keep spaces, ; and # in a word. They change nothing else, and expressions have none.",
@@ -219,6 +232,7 @@ def _markdown() -> Iterator[str]:
             if spec.examples:
                 yield from ("", *(f"    {example}" for example in spec.examples))
     yield from ("", "## How devices are counted", "", *(f"- {sentence}" for sentence in _DEVICES))
+    yield from ("", "## A running QEMU", "", *(f"- {sentence}" for sentence in _ATTACH))
     yield from ("", "## Expressions", "", *(f"- {sentence}" for sentence in _EXPRESSIONS))
     yield from ("", "## Facts", "", "| fact | value | what it tells |", "|---|---|---|")
     yield from (f"| `{fact.pattern}` | {_values(fact.type, fact.words)} | {fact.summary} |" for fact in FACTS)
@@ -249,5 +263,6 @@ _TOPIC_LINES: dict[str, Callable[[], list[str]]] = {
     "scenarios": _scenarios,
     "apis": _apis,
     "devices": lambda: _paragraphs(_DEVICES),
+    "attach": lambda: _paragraphs(_ATTACH),
     "--all": lambda: list(_markdown()),
 }

@@ -13,6 +13,7 @@ TOPICS: dict[str, str] = {
     "switches": "deviations that machine can switch on",
     "scenarios": "what was claimed, and 'source NAME' puts to the test",
     "devices": "the scripted devices, and what is counted of them",
+    "attach": "a running QEMU on the screen: what is seen of it, and how it is reached",
     "apis": "the designs of the EOI interface and their words",
     "--all": "the whole reference, in Markdown",
 }

@@ -1,7 +1,7 @@
 """The IOAPIC in QEMU's wording (hw/intc/ioapic_common.c: ``info pic``), so that dumps can be compared.
 
 A pin with something to tell that QEMU does not print gets a tail: ``A`` asserted, ``I`` IRR,
-``R`` remote IRR, and the sources that assert it.
+``R`` remote IRR, and the sources that assert it. ``?`` stands for a line that is hidden.
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ from kvmlab.snapshot import IoapicSnapshot, RedirectionEntry, Snapshot
 
 DELIVERY = ("fixed", "lowest", "SMI", "...", "NMI", "INIT", "...", "extINT")
 """QEMU's words for the delivery modes, by number."""
-
-VERSION = 0x11
-"""The version register of KVM's IOAPIC (virt/kvm/ioapic.h: IOAPIC_VERSION_ID)."""
 
 
 def ioapic_rows(snapshot: Snapshot) -> list[Row]:
@@ -33,9 +30,13 @@ def ioapic_rows(snapshot: Snapshot) -> list[Row]:
 
 
 def flags(entry: RedirectionEntry) -> list[Part]:
-    """Return the glyphs of a pin: A asserted, I IRR, M masked, R remote IRR; a dot where not."""
+    """Return the glyphs of a pin: A asserted (? hidden), I IRR, M masked, R remote IRR; a dot where not."""
     states = (
-        (bool(entry.line), "A", "irq-asserted"),
+        (
+            entry.line != 0,
+            "?" if entry.line is None else "A",
+            "muted" if entry.line is None else "irq-asserted",
+        ),
         (bool(entry.irr), "I", "irq-pending"),
         (bool(entry.mask), "M", "irq-masked"),
         (bool(entry.remote_irr), "R", "irq-remote-irr"),
@@ -45,7 +46,7 @@ def flags(entry: RedirectionEntry) -> list[Part]:
 
 def _title(ioapic: IoapicSnapshot) -> Row:
     selected = f" (redir[{(ioapic.ioregsel - 0x10) >> 1 & 0xFFFFFFFF}])" if ioapic.ioregsel else ""
-    text = f"ioapic0: ver=0x{VERSION:x} id=0x{ioapic.id:02x} sel=0x{ioapic.ioregsel:02x}{selected}"
+    text = f"ioapic0: ver=0x{ioapic.version:x} id=0x{ioapic.id:02x} sel=0x{ioapic.ioregsel:02x}{selected}"
     return line(Cell(text, "header"))
 
 

@@ -1,4 +1,7 @@
-"""Interrupt counts in QEMU's wording (``info irq``): taken by vector, acknowledged by GSI."""
+"""Interrupt counts in QEMU's wording (``info irq``): of a QEMU how often each input was raised.
+
+Of a machine whose vCPUs can be seen: taken by vector, acknowledged by GSI.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from kvmlab.snapshot import Snapshot
 
 
 def irq_rows(snapshot: Snapshot) -> list[Row]:
-    """Return how often each vector was taken and each GSI acknowledged; zeros are left out."""
+    """Return how often vectors were taken, GSIs acknowledged, inputs raised; zeros are left out."""
     counters = snapshot.counters
+    if snapshot.raised is not None:
+        return [row for chip in snapshot.raised for row in _counts(chip.chip, chip.raised)] or hidden("irq")
     if counters is None:
         return hidden("irq")
     return [

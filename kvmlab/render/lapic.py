@@ -36,7 +36,11 @@ def one_lapic(lapic: LapicSnapshot) -> list[Row]:
         line(Cell(f"dumping local APIC state for CPU {lapic.vcpu}", "header")),
         line(""),
         *[_lvt(name, lapic.lvt[i], i == TIMER) for name, i in LVT_LINES],
-        _register("Timer", f"DCR=0x{lapic.tdcr & 0xB:x} (divide by {divisor}) initial_count = {lapic.tmict}"),
+        _register(
+            "Timer",
+            f"DCR=0x{lapic.tdcr & 0xB:x} (divide by {divisor}) initial_count = {lapic.tmict}"
+            + ("" if lapic.tmcct is None else f" current_count = {lapic.tmcct}"),
+        ),
         _register(
             "SPIV",
             f"0x{spiv:08x} APIC {'enabled' if spiv & 0x100 else 'disabled'}, "
@@ -102,8 +106,8 @@ def _priorities(lapic: LapicSnapshot) -> Row:
     logical = lapic.ldr >> 24
     cluster = f"(cluster {logical >> 4}: id {logical & 0xF})" if lapic.dfr >> 28 == 0 else ""
     return line(
-        f"APR 0x00 TPR 0x{lapic.tpr:02x} DFR 0x{lapic.dfr >> 28:02x} LDR 0x{logical:02x}{cluster} "
-        f"PPR 0x{lapic.ppr:02x}"
+        f"APR 0x{lapic.apr:02x} TPR 0x{lapic.tpr:02x} DFR 0x{lapic.dfr >> 28:02x} "
+        f"LDR 0x{logical:02x}{cluster} PPR 0x{lapic.ppr:02x}"
     )
 
 

@@ -77,7 +77,9 @@ def explain_vector(snapshot: Snapshot, lapic: LapicSnapshot, vector: int) -> Row
         parts.append(Cell(f"pending, {why or 'taken next'}; ", "irq-pending"))
     if len(parts) == 1:
         parts.append("idle; ")
-    trigger = "level, its EOI goes to the IOAPIC" if vector in lapic.tmr else "edge when accepted last"
+    known = not lapic.tmr_partial or vector in lapic.irr or vector in lapic.isr
+    edge = "edge when accepted last" if known else "its trigger cannot be seen"
+    trigger = "level, its EOI goes to the IOAPIC" if vector in lapic.tmr else edge
     parts.append(f"{trigger}{_taken(snapshot, vector)}")
     return line(*parts)
 
@@ -91,7 +93,8 @@ def _taken(snapshot: Snapshot, vector: int) -> str:
 def _registers(lapic: LapicSnapshot) -> Row:
     enabled = "on" if lapic.spiv & 1 << 8 else "off"
     spiv = f"SPIV 0x{lapic.spiv:03x} ({enabled})"
-    text = f"TPR 0x{lapic.tpr:02x}  PPR 0x{priority(lapic):02x}  {spiv}  ID {lapic.id}"
+    number = "?" if lapic.id is None else lapic.id
+    text = f"TPR 0x{lapic.tpr:02x}  PPR 0x{priority(lapic):02x}  {spiv}  ID {number}"
     return line(Cell(f"vcpu{lapic.vcpu}  ", "header"), text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -81,15 +82,19 @@ class KvmlabApp(Requests):
         """Make the session and its panes, greet, run what was asked for, and begin to look."""
         # The engine, the language and the panes are half of the start: the frame stands before them.
         from kvmlab.tui.driver import Driver
+        from kvmlab.tui.samples import Samples
         from kvmlab.tui.widgets import make_panes
 
         meanwhile = f": {self._shown(PAUSE)} pauses it, {self._shown(STOP)} stops it"
         self.driver = Driver(self._make(), self.log_pane.say, self._journal, meanwhile)
-        self.panes = {pane.spec.name: pane for pane in make_panes(self.driver.session)}
+        past = Samples() if self.live is None else self.pictures
+        self.panes = {pane.spec.name: pane for pane in make_panes(self.driver.session, past)}
         await self.screen_stack[0].query_one("#body").mount(*self.panes.values())
         self.ready = True
         self.arrange()
         self._greet()
+        if self.live is not None:
+            self.run_worker(self.live.run(self._tell))
         self._slices = self.set_interval(REST, self._go_on, pause=True)
         self._say_first()
         self.show()
@@ -129,16 +134,36 @@ class KvmlabApp(Requests):
             self._slices.resume()
 
     def _tick(self) -> None:
-        if self.is_running and self.driver.look():
+        if not self.is_running:
+            return
+        changed = self.driver.look()
+        if self.live is not None:
+            changed = self._compare(changed)
+            self._state()
+        if changed:
             self.show()
 
+    def _compare(self, changed: bool) -> bool:
+        """Compare what is seen with what was seen a while ago; tell whether that has changed."""
+        now = monotonic()
+        if changed or self.driver.before is None:
+            self.pictures.add(self.driver.now, now)
+        was, self.driver.before = self.driver.before, self.pictures.before(now)
+        return changed or self.driver.before is not was
+
+    def _tell(self, text: str) -> None:
+        self.log_pane.say([line(Cell(text, "warning"))])
+
     def _greet(self) -> None:
-        helps = f": {self._shown(EXPLAIN)} helps, with a first round; 'help scenarios' lists what was argued"
+        key = self._shown(EXPLAIN)
+        helps = f": {key} helps, with a first round; 'help scenarios' lists what was argued"
+        if self.live is not None:
+            helps = f": a running QEMU, read-only; {key} and 'help attach' explain"
         rows: list[Row] = [line(Cell("kvmlab", "header"), helps)]
         rows += [line(Cell(problem, "warning")) for problem in self.theme_problems]
-        if self._journal is None:
+        if self._journal is None and self.live is None:
             rows.append(line(Cell("this session is not journalled", "warning")))
-        elif self._journal.lost:
+        elif self._journal is not None and self._journal.lost:
             text = f'source "{self._journal.lost[-1]}"'
             rows.append(line(Cell("The last session did not end by itself. This brings it back:", "muted")))
             rows.append(line("  ", Cell(text, "word-verb")))
@@ -215,13 +240,13 @@ class KvmlabApp(Requests):
         for key in KEYS:
             if key.label and key.action.isidentifier() and key is not MENU and self.works(key):
                 yield SystemCommand(key.title or key.label, key.help, getattr(self, f"action_{key.action}"))
-        if self.driver.running is None:
+        if self.free:
             yield SystemCommand("Explore", "tries every schedule of what stands ready", self.action_explore)
         yield SystemCommand("Theme", "shows each as it is chosen", self.action_change_theme)
         yield SystemCommand("Picture", "saves the screen as SVG", self.action_picture)
         for name, pane in self.panes.items():
             yield SystemCommand(pane.spec.title, "shows the pane", lambda name=name: self.action_pane(name))
-        for name, claim in claims().items() if self.driver.running is None else ():
+        for name, claim in claims().items() if self.free else ():
             said = f"source {name}"
             yield SystemCommand(f"Scenario {name}", claim, lambda said=said: self.action_enter(said))
         for layout in layouts_for(*self.size):

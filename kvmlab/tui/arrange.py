@@ -96,14 +96,43 @@ LAYOUTS = (
 """The layouts, the most demanding first."""
 
 
-def layouts_for(width: int, height: int) -> list[Layout]:
+CHIPS = ("path", "timeline", "sources", "eventfds", "fds", "contexts", "trace", "reports", "devices")
+"""What stands above a LAPIC where only chips can be seen: every pane but theirs shares a place."""
+
+CHIP_LAYOUTS = (
+    Layout(
+        "full",
+        180,
+        50,
+        12,
+        (
+            Column(44, (Slot(27, ("ioapic",)), Slot(0, ("pic", "routes", "history")))),
+            Column(0, (Slot(0, CHIPS), Slot(15, ("lapic",)))),
+        ),
+    ),
+    Layout(
+        "wide",
+        110,
+        34,
+        8,
+        (
+            Column(44, (Slot(0, ("ioapic", "routes", "history")),)),
+            Column(0, (Slot(14, CHIPS), Slot(0, ("lapic", "pic")))),
+        ),
+    ),
+    LAYOUTS[-1],
+)
+"""The same for a machine of which only the chips can be seen."""
+
+
+def layouts_for(width: int, height: int, among: Sequence[Layout] = LAYOUTS) -> list[Layout]:
     """Return the layouts that a screen has room for, the fullest first."""
-    return [layout for layout in LAYOUTS if width >= layout.width and height >= layout.height]
+    return [layout for layout in among if width >= layout.width and height >= layout.height]
 
 
-def layout_for(width: int, height: int, name: str = "") -> Layout | None:
+def layout_for(width: int, height: int, name: str = "", among: Sequence[Layout] = LAYOUTS) -> Layout | None:
     """Return the layout of a name, else the fullest one that a screen has room for; None where none fits."""
-    fitting = layouts_for(width, height)
+    fitting = layouts_for(width, height, among)
     named = [layout for layout in fitting if layout.name == name]
     return next(iter(named or fitting), None)
 

@@ -101,6 +101,8 @@ def _trace(view: View) -> list[Row]:
     events = [event for event in view.seen.events if view.wanted in event]
     wanted = [line(Cell(f"only lines with {view.wanted!r}; / changes it", "muted"))] if view.wanted else []
     none = [line(Cell("no tracepoint was hit", "muted"))]
+    if view.seen.snapshot.counters is None:
+        return hidden("trace")
     return wanted + ([line(Cell(event, "event")) for event in events] or none)
 
 
@@ -151,9 +153,9 @@ SPECS = (
         "1",
         _of(pin_rows),
         "The 24 pins of the IOAPIC: vector (hexadecimal), delivery mode, destination (p physical, "
-        "l logical), trigger, active at high or low; A asserted, I IRR, M masked, R remote IRR, D send "
-        "pending; then the source IDs that hold the line. The pin under the cursor chooses the GSI of the "
-        "path and the timeline.",
+        "l logical), trigger, active at high or low; A asserted (? hidden), I IRR, M masked, R remote IRR, D "
+        "send pending; then the source IDs that hold the line. The pin under the cursor chooses the GSI of "
+        "the path and the timeline.",
         subject="pin",
         lines=NUMBERED,
         flows=True,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kvmlab.history import History, Unit
     from kvmlab.session import Session
     from kvmlab.snapshot import Snapshot
+    from kvmlab.tui.seen import Seen
 
 
 UNKNOWN = "(no longer known)"
@@ -46,6 +47,11 @@ class Samples:
             for number, unit in units.items()
             if number in self._kept
         ]
+
+    @staticmethod
+    def present(seen: Seen) -> int:
+        """Return the number of the sample that is what is seen now."""
+        return seen.position
 
     def _walk(self, session: Session, missing: list[int], units: dict[int, Unit | None]) -> None:
         history, present = session.history, session.history.position

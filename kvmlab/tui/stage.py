@@ -14,14 +14,15 @@ from textual.events import Resize
 from textual.geometry import Size
 from textual.widgets import Static
 
-from kvmlab.layouts import LAYOUTS
+from kvmlab.layouts import LAYOUTS as NAMES
 from kvmlab.settings import Settings
 from kvmlab.tui.actions import Action, Here, offered
-from kvmlab.tui.arrange import SMALLEST, Column, Layout, Slot, arrange, layout_for
-from kvmlab.tui.bars import Bar, key_parts, state_parts, tab_parts
+from kvmlab.tui.arrange import CHIP_LAYOUTS, LAYOUTS, SMALLEST, Column, Layout, Slot, arrange, layout_for
+from kvmlab.tui.bars import Bar, Part, key_parts, state_parts, tab_parts
 from kvmlab.tui.command_line import CommandLine
 from kvmlab.tui.keys import KEYS, Key, shown
 from kvmlab.tui.lines import Lines
+from kvmlab.tui.live import Pictures
 from kvmlab.tui.log import Log
 from kvmlab.tui.placing import GUTTER
 from kvmlab.tui.seen import Seen
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from kvmlab.past import HistoryFile
     from kvmlab.session import Session
     from kvmlab.tui.driver import Driver
+    from kvmlab.tui.live import Live
     from kvmlab.tui.pane import Pane
     from kvmlab.tui.panes import View
 
@@ -57,6 +59,7 @@ class Stage(ThemedApp):
         settings: Settings | None = None,
         first: Iterable[str] = (),
         repl: Callable[[Session], object] | None = None,
+        live: Live | None = None,
     ) -> None:
         self.settings = settings or Settings()
         super().__init__(self.settings.theme, self.settings.place("theme"))
@@ -67,10 +70,12 @@ class Stage(ThemedApp):
         self.panes: dict[str, Pane] = {}
         self._make = make
         self.repl = repl
+        self.live = live
+        self.pictures = Pictures()
         self.chosen: list[str] = []
         self.whole = False
         self.log_alone = False
-        self.layout_name = LAYOUTS.get(self.settings.layout, self.settings.layout)
+        self.layout_name = NAMES.get(self.settings.layout, self.settings.layout)
         self.gsi: int | None = None
         self.vcpu = 0
         self.wanted = ""
@@ -126,7 +131,7 @@ class Stage(ThemedApp):
     def arrange(self, size: Size | None = None) -> None:
         """Give every pane that is shown its place on a screen of a size, by default the one it has."""
         width, height = size or self.size
-        layout = layout_for(width, height, self.layout_name)
+        layout = layout_for(width, height, self.layout_name, CHIP_LAYOUTS if self.live else LAYOUTS)
         base = self.screen_stack[0]
         small = base.query_one("#small", Static)
         # It covers everything and hides nothing: what is typed meanwhile reaches the command line.
@@ -181,7 +186,7 @@ class Stage(ThemedApp):
         changed = {name for name, pane in panes.items() if pane.changed}
         tabs = [(pane.spec.name, pane.spec.tab, pane.spec.key) for pane in panes.values()]
         base.query_one("#tabs", Bar).put(tab_parts(tabs, displayed, changed))
-        base.query_one("#state", Bar).put(state_parts(self.driver.now, self.driver.running))
+        self._state()
         actions = [(self._shown(a), a.label, f"app.act('{a.name}')") for a in self.offered()]
         keys = [
             (self._shown(key), key.label, f"app.{key.action}")
@@ -192,17 +197,29 @@ class Stage(ThemedApp):
         rest = [key for key in keys if key[1] != "help"]
         base.query_one("#keys", Bar).put(key_parts([*first, *actions, *rest], width))
 
+    def _state(self) -> None:
+        """Draw the bar of the state: where the session stands, or how fresh its picture is."""
+        bar = self.screen_stack[0].query_one("#state", Bar)
+        if self.live is None:
+            bar.put(state_parts(self.driver.now, self.driver.running))
+        else:
+            bar.put([Part(cell.text, cell.style) for cell in self.live.status()])
+
+    @property
+    def free(self) -> bool:
+        """True where the machine can be moved: nothing is under way, and it is no running QEMU."""
+        return self.driver.running is None and self.live is None
+
     def offered(self) -> list[Action]:
-        """Return the actions that would do something now: none while something is under way."""
-        return list(offered(self.here())) if self.driver.running is None else []
+        """Return the actions that would do something now."""
+        return list(offered(self.here())) if self.free else []
 
     def works(self, key: Key) -> bool:
         """Tell whether a key does anything now."""
-        free = self.driver.running is None
         needs = {
-            **dict.fromkeys(("until", "save", "unit", "act('back')", "act('forward')"), free),
+            **dict.fromkeys(("until", "save", "unit", "act('back')", "act('forward')"), self.free),
             "copy_pane": self.lines is not None,
-            "prompt": free and self.repl is not None,
+            "prompt": self.free and self.repl is not None,
             "vcpu": len(self.driver.now.snapshot.lapics or ()) > 1,
         }
         return needs.get(key.action, True) and self.check_action(key.action, ()) is not False

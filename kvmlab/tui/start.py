@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from kvmlab.journal import Journal
     from kvmlab.session import Session
+    from kvmlab.tui.live import Live
 
 USAGE = 2
 """Exit status where there is no terminal to draw on."""
@@ -49,11 +50,12 @@ def start(
     *,
     mouse: bool = True,
     repl: Repl | None = None,
+    live: Live | None = None,
 ) -> int:
     """Show the screen over the session that ``make`` returns until it ends; return the exit status.
 
     ``file`` is a script that is run first; ``theme`` and ``layout`` come before the settings'; ``repl``
-    opens the prompt on a session.
+    opens the prompt on a session. ``live`` keeps a session fresh that changes by itself; it has no journal.
     """
     if not drawable():
         sys.stderr.write(HINT + "\n")
@@ -66,13 +68,13 @@ def start(
     _mend_environment()
     settings, problems = load_settings()
     try:
-        journal = Journal(state_dir() / "journal")
+        journal = None if live is not None else Journal(state_dir() / "journal")
     except OSError:
         journal = None
     past = HistoryFile(state_dir() / "history", settings.history_size)
     first = [f'source "{file}"'] if file else []
     prompt = partial(repl, journal=journal) if repl is not None else None
-    app = KvmlabApp(make, past, journal, settings.chosen(theme, layout), first, prompt)
+    app = KvmlabApp(make, past, journal, settings.chosen(theme, layout), first, prompt, live)
     app.theme_problems[:0] = problems
     try:
         app.run(mouse=mouse)

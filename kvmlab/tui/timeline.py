@@ -6,7 +6,7 @@ history. ``key`` is the number of the unit under the cursor, which an action's c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from textual import events
 
@@ -16,10 +16,10 @@ from kvmlab.render.timeline import Sample, timeline_rows, unit_at
 from kvmlab.tui.lines import Drawn
 from kvmlab.tui.pane import Pane
 from kvmlab.tui.panes import PaneSpec, View
-from kvmlab.tui.samples import Samples
 
 if TYPE_CHECKING:
     from kvmlab.session import Session
+    from kvmlab.tui.seen import Seen
 
 TALL = 20
 """A pane of as many lines draws waves of two lines each."""
@@ -38,13 +38,23 @@ TIMELINE = PaneSpec(
 """The entry of the timeline among the panes."""
 
 
+class Past(Protocol):
+    """Where the timeline's samples come from."""
+
+    def of(self, session: Session) -> list[Sample]:
+        """Return the samples of a session's past, oldest first."""
+
+    def present(self, seen: Seen) -> int:
+        """Return the number of the sample that is what is seen now."""
+
+
 class Timeline(Pane):
     """The timeline pane: the arrows move over the units, the mouse points at one."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, past: Past) -> None:
         super().__init__(TIMELINE)
         self._session = session
-        self._past = Samples()
+        self._past = past
         self._samples: list[Sample] = []
         self._view: View | None = None
         self._gsi = self._present = self._unit = 0
@@ -76,7 +86,7 @@ class Timeline(Pane):
         seen, gsi = self._view.seen, self._view.gsi
         self._samples = self._past.of(self._session)
         self._gsi = chosen_gsi(seen.snapshot) if gsi is None else gsi
-        self._present = self._unit = seen.position
+        self._present = self._unit = self._past.present(seen)
         self.place()
 
     def place(self) -> None:

@@ -14,6 +14,7 @@ from kvmlab.tui.timeline import TIMELINE, Timeline
 
 if TYPE_CHECKING:
     from kvmlab.session import Session
+    from kvmlab.tui.timeline import Past
 
 OWN: dict[str, type[Pane]] = {"lapic": Grid, "path": Overview}
 """The panes that are more than a list of items."""
@@ -36,6 +37,6 @@ SPECS = _specs()
 """Every pane, in the order of the tabs."""
 
 
-def make_panes(session: Session) -> list[Pane]:
+def make_panes(session: Session, past: Past) -> list[Pane]:
     """Return a widget for each pane; the timeline reads the session's past."""
-    return [Timeline(session) if spec is TIMELINE else OWN.get(spec.name, Pane)(spec) for spec in SPECS]
+    return [Timeline(session, past) if spec is TIMELINE else OWN.get(spec.name, Pane)(spec) for spec in SPECS]

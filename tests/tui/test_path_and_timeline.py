@@ -16,6 +16,7 @@ from kvmlab.tui.frame import Frame
 from kvmlab.tui.overview import SHOWN_BY, STAGE_LINE, Overview
 from kvmlab.tui.pane import Pane
 from kvmlab.tui.panes import PaneSpec, View
+from kvmlab.tui.samples import Samples
 from kvmlab.tui.seen import see
 from kvmlab.tui.theme import ThemedApp
 from kvmlab.tui.timeline import Timeline
@@ -149,7 +150,7 @@ def test_the_waves_are_as_tall_as_the_pane_allows(size: tuple[int, int], lines: 
     """A low pane draws each signal on one line, so that all are in sight."""
     session = Session()
     say(session, f"{WIRED}; write trigger; take; eoi")
-    host = Host(Timeline(session))
+    host = Host(Timeline(session, Samples()))
 
     async def act(_pilot: Hand) -> None:
         host.shown.show(None, View(see(session)))
@@ -164,7 +165,7 @@ def test_the_cursor_moves_over_the_units_by_key_and_mouse() -> None:
     """Left and right move by one unit and stop at the ends; a click goes to the column."""
     session = Session()
     say(session, f"{WIRED}; write trigger; take; eoi")
-    host = Host(Timeline(session))
+    host = Host(Timeline(session, Samples()))
 
     async def act(pilot: Hand) -> None:
         host.shown.show(None, View(see(session)))
@@ -180,7 +181,7 @@ def test_after_an_undo_the_present_moves_and_the_waves_stay() -> None:
     """What could be redone is still drawn, to the right of the present."""
     session = Session()
     say(session, f"{WIRED}; write trigger; take; eoi; undo 2")
-    host = Host(Timeline(session))
+    host = Host(Timeline(session, Samples()))
 
     async def act(_pilot: Hand) -> None:
         host.shown.show(None, View(see(session)))
@@ -194,7 +195,7 @@ def test_after_an_undo_the_present_moves_and_the_waves_stay() -> None:
 def test_a_hidden_timeline_catches_up_when_it_is_looked_at() -> None:
     """While it is hidden it walks no past; shown again it is up to date."""
     session = Session()
-    host = Host(Timeline(session))
+    host = Host(Timeline(session, Samples()))
 
     async def act(pilot: Hand) -> None:
         host.shown.show(None, View(see(session)))
