@@ -149,7 +149,7 @@ class Following:
             if problem not in self._problems:
                 tell(problem)
         self._problems = picture.problems
+        self._session.scope.vcpus = len(picture.snapshot.lapics or ()) or 1
         if picture.snapshot != self._qemu.picture:
             self._qemu.picture = picture.snapshot
-            self._session.scope.vcpus = len(picture.snapshot.lapics or ()) or 1
             self._session.version += 1

@@ -94,6 +94,7 @@ class KvmlabApp(Requests):
         self.arrange()
         self._greet()
         if self.live is not None:
+            self.pictures.add(self.driver.now, monotonic())
             self.run_worker(self.live.run(self._tell))
         self._slices = self.set_interval(REST, self._go_on, pause=True)
         self._say_first()
@@ -146,7 +147,7 @@ class KvmlabApp(Requests):
     def _compare(self, changed: bool) -> bool:
         """Compare what is seen with what was seen a while ago; tell whether that has changed."""
         now = monotonic()
-        if changed or self.driver.before is None:
+        if changed:
             self.pictures.add(self.driver.now, now)
         was, self.driver.before = self.driver.before, self.pictures.before(now)
         return changed or self.driver.before is not was
