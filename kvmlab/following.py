@@ -22,6 +22,9 @@ PERIOD = 0.2
 SHARE = 10
 """A look that takes QEMU's monitor long is followed by so many times its length without one."""
 
+QUIET = 2.0
+"""Seconds after which a QEMU that has been asked, and has not answered, is said to be quiet."""
+
 AGAIN = 1.0
 """Seconds between two attempts to reach a QEMU that has gone."""
 
@@ -102,7 +105,7 @@ class Following:
         self._session, self._qemu = session, qemu
         self._clock, self._again = clock, again
         self._taken = clock()
-        self._asked = 0.0
+        self._began: float | None = None
         self._away = ""
         self._problems: tuple[str, ...] = ()
 
@@ -112,11 +115,20 @@ class Following:
         path = self._path if len(self._path) <= SHOWN else f"…{self._path[1 - SHOWN :]}"
         old = "now" if age < 1 else f"{age:.0f} s old"
         return [
-            Cell(f" qmp:{path}  "),
-            Cell(f"{seen.kernel} {seen.mode}  ", "muted"),
-            Cell("gone, waiting for it", "error") if self._away else Cell("connected", "ok"),
+            Cell(" "),
+            self._connection(),
             Cell(f"  picture {old}", "warning" if age >= 1 else "muted"),
+            Cell(f"  qmp:{path}  "),
+            Cell(f"{seen.kernel} {seen.mode}", "muted"),
         ]
+
+    def _connection(self) -> Cell:
+        if self._away:
+            return Cell("gone, waiting for it", "error")
+        waited = 0.0 if self._began is None else self._clock() - self._began
+        return (
+            Cell(f"no answer for {waited:.0f} s", "warning") if waited >= QUIET else Cell("connected", "ok")
+        )
 
     async def run(self, tell: Tell) -> None:
         """Follow until cancelled; what a person should know is told in sentences."""
@@ -133,8 +145,9 @@ class Following:
     async def _follow(self, monitor: Monitor, tell: Tell) -> None:
         """Look again and again, until the monitor has gone."""
         while True:
-            began = self._clock()
+            began = self._began = self._clock()
             picture = await look(monitor)
+            self._began = None
             took = self._clock() - began
             if self._away:
                 tell(f"{self._qemu.picture.kernel} is back")

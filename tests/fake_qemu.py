@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from socket import SHUT_RDWR, socket
 from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
@@ -111,6 +112,8 @@ class FakeQemu:
         self.greeting = json.dumps(GREETING)
         self.declines = False
         self.came = Event()
+        self._goes_on = Event()
+        self._goes_on.set()
         self._clients: set[socket] = set()
         self._lock = Lock()
 
@@ -140,6 +143,15 @@ class FakeQemu:
         self._server.server_close()
         self.path.unlink()
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Answer nothing meanwhile."""
+        self._goes_on.clear()
+        try:
+            yield
+        finally:
+            self._goes_on.set()
+
     def serve(self, client: StreamRequestHandler) -> None:
         """Answer one client until it goes, or this ends."""
         connection: socket = client.request
@@ -151,6 +163,7 @@ class FakeQemu:
                 client.wfile.write(self.greeting.encode() + b"\r\n")
             for message in _messages(connection):
                 self.asked.append(message)
+                self._goes_on.wait()
                 answer = {**self._answer(message), "id": message.get("id")}
                 client.wfile.write(json.dumps(answer).encode() + b"\r\n")
         except (BrokenPipeError, ConnectionResetError):
