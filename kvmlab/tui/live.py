@@ -6,10 +6,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from kvmlab.render.cells import Cell
-from kvmlab.render.timeline import Sample
-
 if TYPE_CHECKING:
+    from kvmlab.render.cells import Cell
+    from kvmlab.render.timeline import Sample
     from kvmlab.session import Session
     from kvmlab.tui.seen import Seen
 
@@ -55,6 +54,8 @@ class Pictures:
 
     def of(self, session: Session) -> list[Sample]:
         """Return the pictures as samples for the timeline, oldest first."""
+        from kvmlab.render.timeline import Sample  # a model's frame, which waits for this module, needs none
+
         newest = self._kept[-1][1] if self._kept else 0.0
         return [
             Sample(
