@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from kvmlab.backends.monitor import HOW, PATIENCE, Unreachable, monitor_at, silent
 from kvmlab.backends.qemu import Qemu, refuse
@@ -46,7 +48,8 @@ def main(make: Callable[[], Session], options: Namespace) -> int:
         print(f"kvmlab attach: '{options.target}' is not qmp:PATH, the socket of {HOW}", file=sys.stderr)
         return WRONG
     try:
-        picture = asyncio.run(_once(path))
+        with _outliving():
+            picture = asyncio.run(_once(path))
     except Unreachable as why:
         print(f"kvmlab attach: {why}", file=sys.stderr)
         return WRONG
@@ -54,7 +57,20 @@ def main(make: Callable[[], Session], options: Namespace) -> int:
         return _show(picture, as_json=options.json)
     session, qemu = attached(make, picture)
     live = Following(path, session, qemu)
-    return start(lambda: session, "", options.theme, options.layout, mouse=not options.no_mouse, live=live)
+    with _outliving():
+        return start(
+            lambda: session, "", options.theme, options.layout, mouse=not options.no_mouse, live=live
+        )
+
+
+@contextmanager
+def _outliving() -> Iterator[None]:
+    """Have a QEMU that ends while it is asked be an error of a socket, and not the end of this program."""
+    before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGPIPE, before)
 
 
 def attached(make: Callable[[], Session], picture: Picture) -> tuple[Session, Qemu]:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from socket import SHUT_RDWR, socket
+from socket import MSG_NOSIGNAL, SHUT_RDWR, socket
 from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
 from threading import Event, Lock, Thread
 from types import TracebackType
@@ -160,12 +160,12 @@ class FakeQemu:
         self.came.set()
         try:
             if self.greeting:
-                client.wfile.write(self.greeting.encode() + b"\r\n")
+                connection.sendall(self.greeting.encode() + b"\r\n", MSG_NOSIGNAL)
             for message in _messages(connection):
                 self.asked.append(message)
                 self._goes_on.wait()
                 answer = {**self._answer(message), "id": message.get("id")}
-                client.wfile.write(json.dumps(answer).encode() + b"\r\n")
+                connection.sendall(json.dumps(answer).encode() + b"\r\n", MSG_NOSIGNAL)
         except (BrokenPipeError, ConnectionResetError):
             pass
         finally:

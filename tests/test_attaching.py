@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from socket import socketpair
 
 import pytest
 
+from kvmlab.backends.monitor import Monitor, Unreachable
 from kvmlab.cli import main
+from kvmlab.following import Picture
 from kvmlab.snapshot import from_json
 from tests.fake_qemu import FakeQemu, pic
 
@@ -69,6 +72,25 @@ def test_nobody_there_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixt
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert err.startswith(f"kvmlab attach: {tmp_path}/q: ENOENT: ")
+
+
+def test_a_qemu_that_ends_while_it_is_asked_does_not_end_the_program(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written to it then is an error, though the program otherwise dies of a pipe that breaks."""
+
+    async def ending(_monitor: Monitor) -> Picture:
+        ours, its = socketpair()
+        its.close()
+        with ours, pytest.raises(BrokenPipeError):
+            ours.send(b"?")
+        raise Unreachable("QEMU has ended")
+
+    monkeypatch.setattr("kvmlab.attaching.look", ending)
+    with FakeQemu(tmp_path / "q") as fake:
+        assert main(["attach", f"qmp:{fake.path}"]) == 2
+    assert capsys.readouterr().err == "kvmlab attach: QEMU has ended\n"
+    assert signal.getsignal(signal.SIGPIPE) == signal.SIG_DFL
 
 
 def test_an_interrupt_while_qemu_says_nothing_is_clean(tmp_path: Path) -> None:
