@@ -15,6 +15,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
 
+from kvmlab.course.works import add_works
 from kvmlab.layouts import LAYOUT_NAMES
 
 if TYPE_CHECKING:
@@ -176,9 +177,10 @@ def parser() -> argparse.ArgumentParser:
     form.add_argument("--json", action="store_true", help="everything as one object")
     form.add_argument("--markdown", action="store_true", help="the table in Markdown")
     _explore_options(_program(programs, "explore", _explore, "every schedule of what a script makes ready"))
-    _labs_options(
-        _program(programs, "labs", _labs, "the course: list, show, start, check, verify, new, record, report")
+    labs = _program(
+        programs, "labs", _labs, "the course: list, show, start, check, verify, new, record, report"
     )
+    add_works(labs, _formatter)
     attach = _program(programs, "attach", _attach, "a running QEMU, read-only: live on the screen, or once")
     attach.add_argument(
         "target", metavar="qmp:PATH", help="the QMP socket of a QEMU: -qmp unix:PATH,server=on"
@@ -265,38 +267,6 @@ def _explore_options(made: argparse.ArgumentParser) -> None:
     form.add_argument("--json", action="store_true", help="everything as one object")
     form.add_argument("--mermaid", action="store_true", help="each schedule as a sequence diagram")
     _machine_options(made)
-
-
-def _labs_options(made: argparse.ArgumentParser) -> None:
-    """Give a parser the programs of the course, each with what it takes."""
-    made.set_defaults(work="list", json=False)
-    works = made.add_subparsers(metavar="WORK")
-
-    def work(name: str, text: str) -> argparse.ArgumentParser:
-        each = works.add_parser(name, help=text, description=text, formatter_class=_formatter)
-        each.set_defaults(work=name)
-        return each
-
-    as_json = ("--json", "everything as one object")
-    listing = work("list", "the labs by chapter, and how far you are")
-    listing.add_argument(as_json[0], action="store_true", help=as_json[1])
-    showing = work("show", "the text of a lab")
-    showing.add_argument("lab", metavar="LAB", help="its ID, or its file")
-    starting = work("start", "the prompt in a lab")
-    starting.add_argument("lab", metavar="LAB", help="its ID, or its file")
-    starting.add_argument(
-        "--plain", action="store_true", help="one line at a time, without colour or completion"
-    )
-    checking = work("check", "play a script on a lab; say which goals it reaches, and why not the others")
-    checking.add_argument("lab", metavar="LAB", help="its ID, or its file")
-    checking.add_argument("file", metavar="FILE.kvm", help="the script")
-    checking.add_argument(as_json[0], action="store_true", help=as_json[1])
-    verifying = work("verify", "every check of the format: is a lab what it says")
-    verifying.add_argument("labs", nargs="*", metavar="LAB", help="IDs or files; every lab when left out")
-    verifying.add_argument(
-        "--since", default="", metavar="REF", help="only labs that have changed since a git commit"
-    )
-    verifying.add_argument(as_json[0], action="store_true", help=as_json[1])
 
 
 def _maker(options: argparse.Namespace) -> Callable[[], Session]:

@@ -14,19 +14,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from kvmlab.backends.backend import Refused
 from kvmlab.course.beginning import begin, set_up
 from kvmlab.course.desk import list_rows, shelf, store
 from kvmlab.course.fault import Fault
-from kvmlab.course.shelf import ENDING, Missing, Shelved
+from kvmlab.course.recording import Draft, Recorder, file_name, template
+from kvmlab.course.report import account, junit
+from kvmlab.course.shelf import ENDING, Missing, Shelved, own_folder
 from kvmlab.course.standing import Standing
-from kvmlab.course.store import state
+from kvmlab.course.store import Store, state
 from kvmlab.course.verify import verify
 from kvmlab.language.errors import LanguageError
 from kvmlab.progress import progress
+from kvmlab.render.cells import Cell, line
 from kvmlab.render.course import goal_rows
 from kvmlab.render.plain import plain_lines
+from kvmlab.repl.plain import lines
 from kvmlab.run import FAILED, HELD, WRONG, Make, refuse
 from kvmlab.scripts import parse_file, run
+from kvmlab.shell import Shell
 
 
 def main(make: Make, options: Namespace) -> int:
@@ -38,7 +44,7 @@ def main(make: Make, options: Namespace) -> int:
         return WRONG
     except LanguageError as error:
         return refuse(error)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, Refused) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         print(f"{getattr(error, 'filename', None) or 'kvmlab labs'}: {why}", file=sys.stderr)
         return WRONG
@@ -126,7 +132,8 @@ def _verify(make: Make, options: Namespace) -> int:
             print(fault)
     sys.stdout.flush()
     bad = len({fault.file for fault in faults})
-    print(f"{len(chosen)} labs, {len(chosen) - bad} as they should be, {len(faults)} faults", file=sys.stderr)
+    found = f"{len(faults)} fault{'s' * (len(faults) != 1)}" if faults else "nothing wrong"
+    print(f"{len(chosen) - bad} of {len(chosen)} labs are as they should be; {found}", file=sys.stderr)
     return FAILED if faults else HELD
 
 
@@ -168,11 +175,101 @@ def _git(place: Path, *words: str) -> str | None:
     return told.stdout if told.returncode == 0 else None
 
 
+def _new(_make: Make, options: Namespace) -> int:
+    folder = Path(options.folder) if options.folder else own_folder()
+    if options.lab in shelf().heads:
+        raise ValueError(f"'{options.lab}' is the ID of {shelf().heads[options.lab].file}")
+    taken = [each.name for each in shelf().all]
+    path = folder / file_name(options.lab, options.chapter, taken)
+    folder.mkdir(parents=True, exist_ok=True)
+    with path.open("x", encoding="utf-8") as file:
+        file.write(template(options.lab, options.chapter))
+    print(f"wrote {path}; 'kvmlab labs verify {path}' says what is left to do")
+    return HELD
+
+
+RECORDING = (
+    "Commands as at the prompt, and: 'start' (what was done so far leads to the lab's start),"
+    " 'goal ID EXPRESSION' (it is so now), 'done'."
+)
+
+
+def _record(make: Make, options: Namespace) -> int:
+    path = Path(options.file)
+    number, _dash, name = path.stem.partition("-")
+    file_name(name, options.chapter, ())
+    if path.exists() or not (number.isdecimal() and path.suffix == ENDING):
+        raise ValueError(
+            f"{path}: " + ("it exists and is left as it is" if path.exists() else "expected NN-ID.md")
+        )
+    session = make()
+    recorder = Recorder(session, Draft(name, options.chapter))
+    shell = Shell(session, lambda rows: print(*plain_lines(rows), sep="\n", flush=True) if rows else None)
+    print(RECORDING)
+    for text in lines(sys.stdin, sys.stdout):
+        if text.strip() == "done" or not _recorded(recorder, shell, text):
+            break
+    path.write_text(recorder.text(), encoding="utf-8")
+    print(f"wrote {path}; what is left to do:")
+    for fault in verify(shelf().shelved(str(path)), shelf(), make):
+        print(fault)
+    return HELD
+
+
+def _recorded(recorder: Recorder, shell: Shell, text: str) -> bool:
+    """Take one line of a recording; False when the session ends."""
+    verb, *rest = text.split(maxsplit=2) or [""]
+    try:
+        if verb == "start" and not rest:
+            print(recorder.start())
+        elif verb == "goal" and len(rest) == 2:
+            print(recorder.goal(*rest))
+        else:
+            return shell.run_line(text)
+    except LanguageError as error:
+        print(error.sentence())
+    except Refused as refused:
+        print(refused)
+    return True
+
+
+# -- for who teaches -------------------------------------------------------------------------------
+
+
+def _report(make: Make, options: Namespace) -> int:
+    kept = Store(Path(options.progress)) if options.progress else store()
+    entries = kept.labs()
+    names = options.labs or list(shelf().heads)
+    accounts = []
+    with progress(len(names)) as tick:
+        for name in names:
+            lab = shelf().lab(name)
+            accounts.append(account(lab, entries.get(lab.id, {}), make))
+            tick()
+    if options.junit:
+        print(junit(accounts))
+    elif options.json:
+        print(json.dumps({"labs": [each.as_object() for each in accounts]}))
+    else:
+        for each in accounts:
+            rows = [line(Cell(each.lab.id, "header"), f": {each.lab.head.title}"), *goal_rows(each.goals)]
+            print("\n".join(plain_lines(rows)))
+    sys.stdout.flush()
+    for notice in kept.notices:
+        print(notice, file=sys.stderr)
+    done = sum(each.done for each in accounts)
+    print(f"{done} of {len(accounts)} labs done", file=sys.stderr)
+    return HELD if done == len(accounts) else FAILED
+
+
 WORKS: dict[str, Callable[[Make, Namespace], int]] = {
     "list": _list,
     "show": _show,
     "start": _start,
     "check": _check,
     "verify": _verify,
+    "new": _new,
+    "record": _record,
+    "report": _report,
 }
 """The programs of the course."""

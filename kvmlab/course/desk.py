@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvmlab.backends.backend import Refused
 from kvmlab.course.beginning import begin, set_up
 from kvmlab.course.lab import Goal, Lab
 from kvmlab.course.player import Player
-from kvmlab.course.shelf import Missing, Shelf
-from kvmlab.course.store import Store, state
+from kvmlab.course.shelf import Missing, Shelf, own_folder
+from kvmlab.course.store import Store, progress_file, state
 from kvmlab.language.errors import LanguageError, nearest
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.course import Listed, goal_rows, lab_rows, shelf_rows
@@ -24,16 +25,18 @@ if TYPE_CHECKING:
     from kvmlab.session import Session
 
 
-@cache
 def shelf() -> Shelf:
     """The labs there are, read once."""
-    return Shelf()
+    return _shelf(own_folder())
 
 
-@cache
 def store() -> Store:
     """What the learner has achieved."""
-    return Store()
+    return _store(progress_file())
+
+
+_shelf = cache(Shelf)
+_store = cache(Store)
 
 
 def playing(session: Session) -> Player | None:
@@ -207,7 +210,8 @@ def said_again(session: Session, command: Command) -> list[str]:
             return []
     except Missing:
         return []
-    named = lab.id if lab.id in shelf().heads else f'"{lab.file}"'
+    known = shelf().heads.get(lab.id)
+    named = lab.id if known and known.file == lab.file else f'"{Path(lab.file).resolve()}"'
     texts = [text for text in lab.start.script.split("\n") if text.strip()]
     return [lab.start.machine(), *texts, f"lab resume {named}"]
 

@@ -48,10 +48,10 @@ class Shelved(NamedTuple):
 
 
 class Shelf:
-    """The labs of some folders, in the order of their chapters and names."""
+    """The labs that are shipped and those of one folder, in the order of their chapters and names."""
 
-    def __init__(self, folders: list[Traversable] | None = None) -> None:
-        self._folders = _folders() if folders is None else folders
+    def __init__(self, own: Traversable) -> None:
+        self._folders = [*_shipped(), own]
 
     @cached_property
     def all(self) -> tuple[Shelved, ...]:
@@ -114,12 +114,11 @@ def own_folder() -> Path:
     return config_dir() / "labs"
 
 
-def _folders() -> list[Traversable]:
+def _shipped() -> list[Traversable]:
     try:
-        shipped: list[Traversable] = [folder("labs")]
+        return [folder("labs")]
     except ResourceError:
-        shipped = []
-    return [*shipped, own_folder()]
+        return []
 
 
 def _shelved(place: Traversable) -> Iterator[Shelved]:

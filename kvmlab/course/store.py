@@ -50,7 +50,19 @@ class Store:
     def labs(self) -> dict[str, Entry]:
         """Return what is kept, by the IDs of labs; {} where nothing is, or nothing that can be read."""
         try:
-            labs: dict[str, Entry] = self._load()["labs"]
+            labs: dict[str, Entry] | None = self._read()["labs"]
+        except ValueError:
+            labs = None
+        except (OSError, Newer) as error:
+            self._notice(error)
+            return {}
+        return self._mended() if labs is None else labs
+
+    def _mended(self) -> dict[str, Entry]:
+        """Move what cannot be read aside, where another session has not done so meanwhile."""
+        try:
+            with self._locked():
+                labs: dict[str, Entry] = self._load()["labs"]
         except (OSError, Newer) as error:
             self._notice(error)
             return {}
@@ -60,27 +72,32 @@ class Store:
         """Return how far a lab is, by the goals that it has now."""
         return state(head, self.labs().get(head.id, {}))
 
-    def _load(self) -> dict[str, Any]:
-        """Return the whole file; raises OSError, or Newer. What is no such file is moved aside."""
+    def _read(self) -> dict[str, Any]:
+        """Return the whole file; raises OSError, Newer, or ValueError where it is no such file."""
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return {"format": FORMAT, "labs": {}}
         try:
             read = json.loads(data)
-            if isinstance(read, dict) and isinstance(read.get("format"), int) and read["format"] > FORMAT:
-                raise Newer(f"{self.path} is of a newer kvmlab: it is left as it is, and nothing is kept")
-            if _is_whole(read):
-                return dict(read)
-            why = "it is no progress file"
-        except (ValueError, RecursionError) as error:
-            why = str(error)
-        aside = self._aside()
-        self.path.replace(aside)
-        self.notices.append(
-            f"{self.path} could not be read ({why}): it is now {aside}, and progress begins anew"
-        )
-        return {"format": FORMAT, "labs": {}}
+        except RecursionError:
+            raise ValueError("it nests too deep") from None
+        if isinstance(read, dict) and isinstance(read.get("format"), int) and read["format"] > FORMAT:
+            raise Newer(f"{self.path} is of a newer kvmlab: it is left as it is, and nothing is kept")
+        if not _is_whole(read):
+            raise ValueError("it is no progress file")
+        return dict(read)
+
+    def _load(self) -> dict[str, Any]:
+        """Return the whole file under the lock; what is no such file is moved aside, and told."""
+        try:
+            return self._read()
+        except ValueError as error:
+            aside = self._aside()
+            self.path.replace(aside)
+            what = f"could not be read ({error}): it is now {aside.name}, and progress begins anew"
+            self.notices.append(f"{self.path} {what}")
+            return {"format": FORMAT, "labs": {}}
 
     def _aside(self) -> Path:
         """Return a path beside the file that nothing has."""

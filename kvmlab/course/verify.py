@@ -29,6 +29,9 @@ from kvmlab.snapshot import LastSnapshot
 BEFORE, WORDS = 150, 420
 """The most words before the first commands that can be run, and of the whole prose."""
 
+TODO = "TODO:"
+"""What a template has where its author is to write."""
+
 NUMBERS = {1: (1, 8), 2: (9, 18), 3: (19, 28), 4: (29, 38), 5: (39, 55), 6: (56, 65), 7: (66, 79)}
 """The numbers that the files of a chapter begin with."""
 
@@ -36,8 +39,8 @@ NUMBERS = {1: (1, 8), 2: (9, 18), 3: (19, 28), 4: (29, 38), 5: (39, 55), 6: (56,
 class Bench:
     """One lab under examination: the lab, its trial, and the heads of all the labs there are."""
 
-    def __init__(self, lab: Lab, heads: Mapping[str, Head], make: Make) -> None:
-        self.lab, self.heads = lab, heads
+    def __init__(self, lab: Lab, text: str, heads: Mapping[str, Head], make: Make) -> None:
+        self.lab, self.text, self.heads = lab, text, heads
         self.trial = Trial(lab, make)
 
     @cached_property
@@ -239,7 +242,16 @@ class Checked(NamedTuple):
     check: Check
 
 
+def _filled(bench: Bench) -> Iterator[Fault]:
+    """Nothing is left of the template that `labs new` writes."""
+    shelved = bench.text.split("\n")
+    for number, said in enumerate(shelved, 1):
+        if TODO in said:
+            yield bench.fault(number, TODO.rstrip(":"), f"to be written: {said.strip()[:70]}")
+
+
 CHECKS = (
+    Checked("filled", "nothing of a template is left", _filled),
     Checked("name", "the file is called NN-ID.md, with a number of its chapter", _name),
     Checked("needs", "the labs it needs are there, and it does not need itself", _needs),
     Checked("links", "links to labs and scenarios lead somewhere", _links),
@@ -262,7 +274,7 @@ def verify(shelved: Shelved, shelf: Shelf, make: Make) -> list[Fault]:
     found = [*faults, *_unique(shelved, shelf)]
     if lab is not None:
         heads = {name: each.head for name, each in shelf.heads.items() if each.head}
-        bench = Bench(lab, {**heads, lab.id: lab.head}, make)
+        bench = Bench(lab, shelved.text, {**heads, lab.id: lab.head}, make)
         for each in CHECKS:
             found += each.check(bench)
     return sorted(set(found))

@@ -50,13 +50,13 @@ def _run(session: Session, source: TextIO, out: TextIO, first: Sequence[str]) ->
 
     with _journal() as journal:
         shell = Shell(session, show, journal, typed=source.isatty())
-        for text in chain(first, _lines(source, out)):
+        for text in chain(first, lines(source, out)):
             if not shell.run_line(text):
                 break
         return shell.status
 
 
-def _lines(source: TextIO, out: TextIO) -> Iterator[str]:
+def lines(source: TextIO, out: TextIO) -> Iterator[str]:
     """Yield the lines of the input, with a prompt before each."""
     typed = source.isatty()
     while True:
