@@ -58,6 +58,7 @@ def _list(_make: Make, options: Namespace) -> int:
         print(json.dumps({"labs": told}))
     else:
         print("\n".join(plain_lines(list_rows())))
+        print(f"Your own labs are read from {own_folder()}")
     return HELD
 
 

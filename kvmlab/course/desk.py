@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from kvmlab.backends.backend import Refused
 from kvmlab.course.beginning import begin, set_up
 from kvmlab.course.lab import Goal, Lab
 from kvmlab.course.player import Player
-from kvmlab.course.shelf import Missing, Shelf, own_folder
+from kvmlab.course.shelf import Missing, Shelf, own_folder, stamp
 from kvmlab.course.store import Store, progress_file, state
 from kvmlab.language.errors import LanguageError, nearest
 from kvmlab.render.cells import Cell, Row, line
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 
 def shelf() -> Shelf:
-    """The labs there are, read once."""
-    return _shelf(own_folder())
+    """The labs there are, read anew when a file has changed."""
+    own = own_folder()
+    return _shelf(own, stamp(own))
 
 
 def store() -> Store:
@@ -35,7 +36,11 @@ def store() -> Store:
     return _store(progress_file())
 
 
-_shelf = cache(Shelf)
+@lru_cache(maxsize=1)
+def _shelf(own: Path, _stamp: object) -> Shelf:
+    return Shelf(own)
+
+
 _store = cache(Store)
 
 

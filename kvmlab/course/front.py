@@ -191,7 +191,9 @@ class Front:
     def line(self, table: str, number: int = 0, key: str = "") -> int:
         """Return the line of a key of the n-th table of a name, of the table where the key is not there."""
         places = self._places
-        return places.get((table, number, key)) or places.get((table, number, "")) or 1
+        # A table that is no table stands as a key, and a key that is none may stand as a table.
+        ways = ((table, number, key), (table, number, ""), ("", 0, table), (key, 0, ""))
+        return next((places[way] for way in ways if way in places), 1)
 
     def first_line(self, table: str, number: int, key: str) -> int:
         """Return the line on which a text begins, which may stand on several lines."""

@@ -13,6 +13,7 @@ from kvmlab.backends.backend import Refused
 from kvmlab.course.beginning import begin
 from kvmlab.course.front import CHAPTERS, FENCE, FORMAT, ID
 from kvmlab.course.lab import Head, Lab, Start, Variant
+from kvmlab.course.memory import way
 from kvmlab.course.player import Player
 from kvmlab.course.shelf import ENDING
 from kvmlab.course.verify import NUMBERS
@@ -185,7 +186,7 @@ class Recorder:
         """Take what was done so far as the start; return a sentence. Raises Refused for a second one."""
         if self.draft.goals or self.draft.start.script:
             raise Refused("the lab has its start; 'reset' and 'undo' lead back to it")
-        script = "\n".join(self._player.schedule())
+        script = "\n".join(way(self.session.history, self._player.state.kept))
         self._player = self._watch()
         self.draft = replace(self.draft, start=replace(self.draft.start, script=script))
         return f"the lab starts here, behind {len(script.splitlines())} commands"

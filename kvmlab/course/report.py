@@ -61,8 +61,7 @@ def account(lab: Lab, entry: Entry, make: Make) -> Account:
             break
     standing = player.standing()
     goals = tuple(
-        goal._replace(why=why or goal.why) if goal.state != REACHED else goal
-        for goal in standing.goals
+        goal._replace(why=why or goal.why) if goal.state != REACHED else goal for goal in standing.goals
     )
     score = standing.score if schedule is not None else None
     return Account(lab, goals, score, entry.get("hints", {}), entry.get("attempts", 0), why)

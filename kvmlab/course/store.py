@@ -102,7 +102,7 @@ class Store:
     def _aside(self) -> Path:
         """Return a path beside the file that nothing has."""
         first = self.path.with_name(f"{self.path.name}.bak")
-        number, path = 1, first
+        number, path = 2, first
         while path.exists():
             number, path = number + 1, first.with_name(f"{first.name}.{number}")
         return path

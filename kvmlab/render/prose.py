@@ -94,10 +94,15 @@ def _wrapped(text: str, width: int, head: str, style: str) -> list[Row]:
 
 
 def _spoken(token: Token) -> str:
-    """Return the text of an inline token: no marks but the quotes round code, links as their text."""
-    parts = []
+    """Return the text of an inline token: quotes round code, and a link's target behind its text."""
+    parts: list[str] = []
+    targets: list[str] = []
     for child in token.children or ():
-        if child.type == "code_inline":
+        if child.type == "link_open":
+            targets.append(str(child.attrs.get("href", "")))
+        elif child.type == "link_close":
+            parts.append(f" ({targets.pop()})")
+        elif child.type == "code_inline":
             parts.append(f"'{child.content}'")
         elif child.type in {"softbreak", "hardbreak"}:
             parts.append("\n")

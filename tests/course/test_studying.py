@@ -1,0 +1,235 @@
+"""`kvmlab labs`: exit statuses, and what is printed."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from kvmlab.cli import main
+from kvmlab.course.standing import Score
+from kvmlab.course.store import Store
+from tests.course.stand import GOOD, changed
+
+HELD, FAILED, WRONG = 0, 1, 2
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(name="own")
+def _own(tmp_path: Path) -> Path:
+    folder = tmp_path / "config" / "labs"
+    folder.mkdir(parents=True)
+    (folder / "01-small.md").write_text(GOOD, encoding="utf-8")
+    return folder
+
+
+def test_list_and_show(own: Path, capsys: Capture) -> None:
+    """The labs with their state, as text and as JSON; the prose as it is written where nobody draws it."""
+    assert main(["labs"]) == HELD
+    assert f"read from {own}" in capsys.readouterr().out
+    assert main(["labs", "list", "--json"]) == HELD
+    labs = {each["id"]: each for each in json.loads(capsys.readouterr().out)["labs"]}
+    assert labs["small"]["state"] == "new"
+    assert labs["small"]["goals"] == ["sum", "rung", "gentle", "silent"]
+    assert main(["labs", "show", "small"]) == HELD
+    shown = capsys.readouterr().out
+    assert shown.startswith("# A small lab\n\nAn eventfd counts.")
+    assert "Solution" not in shown
+    assert main(["labs", "show", "smal"]) == WRONG
+    assert capsys.readouterr().err == "no lab is called 'smal'; did you mean 'small'?\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "out", "err"),
+    [
+        ("lab answer sum 2\nwrite bell 2\nread bell\n", HELD, "● rung: Ring twice.", ""),
+        ("write bell\n", FAILED, "    the bell holds another number: eventfd.bell.count is 1", ""),
+        (
+            "lab answer sum 2\nwrite bell 2\nread bell\nexpect 1 == 2\n",
+            FAILED,
+            "●",
+            "x.kvm:4: expect 1 == 2: ",
+        ),
+        ("wrte bell\n", WRONG, "", "x.kvm:1:1: no command is called 'wrte'; did you mean 'write'?"),
+    ],
+)
+def test_check_plays_a_script(
+    own: Path, tmp_path: Path, capsys: Capture, script: str, status: int, out: str, err: str
+) -> None:
+    """On the lab's start; what is kept of the learner is left alone."""
+    assert own.is_dir()
+    path = tmp_path / "x.kvm"
+    path.write_text(script, encoding="utf-8")
+    assert main(["labs", "check", "small", str(path)]) == status
+    told = capsys.readouterr()
+    assert out in told.out
+    assert err in told.err
+    assert not (tmp_path / "state" / "progress.json").exists()
+
+
+def test_check_of_what_cannot_be_read_is_2(own: Path, capsys: Capture) -> None:
+    """The script, or the lab."""
+    assert own.is_dir()
+    assert main(["labs", "check", "small", "/nonexistent.kvm"]) == WRONG
+    assert "/nonexistent.kvm: No such file or directory" in capsys.readouterr().err
+    assert main(["labs", "check", "nonexistent.md", "x"]) == WRONG
+    assert "nonexistent.md:1: cannot be read: No such file or directory" in capsys.readouterr().err
+
+
+def test_check_as_json(own: Path, tmp_path: Path, capsys: Capture) -> None:
+    """Every goal with its state and why."""
+    assert own.is_dir()
+    path = tmp_path / "x.kvm"
+    path.write_text("write bell 2\n", encoding="utf-8")
+    assert main(["labs", "check", "small", str(path), "--json"]) == FAILED
+    told = json.loads(capsys.readouterr().out)
+    assert (told["lab"], told["reached"], told["score"]) == ("small", 1, {"switches": 0, "steps": 1})
+    assert {goal["id"]: goal["state"] for goal in told["goals"]}["rung"] == "reached"
+
+
+def test_verify_tells_file_and_line(own: Path, capsys: Capture) -> None:
+    """A line a fault, or one object; the status is 1."""
+    assert main(["labs", "verify", "small"]) == HELD
+    capsys.readouterr()
+    (own / "01-small.md").write_text(changed(("write door\n", "wrte door\n")), encoding="utf-8")
+    assert main(["labs", "verify", str(own / "01-small.md")]) == FAILED
+    fault = f"{own}/01-small.md:61: kvm: no command is called 'wrte'; did you mean 'write'? in 'wrte door'\n"
+    assert capsys.readouterr().out == fault
+    assert main(["labs", "verify", "--json", str(own / "01-small.md")]) == FAILED
+    (told,) = json.loads(capsys.readouterr().out)["faults"]
+    assert (told["line"], told["key"]) == (61, "kvm")
+    assert main(["labs", "verify", "gone.md"]) == WRONG
+
+
+def git(folder: Path, *words: str) -> None:
+    """Run git in a folder, as nobody in particular."""
+    who = ["-c", "user.name=x", "-c", "user.email=x@y"]
+    subprocess.run(["git", "-C", str(folder), *who, *words], check=True, capture_output=True)  # noqa: S607
+
+
+def test_verify_since_a_commit(own: Path, capsys: Capture) -> None:
+    """What has changed since, and what git does not know yet."""
+    git(own, "init")
+    (own / "02-other.md").write_text(changed(('id = "small"', 'id = "other"')), encoding="utf-8")
+    git(own, "add", ".")
+    git(own, "commit", "-m", "x")
+    assert main(["labs", "verify", "--since", "HEAD", "small", "other"]) == HELD
+    assert "0 of 0 labs" in capsys.readouterr().err
+    (own / "02-other.md").write_text(
+        changed(('id = "small"', 'id = "other"'), ("Ring twice", "Ring 2")), encoding="utf-8"
+    )
+    assert main(["labs", "verify", "--since", "HEAD", "small", "other"]) == HELD
+    assert "1 of 1 labs" in capsys.readouterr().err
+    assert main(["labs", "verify", "--since", "nothing", "small"]) == WRONG
+    assert capsys.readouterr().err == "kvmlab labs: git knows no 'nothing'\n"
+
+
+def test_new_writes_a_lab_that_plays(tmp_path: Path, capsys: Capture) -> None:
+    """In the user's own folder, under a number that is free; it overwrites nothing."""
+    assert main(["labs", "new", "mine", "--chapter", "2"]) == HELD
+    path = tmp_path / "config" / "labs" / "09-mine.md"
+    assert path.is_file()
+    assert main(["labs", "verify", str(path)]) == FAILED
+    assert all("TODO: to be written: " in each for each in capsys.readouterr().out.splitlines()[1:])
+    assert main(["labs", "new", "mine"]) == WRONG
+    assert main(["labs", "new", "Mine"]) == WRONG
+    assert main(["labs", "new", "more", "--chapter", "9"]) == WRONG
+    assert "there is no chapter 9: they are 1 to 7" in capsys.readouterr().err
+
+
+def test_record_writes_what_was_done(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Start, goals and solution; what is not so is no goal."""
+    said = (
+        "machine vcpus=2", "eventfd a", "start", "write a", "undo", "write a 2",
+        "goal two eventfd.a.count == 3",
+        "goal two eventfd.a.count == 2", "goal x eventfd.b", "read a", "goal none eventfd.a.count == 0",
+        "write a", "done",
+    )  # fmt: skip
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(said)))
+    path = tmp_path / "09-recorded.md"
+    assert main(["labs", "record", str(path), "--chapter", "2"]) == HELD
+    out = capsys.readouterr().out
+    assert "it is not so: eventfd.a.count is 2" in out
+    assert "no eventfd is called 'b'" in out
+    text = path.read_text(encoding="utf-8")
+    assert 'vcpus = 2\nscript = """\neventfd a\n"""' in text
+    assert "```kvm solution\nwrite a 2\nread a\n```" in text
+    assert [f'id = "{name}"' in text for name in ("two", "none", "x")] == [True, True, False]
+    assert main(["labs", "record", str(path), "--chapter", "2"]) == WRONG
+    assert "it exists and is left as it is" in capsys.readouterr().err
+
+
+def test_nothing_recorded_writes_nothing(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lab without a goal is none."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("eventfd a\n"))
+    assert main(["labs", "record", str(tmp_path / "01-x.md")]) == WRONG
+    assert "a lab has at least one goal" in capsys.readouterr().err
+    assert not (tmp_path / "01-x.md").exists()
+
+
+def solved(schedule: tuple[str, ...]) -> None:
+    """Keep a way, and a tick at every goal."""
+    store = Store()
+    for goal in ("sum", "rung", "gentle", "silent"):
+        store.reached("small", goal)
+    store.solved("small", Score(0, 0), schedule)
+
+
+def test_report_plays_the_way_and_trusts_no_tick(own: Path, capsys: Capture) -> None:
+    """A way that leads to every goal is done; one that does not, or is no text, is told so."""
+    assert own.is_dir()
+    assert main(["labs", "report", "small"]) == FAILED
+    assert "no way to every goal is kept" in capsys.readouterr().out
+    solved(("lab answer sum 2", "write bell 2", "read bell"))
+    assert main(["labs", "report", "small", "--json"]) == HELD
+    (told,) = json.loads(capsys.readouterr().out)["labs"]
+    assert told["done"] is True
+    assert told["score"] == {"switches": 0, "steps": 2}
+
+
+@pytest.mark.parametrize(
+    ("way", "why"),
+    [
+        (("write bell",), "the bell holds another number: eventfd.bell.count is 1"),
+        (("wrte bell",), "command 1 of the way, 'wrte bell', cannot be run: no command is called 'wrte'"),
+        (("source /etc/passwd",), "cannot be read: a lab reads no file"),
+        (("write bell", "replay /etc/passwd"), "it reaches out of the session"),
+    ],
+)
+def test_a_way_that_was_made_up_is_found_out(
+    own: Path, capsys: Capture, way: tuple[str, ...], why: str
+) -> None:
+    """As JUnit's XML: a case a goal, with its words and why it is open."""
+    assert own.is_dir()
+    solved(way)
+    assert main(["labs", "report", "small", "--junit"]) == FAILED
+    suites = ET.fromstring(capsys.readouterr().out)  # noqa: S314 - it is our own
+    cases = {case.get("name"): case for case in suites.iter("testcase")}
+    assert set(cases) == {"sum", "rung", "gentle", "silent"}
+    failure = cases["rung"].find("failure")
+    assert failure is not None
+    assert failure.get("message") == "Ring twice."
+    assert why in (failure.text or "")
+
+
+def test_start_is_the_prompt_in_the_lab(own: Path) -> None:
+    """What is piped in is said there; a lab that is not there is told before any prompt."""
+    assert own.is_dir()
+    argv = [sys.executable, "-m", "kvmlab", "labs", "start"]
+    done = subprocess.run(
+        [*argv, "small"], input="write bell 2\n", capture_output=True, text=True, check=False
+    )
+    assert "goal reached: Ring twice. (1 of 4)" in done.stdout
+    assert done.returncode == HELD
+    done = subprocess.run([*argv, "smal"], input="", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (WRONG, "")
