@@ -23,7 +23,7 @@ def test_a_lab_is_what_its_text_says() -> None:
     assert lab.prose.startswith("An eventfd counts.")
     assert "## Solution" not in lab.prose
     assert lab.ending.startswith("## Solution")
-    assert lab.before == 7
+    assert lab.before == 6
 
 
 BROKEN = [
