@@ -12,6 +12,7 @@ TOPICS: dict[str, str] = {
     "facts": "what expressions can ask for",
     "switches": "deviations that machine can switch on",
     "scenarios": "what was claimed, and 'source NAME' puts to the test",
+    "labs": "the course: how a lab is played, and how one is written",
     "devices": "the scripted devices, and what is counted of them",
     "attach": "a running QEMU on the screen: what is seen of it, and how it is reached",
     "apis": "the designs of the EOI interface and their words",
