@@ -89,10 +89,11 @@ def explore_verb(session: Session, command: Command) -> Sliced[Result]:
     report = explorer.report()
     session.found = tuple(example.moves for example in report.examples)
     if session.watcher is not None:
-        from kvmlab.course.player import Player  # only who is in a lab pays for it
+        from kvmlab.course.goals import Searched  # only who is in a lab pays for it
+        from kvmlab.course.player import Player
 
         if isinstance(session.watcher, Player):
-            session.watcher.explored(report)
+            session.watcher.explored(Searched.of(report))
     result = session.unit(command, Answer(len(report.examples)))
     return replace(result, output=tuple(report_rows(report)), stopped=(command,) if stopped else ())
 

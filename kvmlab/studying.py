@@ -180,7 +180,7 @@ def _new(_make: Make, options: Namespace) -> int:
     folder = Path(options.folder) if options.folder else own_folder()
     if options.lab in shelf().heads:
         raise ValueError(f"'{options.lab}' is the ID of {shelf().heads[options.lab].file}")
-    taken = [each.name for each in shelf().all]
+    taken = [each.name for each in folder.iterdir()] if folder.is_dir() else []
     path = folder / file_name(options.lab, options.chapter, taken)
     folder.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as file:

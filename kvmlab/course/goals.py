@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kvmlab.course.lab import FIND, Goal, Variant
 from kvmlab.explore.properties import UNSEEN, families
@@ -15,6 +15,21 @@ if TYPE_CHECKING:
     from kvmlab.explore.verdict import Report
     from kvmlab.language.truth import Expression, Lookup
     from kvmlab.session import Session
+
+
+class Searched(NamedTuple):
+    """An exploration: the kinds of what it found, how much it has seen, how far contexts moved at once."""
+
+    kinds: frozenset[str]
+    extent: str
+    atomicity: str
+    transitions: int
+
+    @classmethod
+    def of(cls, report: Report) -> Searched:
+        """Return what a report says."""
+        kinds = frozenset(example.kind for example in report.examples)
+        return cls(kinds, report.verdict.extent, report.verdict.atomicity, report.verdict.transitions)
 
 
 def lacks(profile: Profile, wanted: Variant) -> str:
@@ -66,7 +81,7 @@ def _machine(missing: str) -> str:
     return f"the machine has to be made with {missing}"
 
 
-def shortfall(goal: Goal, report: Report, session: Session) -> str:
+def shortfall(goal: Goal, searched: Searched, session: Session) -> str:
     """Return what an exploration lacks to be the proof that a goal asks for, "" for nothing."""
     missing = lacks(session.backend.profile, goal.machine)
     if missing:
@@ -79,25 +94,24 @@ def shortfall(goal: Goal, report: Report, session: Session) -> str:
         verb, claim = goal.asked
         if not any(each.command.verb == verb and each.expression == claim for each in session.properties):
             return f"it was not asked for: {verb} {claim.text}"
-    kinds = {example.kind for example in report.examples}
+    kinds = searched.kinds
     if goal.verdict == "holds":
-        return _not_whole(report, session) or (f"it found {', '.join(sorted(kinds))}" if kinds else "")
+        return _not_whole(searched, session) or (f"it found {', '.join(sorted(kinds))}" if kinds else "")
     if goal.violation and goal.violation not in kinds:
         return f"it found {', '.join(sorted(kinds)) or 'nothing'}, and no {goal.violation}"
     return "" if kinds else "it found nothing"
 
 
-def _not_whole(report: Report, session: Session) -> str:
+def _not_whole(searched: Searched, session: Session) -> str:
     """Return why an exploration that found nothing proves nothing, "" if it does."""
-    verdict = report.verdict
-    if verdict.extent != EXHAUSTED:
-        return f"it has not seen every schedule: {verdict.extent}"
-    if verdict.atomicity != "op":
-        return f"at atomicity={verdict.atomicity} it has not seen every schedule"
+    if searched.extent != EXHAUSTED:
+        return f"it has not seen every schedule: {searched.extent}"
+    if searched.atomicity != "op":
+        return f"at atomicity={searched.atomicity} it has not seen every schedule"
     unseen = [each.command.text for each in session.properties if UNSEEN in families(each)]
     if unseen:
         return f"it could not check '{unseen[0]}'"
-    return "" if verdict.transitions else "nothing stood ready: give actors calls first"
+    return "" if searched.transitions else "nothing stood ready: give actors calls first"
 
 
 def settled(goal: Goal, answers: Mapping[str, str]) -> bool:

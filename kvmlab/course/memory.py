@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kvmlab.history import History
+from kvmlab.history import History, Unit
 
 if TYPE_CHECKING:
     from kvmlab.language.command import Command
@@ -35,6 +36,18 @@ class Noted(NamedTuple):
         return self._replace(switches=self.switches + switched, steps=self.steps + steps, context=context)
 
 
+class Aside(NamedTuple):
+    """An exploration that was no unit: its moment, by the position and the unit before it; what it proved."""
+
+    position: int
+    unit: Unit | None
+    proved: frozenset[Seen]
+
+    def stands(self, history: History) -> bool:
+        """Tell whether the moment is on the way of a history."""
+        return self.position <= history.position and unit_at(history, self.position) is self.unit
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """All that a player remembers beside the history.
@@ -58,6 +71,7 @@ class State:
     explained: bool = False
     earlier: tuple[str, ...] = ()
     kept: tuple[tuple[int, str], ...] = ()
+    aside: tuple[Aside, ...] = ()
     confirmed: bool = False
     shown: bool = False
 
@@ -69,9 +83,17 @@ def at(history: History, base: Noted) -> Noted:
     return noted if isinstance(noted, Noted) else base
 
 
-def way(history: History, kept: tuple[tuple[int, str], ...]) -> Iterator[str]:
+def unit_at(history: History, position: int) -> Unit | None:
+    """Return the unit that leads to a position, None where there is none."""
+    index = position - history.first - 1
+    return history.units[index] if 0 <= index < len(history.units) else None
+
+
+def way(state: State) -> Iterator[str]:
     """Yield the units of a history that are done, and between them what else belongs to the way."""
-    left = list(kept)
+    history = state.history
+    asides = [(each.position, "explore") for each in state.aside if each.stands(history)]
+    left = sorted([*state.kept, *asides], key=itemgetter(0))
     for number, unit in enumerate(history.units[: history.position - history.first], history.first):
         while left and left[0][0] <= number:
             yield left.pop(0)[1]

@@ -11,15 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from kvmlab.course.front import CHAPTERS
-from kvmlab.course.goals import settled, shortfall, so, why_not_so
+from kvmlab.course.goals import Searched, settled, shortfall, so, why_not_so
 from kvmlab.course.lab import FIND, HOLDS, NEVER, PREDICT, PROOF, REACH, Goal, Lab
-from kvmlab.course.memory import KEPT, PATH, Noted, Seen, State, at, by, way
+from kvmlab.course.memory import KEPT, PATH, Aside, Noted, Seen, State, at, by, unit_at, way
 from kvmlab.course.standing import BROKEN, NOWHERE, OPEN, REACHED, GoalStanding, Position, Score, Standing
 from kvmlab.facts import lookup
 from kvmlab.render.cells import Cell, Row, line
 
 if TYPE_CHECKING:
-    from kvmlab.explore.verdict import Report
     from kvmlab.language.command import Command
     from kvmlab.language.truth import Lookup
     from kvmlab.result import Result
@@ -69,12 +68,23 @@ class Player:
         self.state = replace(state, seen=frozenset(), runs=(), proved=frozenset())
         return now
 
-    def explored(self, report: Report) -> None:
-        """Take note of an exploration that begins where the session stands."""
+    def explored(self, searched: Searched) -> None:
+        """Take note of an exploration that began where the session stands."""
         proofs = [goal for goal in self.lab.goals if goal.kind == PROOF]
-        lacking = [(goal.id, shortfall(goal, report, self.session)) for goal in proofs]
+        lacking = [(goal.id, shortfall(goal, searched, self.session)) for goal in proofs]
         proved = frozenset(name for name, why in lacking if not why)
-        self.state = replace(self.state, proved=self.state.proved | proved, lacking=tuple(lacking))
+        self.state = replace(self.state, proved=proved, lacking=tuple(lacking))
+
+    def explored_aside(self, searched: Searched) -> tuple[Row, ...]:
+        """Take note of an exploration on a screen of its own, which is no unit; return what to say of it.
+
+        In the way it stands as `explore`.
+        """
+        self.explored(searched)
+        history = self.session.history
+        here = Aside(history.position, unit_at(history, history.position), self.state.proved)
+        self.state = replace(self.state, aside=(*self.state.aside, here), proved=frozenset())
+        return tuple(self._news())
 
     def said(self, result: Result) -> tuple[Row, ...]:
         """Return what there is to say of a command: mistakes, and goals that are reached or open again."""
@@ -88,15 +98,13 @@ class Player:
             self.state = state = replace(
                 state,
                 history=session.history,
-                base=at(state.history, state.base),
-                earlier=(*state.earlier, *way(state.history, state.kept), command.text),
+                base=self._of(state),
+                earlier=(*state.earlier, *way(state), command.text),
                 kept=(),
-                proved=frozenset(),
+                aside=(),
             )
         elif command.verb in KEPT:
             self.state = replace(state, kept=(*state.kept, (session.history.position, command.text)))
-        elif command.verb in ("undo", "redo", "goto"):
-            self.state = replace(state, proved=frozenset())
 
     def _looked(self) -> set[Seen]:
         """Return what is so at this moment and was not seen before."""
@@ -112,14 +120,21 @@ class Player:
 
     def _noted(self) -> Noted:
         """Return all that is known where the history stands."""
-        return at(self.session.history, self.state.base)
+        return self._of(replace(self.state, history=self.session.history))
+
+    @staticmethod
+    def _of(state: State) -> Noted:
+        """Return all that is known where the history of a state stands."""
+        noted = at(state.history, state.base)
+        proved = [each.proved for each in state.aside if each.stands(state.history)]
+        return noted._replace(seen=noted.seen.union(*proved)) if proved else noted
 
     # -- goals --------------------------------------------------------------------------------
 
     @property
     def seen(self) -> frozenset[Seen]:
         """What was seen on the way to this moment: goals by their IDs, mistakes by their numbers."""
-        return self._noted().seen | self.state.proved
+        return self._noted().seen
 
     def done(self) -> frozenset[str]:
         """Return the IDs of the goals that are reached now."""
@@ -205,7 +220,7 @@ class Player:
 
     def schedule(self) -> tuple[str, ...]:
         """Return the commands that lead from the lab's start to this moment."""
-        return (*self.state.earlier, *way(self.session.history, self.state.kept))
+        return (*self.state.earlier, *way(self.state))
 
     # -- what the learner asks ----------------------------------------------------------------
 

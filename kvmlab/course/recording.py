@@ -186,7 +186,7 @@ class Recorder:
         """Take what was done so far as the start; return a sentence. Raises Refused for a second one."""
         if self.draft.goals or self.draft.start.script:
             raise Refused("the lab has its start; 'reset' and 'undo' lead back to it")
-        script = "\n".join(way(self.session.history, self._player.state.kept))
+        script = "\n".join(way(self._player.state))
         self._player = self._watch()
         self.draft = replace(self.draft, start=replace(self.draft.start, script=script))
         return f"the lab starts here, behind {len(script.splitlines())} commands"

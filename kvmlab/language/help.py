@@ -190,16 +190,15 @@ _LABS = (
     "A goal asks for a state, whatever leads there: it is reached when that is first so, and stays reached.",
     "Only going back before that moment (undo, goto) opens it again; redo reaches it again.",
     "Other goals count in the end: what must hold then, and what must not have been so on the way.",
-    "Some ask for an answer ('lab answer GOAL WORD'), which comes before anything is run.",
-    "Some ask for a proof: explore what stands ready, and see every schedule; or for a schedule that goes"
-    " wrong, made by hand or by 'explore' and then 'replay'.",
+    "Some ask for an answer, 'lab answer GOAL WORD', which comes before anything is run.",
+    "Some ask for a proof: 'explore' what stands ready, and see every schedule.",
+    "Some ask for a schedule that goes wrong, made by hand, or by 'explore' and then 'replay'.",
     "'check' says why a goal is open, in terms of the state. 'hint' has three rungs: ask again for the next.",
-    "What the start of the lab did is below what undo reaches; 'reset' leads back to it. 'machine' makes"
-    " another machine, and what was reached stays reached.",
-    "The way counts, not the keys: the score is the switches between contexts, then the steps, of what is"
-    " not undone.",
-    "'kvmlab labs' does all this without a screen, and helps who writes one: new, record, verify. The lab"
-    " write-a-lab explains the format.",
+    "What the start of the lab did is below what undo reaches; 'reset' leads back to it.",
+    "'machine' makes another machine, and what was reached stays reached.",
+    "The score is of the way, not of the keys: its switches between contexts, then its steps.",
+    "'kvmlab labs' does all this without a screen, and helps who writes one: new, record, verify.",
+    "The lab write-a-lab explains the format.",
 )
 _TEXT = (
     'One command a line; ; separates several, # starts a comment, "…" quotes.',

@@ -31,7 +31,10 @@ FRAME = 0.05
 
 
 class Explorer(ModalScreen[None]):
-    """A search under way, or over. ``lead`` is given the commands that lead to the failure that is opened."""
+    """A search under way, or over. ``lead`` is given the commands that lead to the failure that is opened.
+
+    ``ended`` is called when the search has come to its end, or was stopped.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "stop, then close"),
@@ -40,10 +43,12 @@ class Explorer(ModalScreen[None]):
         Binding("enter", "open", "open in the stepper"),
     ]
 
-    def __init__(self, hunt: Hunt, lead: Callable[[list[str]], None]) -> None:
+    def __init__(
+        self, hunt: Hunt, lead: Callable[[list[str]], None], ended: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__()
         self.hunt = hunt
-        self._lead = lead
+        self._lead, self._ended = lead, ended
         self._cursor = 0
         self._counts, self._failures = Lines(id="explorer-counts"), Lines(id="explorer-failures")
 
@@ -75,6 +80,7 @@ class Explorer(ModalScreen[None]):
         self.hunt.stop()
         for timer in self._ticks:
             timer.stop()
+        self._ended()
         self.show()
 
     def action_leave(self) -> None:

@@ -10,10 +10,12 @@ from kvmlab.backends.model import Model
 from kvmlab.explore.properties import judging
 from kvmlab.explore.search import Progress, Search
 from kvmlab.explore.start import Start
+from kvmlab.explore.verdict import EXHAUSTED, STOPPED
 from kvmlab.tui.running import SLICE
 
 if TYPE_CHECKING:
     from kvmlab.history import Unit
+    from kvmlab.render.cells import Row
     from kvmlab.session import Session
 
 EVERY = 1
@@ -67,6 +69,7 @@ class Exploration:
         self._session, self._backend = session, session.backend
         self._position, self._unit = session.history.position, self._unit_at(session.history.position)
         self.why_not = ""
+        self._told = False
         if not isinstance(session.backend, Model):
             self.why_not = "only the model can be explored"
             return
@@ -85,6 +88,22 @@ class Exploration:
         history = self._session.history
         back = [f"goto {self._position}"] if history.position != self._position else []
         return [*back, *([] if self._manual else ["manual"]), *steps]
+
+    def ended(self) -> tuple[Row, ...]:
+        """Hand what was found to `replay` and to the lab that is open; return what that has to say of it."""
+        from kvmlab.course.goals import Searched  # only who has searched pays for it
+        from kvmlab.course.player import Player
+
+        if self._told:
+            return ()
+        self._told = True
+        session, outcome = self._session, self.hunt.search.outcome
+        session.found = tuple(outcome.schedule(state) for state in outcome.failures.values())
+        if not isinstance(session.watcher, Player):
+            return ()
+        kinds = frozenset(kind for kind, _text in outcome.failures)
+        extent = EXHAUSTED if outcome.exhausted else STOPPED
+        return session.watcher.explored_aside(Searched(kinds, extent, "op", outcome.transitions))
 
     def _unit_at(self, position: int) -> Unit | None:
         """Return the unit that leads to a position, None where there is none."""

@@ -84,7 +84,11 @@ class Requests(Stage):
             self.log_pane.say([line(Cell(f"explore: {self._explored.why_not}", "warning"))])
             self._explored = None
         else:
-            self.push_screen(Explorer(self._explored.hunt, self._lead))
+            self.push_screen(Explorer(self._explored.hunt, self._lead, self._hunted))
+
+    def _hunted(self) -> None:
+        if self._explored is not None:
+            self.log_pane.say(list(self._explored.ended()))
 
     def _lead(self, steps: list[str]) -> None:
         if self._explored is not None:

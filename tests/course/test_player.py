@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kvmlab.course.goals import Searched
 from kvmlab.course.player import Player
 from kvmlab.course.standing import BROKEN, OPEN, REACHED, Score
 from kvmlab.place import Place
@@ -233,3 +234,20 @@ def test_nothing_that_stands_ready_proves_nothing(race: Player) -> None:
     assert why(race, "mended").startswith("the search began elsewhere: ioapic.11.remote_irr is 0")
     say(race, "write trigger; take", "explore")
     assert why(race, "mended") == "nothing stood ready: give actors calls first"
+
+
+def test_an_exploration_on_a_screen_of_its_own_is_latched_where_it_was(race: Player) -> None:
+    """It is no unit, and stands in the way as `explore`."""
+    searched = Searched(frozenset({"use-after-free"}), "exhausted", "op", 9)
+    (row, *_) = race.explored_aside(searched)
+    assert "".join(cell.text for cell in row.cells).startswith("goal reached: Let the guest's EOI race")
+    say(race, "write trigger", "undo")
+    assert states(race)["found"] == REACHED
+    assert race.schedule()[-2:] == ("actor closer: close unmask", "explore")
+    say(race, "undo")
+    assert states(race)["found"] == OPEN
+    say(race, "actor closer: close unmask")
+    assert states(race)["found"] == OPEN, "another way has not what the first one had"
+    race.explored_aside(searched)
+    say(race, "machine")
+    assert states(race)["found"] == REACHED
