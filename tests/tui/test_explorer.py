@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -210,3 +211,26 @@ def test_the_command_that_is_typed_opens_the_explorer() -> None:
         explorer_of(app)
 
     on_screen(act, said=DEADLOCK)
+
+
+RACE = ("write trigger; take", "actor cpu: eoi", "actor closer: close unmask")
+
+
+@pytest.fixture(name="_kept")
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KVMLAB_STATE_DIR", str(tmp_path))
+
+
+@pytest.mark.usefixtures("_kept")
+def test_what_it_found_is_for_the_lab_that_is_open_and_for_replay() -> None:
+    """The goal is told in the log when the search is over, and `replay` takes what was found."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        goal = "goal reached: Let the guest's EOI race"
+        await explored(app, pilot)
+        assert goal in " ".join(app.log_pane.texts)
+        await pilot.press("escape")
+        app.action_say("replay")
+        assert "goal reached: Play a schedule that was found" in " ".join(app.log_pane.texts)
+
+    on_screen(act, said=("lab start stress-then-explore", *RACE), size=(120, 40))
