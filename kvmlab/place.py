@@ -66,7 +66,10 @@ class Place:
         return True
 
 
-LONG = frozenset({"run", "step", "finish", "storm", "source", "compare", "explore"})
+LONG = frozenset(
+    {"run", "step", "finish", "storm", "source", "compare", "explore"}
+    | {"lab start", "lab next", "lab previous", "reset"}
+)
 """Commands that may take long: Ctrl+C stops them where they are. It waits for the end of any other."""
 
 

@@ -26,7 +26,7 @@ from kvmlab.course.store import Store, state
 from kvmlab.course.verify import verify
 from kvmlab.language.errors import LanguageError
 from kvmlab.progress import progress
-from kvmlab.render.cells import Cell, line
+from kvmlab.render.cells import Cell, line, visible
 from kvmlab.render.course import goal_rows
 from kvmlab.render.plain import plain_lines
 from kvmlab.repl.plain import lines
@@ -40,7 +40,8 @@ def main(make: Make, options: Namespace) -> int:
     try:
         return WORKS[options.work](make, options)
     except Missing as missing:
-        print("\n".join([str(missing), *map(str, missing.faults)]), file=sys.stderr)
+        for each in (missing, *missing.faults):
+            print(visible(str(each)), file=sys.stderr)
         return WRONG
     except LanguageError as error:
         return refuse(error)
@@ -64,13 +65,14 @@ def _list(_make: Make, options: Namespace) -> int:
 
 def _show(_make: Make, options: Namespace) -> int:
     lab = shelf().lab(options.lab)
+    text = "\n".join(map(visible, f"# {lab.head.title}\n\n{lab.prose}".split("\n")))
     if sys.stdout.isatty():
         from rich.console import Console  # 40 ms that a pipe does not need
         from rich.markdown import Markdown
 
-        Console().print(Markdown(f"# {lab.head.title}\n\n{lab.prose}"))
+        Console().print(Markdown(text))
     else:
-        print(f"# {lab.head.title}\n\n{lab.prose}")
+        print(text)
     return HELD
 
 
@@ -130,7 +132,7 @@ def _verify(make: Make, options: Namespace) -> int:
         )
     else:
         for fault in faults:
-            print(fault)
+            print(visible(str(fault)))
     sys.stdout.flush()
     bad = len({fault.file for fault in faults})
     found = f"{len(faults)} fault{'s' * (len(faults) != 1)}" if faults else "nothing wrong"
@@ -213,7 +215,7 @@ def _record(make: Make, options: Namespace) -> int:
     path.write_text(recorder.text(), encoding="utf-8")
     print(f"wrote {path}; what is left to do:")
     for fault in verify(shelf().shelved(str(path)), shelf(), make):
-        print(fault)
+        print(visible(str(fault)))
     return HELD
 
 

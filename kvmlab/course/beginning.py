@@ -12,12 +12,12 @@ from kvmlab.course.standing import NOWHERE, Position
 from kvmlab.course.texts import parse_fence
 from kvmlab.history import History
 from kvmlab.language.parse import parse_line
+from kvmlab.result import drained
 from kvmlab.session import NO_RESULT
 
 if TYPE_CHECKING:
     from kvmlab.course.lab import Lab, Start
-    from kvmlab.language.command import Command
-    from kvmlab.result import Result
+    from kvmlab.result import Result, Sliced
     from kvmlab.session import Session
 
 
@@ -26,15 +26,18 @@ def set_up(session: Session, start: Start, file: str) -> list[Result]:
 
     Raises LanguageError where the script is no text that can be run.
     """
+    return drained(setting_up(session, start, file))
+
+
+def setting_up(session: Session, start: Start, file: str) -> Sliced[list[Result]]:
+    """Do so in slices; where it is stopped the last result says so."""
     session.watcher = None
-    machine = parse_line(start.machine(), session.scope)
-    made = [session.execute(command) for command in machine]
-    return made + [session.execute(command) for command in script(session, start, file)]
-
-
-def script(session: Session, start: Start, file: str) -> list[Command]:
-    """Return the commands of a start, parsed for a session whose machine is there."""
-    return parse_fence(start.script, start.line, file, session.scope)
+    results = [session.execute(command) for command in parse_line(start.machine(), session.scope)]
+    for command in parse_fence(start.script, start.line, file, session.scope):
+        results.append((yield from session.slices(command)))
+        if results[-1].stopped:
+            break
+    return results
 
 
 def begin(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvmlab.backends.backend import Refused
-from kvmlab.course.beginning import begin, set_up
+from kvmlab.course.beginning import begin, setting_up
 from kvmlab.course.lab import Goal, Lab
 from kvmlab.course.player import Player
 from kvmlab.course.shelf import Missing, Shelf, own_folder, stamp
@@ -17,8 +18,7 @@ from kvmlab.language.errors import LanguageError, nearest
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.course import Listed, goal_rows, lab_rows, shelf_rows
 from kvmlab.render.prose import prose_rows
-from kvmlab.result import Handler, Result
-from kvmlab.verbs import HANDLERS
+from kvmlab.result import Handler, Result, Sliced
 
 if TYPE_CHECKING:
     from kvmlab.language.command import Command
@@ -60,54 +60,60 @@ def opened(session: Session) -> Player:
 # -- beginning and leaving -------------------------------------------------------------------------
 
 
-def start_lab(session: Session, lab: Lab) -> Player:
-    """Begin a lab in a session, whose machine and history are given up.
-
-    Raises LanguageError where the lab's start cannot be made.
-    """
+def _begun(session: Session, command: Command, lab: Lab) -> Sliced[tuple[Player | None, Result]]:
+    """Begin a lab in slices; its machine and history are given up. None for one that was stopped."""
     before = playing(session)
-    set_up(session, lab.start, lab.file)
+    results = yield from setting_up(session, lab.start, lab.file)
+    if results[-1].stopped:
+        ran = tuple(result.command for result in results)
+        return None, Result(command, why=f"stopped: {lab.id} is not begun", stopped=ran)
     player = begin(session, lab, shelf().position(lab.id), store())
     if before is not None and before.lab.id == lab.id:
         player.carry(before)
-    return player
-
-
-def _named(command: Command) -> Lab:
-    """Return the lab that a command names; raises LanguageError at the word, with what is wrong with it."""
-    try:
-        return shelf().lab(command.args["lab"])
-    except Missing as missing:
-        raise LanguageError(
-            "\n".join([str(missing), *map(str, missing.faults)]), column=command.column
-        ) from None
-
-
-def _begun(session: Session, command: Command, lab: Lab) -> Result:
-    player = start_lab(session, lab)
     why = store().began(lab.id)
-    return Result(command, output=(*_shown(player), *([line(Cell(why, "warning"))] if why else [])))
+    return player, Result(command, output=(line(Cell(why, "warning")),) if why else ())
 
 
-def _start(session: Session, command: Command) -> Result:
-    return _begun(session, command, _named(command))
+def _opening(session: Session, command: Command, lab: Lab) -> Sliced[Result]:
+    """Begin a lab, and show it."""
+    player, result = yield from _begun(session, command, lab)
+    return result if player is None else replace(result, output=(*_shown(player), *result.output))
 
 
-def _resume(session: Session, command: Command) -> Result:
-    lab = _named(command)
-    player = begin(session, lab, shelf().position(lab.id), store())
-    return Result(
-        command, output=(line("in the lab ", Cell(player.lab.id, "header"), f": {lab.head.title}"),)
-    )
+def _start(session: Session, command: Command) -> Result | Sliced[Result]:
+    return _with_lab(command, lambda lab: _opening(session, command, lab))
+
+
+def _with_lab(command: Command, act: Callable[[Lab], Result | Sliced[Result]]) -> Result | Sliced[Result]:
+    """Act with the lab that a command names; of one that is broken its faults are told.
+
+    Raises LanguageError where there is none.
+    """
+    try:
+        lab = shelf().lab(command.args["lab"])
+    except Missing as missing:
+        if not missing.faults:
+            raise LanguageError(str(missing), column=command.column) from None
+        rows = [line(Cell(str(each), "error")) for each in (missing, *missing.faults)]
+        return Result(command, output=tuple(rows))
+    return act(lab)
+
+
+def _resume(session: Session, command: Command) -> Result | Sliced[Result]:
+    def resumed(lab: Lab) -> Result:
+        begin(session, lab, shelf().position(lab.id), store())
+        return Result(command, output=(line("in the lab ", Cell(lab.id, "header"), f": {lab.head.title}"),))
+
+    return _with_lab(command, resumed)
 
 
 def _neighbour(which: str) -> Handler:
-    def handle(session: Session, command: Command) -> Result:
+    def handle(session: Session, command: Command) -> Result | Sliced[Result]:
         player = opened(session)
         name = getattr(player.position, which)
         if not name:
             return Result(command, why=f"no lab is {'behind' if which == 'next' else 'before'} this one")
-        return _begun(session, command, shelf().lab(name))
+        return _opening(session, command, shelf().lab(name))
 
     return handle
 
@@ -119,16 +125,11 @@ def _leave(session: Session, command: Command) -> Result:
     return Result(command, output=(f"left {player.lab.id}; the machine stays as it is",))
 
 
-def _reset(session: Session, command: Command) -> Result:
-    player = playing(session)
-    if player is None:
-        handled = HANDLERS["reset"](session, command)
-        assert isinstance(handled, Result)
-        return handled
-    lab = player.lab
-    start_lab(session, lab)
-    why = store().began(lab.id)
-    return Result(command, output=(f"at the start of {lab.id}", *([why] if why else [])))
+def _reset(session: Session, command: Command) -> Sliced[Result]:
+    lab = opened(session).lab
+    player, result = yield from _begun(session, command, lab)
+    said = () if player is None else (f"at the start of {lab.id}",)
+    return replace(result, output=(*said, *result.output))
 
 
 # -- asking ----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from kvmlab.course.store import Entry
 from kvmlab.course.texts import parse_fence
 from kvmlab.course.trial import Make
 from kvmlab.language.errors import LanguageError
+from kvmlab.render.cells import visible
 
 NO_WAY = "no way to every goal is kept: the lab was not done"
 
@@ -79,8 +80,8 @@ def junit(accounts: Sequence[Account]) -> str:
         for goal in each.goals:
             case = SubElement(suite, "testcase", {"classname": each.lab.id, "name": goal.id})
             if goal.state != REACHED:
-                failure = SubElement(case, "failure", {"message": goal.say})
-                failure.text = goal.why
+                failure = SubElement(case, "failure", {"message": visible(goal.say)})
+                failure.text = visible(goal.why)
     indent(suites)
     return f"<?xml version='1.0' encoding='utf-8'?>\n{tostring(suites, encoding='unicode')}"
 

@@ -137,6 +137,8 @@ def _shelved(place: Traversable) -> Iterator[Shelved]:
 
 
 def _file(file: Traversable, shown: str) -> Shelved:
+    if isinstance(file, Path) and file.exists() and not file.is_file():
+        return _unread(shown, file.name, "it is no regular file")
     try:
         with file.open("rb") as stream:
             text = stream.read(LARGEST + 1).decode("utf-8-sig")

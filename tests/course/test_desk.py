@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kvmlab.cli import make_session
+from kvmlab.cli import main, make_session
 from kvmlab.course.desk import playing
 from kvmlab.journal import Journal
 from kvmlab.language.complete import complete
@@ -119,7 +119,10 @@ def test_hints_survive_a_reset(prompt: Prompt) -> None:
     [
         ("lab start smal", "1:1: no lab is called 'smal'; did you mean 'small'?"),
         ("lab strat small", "1:5: lab has no form 'strat'; did you mean 'start'?"),
-        ("lab start gone.md", "1:1: gone.md cannot be played"),
+        (
+            "lab start gone.md",
+            "gone.md cannot be played\ngone.md:1: cannot be read: No such file or directory",
+        ),
         ("hint", "no lab is open: 'lab list' shows them, 'lab start ID' begins one"),
         ("lab start small; hint rang", "1:18: no goal is called 'rang'; did you mean 'rung'?"),
         ("lab start small; lab answer sum 3", "expected one of 1, 2, not 3"),
@@ -228,3 +231,58 @@ def test_a_session_that_was_killed_comes_back_into_its_lab(prompt: Prompt, tmp_p
         "gentle",
     }
     assert "open again: Ring twice." in prompt.say("undo")
+
+
+LONG = (
+    "eventfd door\n",
+    "eventfd door\nioapic 11 vector=0x41 edge unmasked\nirqfd door gsi=11\nstorm 1000000000\n",
+)
+"""What makes the start of a lab longer than anybody waits."""
+
+
+def test_a_start_that_takes_too_long_is_stopped(own: Path, tmp_path: Path) -> None:
+    """It runs in slices; what it has done until then is what the journal keeps, and no lab is open."""
+    (own / "01-small.md").write_text(changed(LONG), encoding="utf-8")
+    journal = Journal(tmp_path / "journal")
+    prompt = Prompt(journal)
+    slices = prompt.shell.slices("lab start small")
+    assert next(slices).things == "cycles"
+    next(slices)
+    with pytest.raises(StopIteration):
+        slices.send(True)
+    assert prompt.said[-1] == "stopped: small is not begun"
+    assert playing(prompt.session) is None
+    journal.close()
+    assert "storm 1000000000" not in journal.path.read_text(encoding="utf-8")
+    assert "lab resume" not in journal.path.read_text(encoding="utf-8")
+
+
+def test_an_interrupted_start_leaves_the_session_as_it_was(own: Path) -> None:
+    """The lab before stays open, with what was reached in it."""
+    (own / "02-long.md").write_text(changed(LONG, ('id = "small"', 'id = "long"')), encoding="utf-8")
+    prompt = Prompt()
+    prompt.say("lab start small", "write bell 2")
+    slices = prompt.shell.slices("lab start long")
+    next(slices)
+    with pytest.raises(StopIteration):
+        slices.throw(KeyboardInterrupt)
+    assert prompt.said[-1] == "interrupted: what had not finished is taken back"
+    player = playing(prompt.session)
+    assert player is not None
+    assert player.lab.id == "small"
+    assert "● rung: Ring twice." in prompt.say("check")
+    assert "open again: Ring twice." in prompt.say("undo")
+    assert "goal reached: Ring twice." in prompt.say("write bell 2")
+
+
+def test_what_a_terminal_obeys_is_spelled_out(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing of a lab reaches a terminal but as text."""
+    text = changed(
+        ("Ring twice.", "Ring \\u001b[2J twice."), ("An eventfd counts.", "An \x1b[2J eventfd counts.")
+    )
+    (own / "01-small.md").write_text(text, encoding="utf-8")
+    shown = Prompt().say("lab start small")
+    assert main(["labs", "show", "small"]) == 0
+    shown += capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert shown.count("\\x1b[2J") >= 3
