@@ -55,7 +55,10 @@ def _list(_make: Make, options: Namespace) -> int:
     if options.json:
         kept = store().labs()
         heads = [each.head for each in shelf().heads.values() if each.head]
-        told = [{**asdict(head), "state": state(head, kept.get(head.id, {}))} for head in heads]
+        told = [
+            {**asdict(head), "state": state(head, kept.get(head.id, {})), "kept": kept.get(head.id, {})}
+            for head in heads
+        ]
         print(json.dumps({"labs": told}))
     else:
         print("\n".join(plain_lines(list_rows())))
@@ -146,11 +149,10 @@ def _chosen(options: Namespace) -> Sequence[Shelved]:
     for each in chosen if options.labs else ():
         if not each.text:
             raise Missing(str(each.faults[0]))
-    return (
-        [each for each in chosen if Path(each.file).resolve() in _changed(options.since)]
-        if options.since
-        else chosen
-    )
+    if not options.since:
+        return chosen
+    changed = _changed(options.since)
+    return [each for each in chosen if Path(each.file).resolve() in changed]
 
 
 def _changed(since: str) -> set[Path]:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from kvmlab.backends.backend import Refused
 from kvmlab.course.beginning import begin, setting_up
-from kvmlab.course.lab import Goal, Lab
+from kvmlab.course.lab import Goal, Head, Lab
 from kvmlab.course.player import Player
 from kvmlab.course.shelf import Missing, Shelf, own_folder, stamp
-from kvmlab.course.store import Store, progress_file, state
+from kvmlab.course.standing import Score, cost_of
+from kvmlab.course.store import Entry, Store, progress_file, state
 from kvmlab.language.errors import LanguageError, nearest
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.course import Listed, goal_rows, lab_rows, shelf_rows
@@ -81,16 +82,18 @@ def _opening(session: Session, command: Command, lab: Lab) -> Sliced[Result]:
 
 
 def _start(session: Session, command: Command) -> Result | Sliced[Result]:
-    return _with_lab(command, lambda lab: _opening(session, command, lab))
+    return _with_lab(command, command.args["lab"], lambda lab: _opening(session, command, lab))
 
 
-def _with_lab(command: Command, act: Callable[[Lab], Result | Sliced[Result]]) -> Result | Sliced[Result]:
-    """Act with the lab that a command names; of one that is broken its faults are told.
+def _with_lab(
+    command: Command, name: str, act: Callable[[Lab], Result | Sliced[Result]]
+) -> Result | Sliced[Result]:
+    """Act with the lab of a name; of one that is broken its faults are told.
 
     Raises LanguageError where there is none.
     """
     try:
-        lab = shelf().lab(command.args["lab"])
+        lab = shelf().lab(name)
     except Missing as missing:
         if not missing.faults:
             raise LanguageError(str(missing), column=command.column) from None
@@ -104,7 +107,7 @@ def _resume(session: Session, command: Command) -> Result | Sliced[Result]:
         begin(session, lab, shelf().position(lab.id), store())
         return Result(command, output=(line("in the lab ", Cell(lab.id, "header"), f": {lab.head.title}"),))
 
-    return _with_lab(command, resumed)
+    return _with_lab(command, command.args["lab"], resumed)
 
 
 def _neighbour(which: str) -> Handler:
@@ -113,7 +116,7 @@ def _neighbour(which: str) -> Handler:
         name = getattr(player.position, which)
         if not name:
             return Result(command, why=f"no lab is {'behind' if which == 'next' else 'before'} this one")
-        return _opening(session, command, shelf().lab(name))
+        return _with_lab(command, name, lambda lab: _opening(session, command, lab))
 
     return handle
 
@@ -153,11 +156,17 @@ def _list(session: Session, command: Command) -> Result:
     return Result(command, output=tuple(list_rows()))
 
 
+def _listed(head: Head, entry: Entry) -> Listed:
+    best = entry.get("best")
+    cost = cost_of(Score(**best)) if best else ""
+    return Listed(head.id, head.title, state(head, entry), head.minutes, cost)
+
+
 def list_rows() -> list[Row]:
     """Return the labs there are by chapter, what is wrong with those that cannot be played, and notices."""
     kept = store().labs()
     chapters = [
-        (number, title, [Listed(h.id, h.title, state(h, kept.get(h.id, {})), h.minutes) for h in heads])
+        (number, title, [_listed(head, kept.get(head.id, {})) for head in heads])
         for number, title, heads in shelf().chapters()
     ]
     rows = shelf_rows(chapters)

@@ -14,7 +14,17 @@ from kvmlab.course.front import CHAPTERS
 from kvmlab.course.goals import Searched, settled, shortfall, so, why_not_so
 from kvmlab.course.lab import FIND, HOLDS, NEVER, PREDICT, PROOF, REACH, Goal, Lab
 from kvmlab.course.memory import KEPT, PATH, Aside, Noted, Seen, State, at, by, unit_at, way
-from kvmlab.course.standing import BROKEN, NOWHERE, OPEN, REACHED, GoalStanding, Position, Score, Standing
+from kvmlab.course.standing import (
+    BROKEN,
+    NOWHERE,
+    OPEN,
+    REACHED,
+    GoalStanding,
+    Position,
+    Score,
+    Standing,
+    cost_of,
+)
 from kvmlab.facts import lookup
 from kvmlab.render.cells import Cell, Row, line
 
@@ -200,8 +210,8 @@ class Player:
     def _solved(self) -> Iterator[Row]:
         score = self.score()
         self.state = replace(self.state, solved=True)
-        cost = f"{_many(score.steps, 'step')}, {_many(score.switches, 'switch', 'switches')}"
-        yield line(Cell("the lab is done", "ok"), f": {cost}. The machine stays, to be played with.")
+        told = f": {cost_of(score)}. The machine stays, to be played with."
+        yield line(Cell("the lab is done", "ok"), told)
         yield from self._kept(
             self._keeper.solved(self.lab.id, score, self.schedule()) if self._keeper else ""
         )
@@ -328,7 +338,3 @@ class Player:
                     f"it became so with unit {number}, {unit.text}: 'goto {number - 1}' leads back before it"
                 )
         return "it became so before this machine was made: 'reset' leads back"
-
-
-def _many(number: int, thing: str, things: str = "") -> str:
-    return f"{number} {thing if number == 1 else things or thing + 's'}"

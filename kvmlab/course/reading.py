@@ -8,16 +8,20 @@ from typing import NamedTuple
 from kvmlab.course.body import Body, read_body
 from kvmlab.course.fault import Fault, of_text
 from kvmlab.course.front import Front, Table
-from kvmlab.course.lab import GOAL_KINDS, Fence, Goal, Head, Hint, Lab, Mistake, Proof, Start, Variant
+from kvmlab.course.lab import FIND, GOAL_KINDS, Fence, Goal, Head, Hint, Lab, Mistake, Proof, Start, Variant
 from kvmlab.course.texts import learn, parse_fence
 from kvmlab.language.errors import LanguageError, nearest
 from kvmlab.language.expressions import parse_expression
+from kvmlab.language.facts import REPORTS
 from kvmlab.language.parse import parse_line
 from kvmlab.language.scope import Scope
 from kvmlab.language.truth import Expression
 
 LARGEST = 1 << 20
 """A lab of more characters than this is not read."""
+
+REPORTED = tuple(REPORTS)
+"""The violations that an execution itself shows; the others only an exploration finds."""
 
 COMMON = ("id", "kind", "say", "otherwise")
 """The keys that every kind of goal has."""
@@ -194,6 +198,9 @@ class _Reading:
         for key in kind.required:
             if key not in said:
                 front.fault(front.line("goal", number), f"goal.{key}", f"a goal of kind {name} needs it")
+        if name == FIND and said.get("violation", REPORTED[0]) not in REPORTED:
+            what = f"an execution ends in a report: one of {', '.join(REPORTED)}"
+            front.fault(front.line("goal", number, "violation"), "goal.violation", what)
         if kind.one_of and sum(key in said for key in kind.one_of) != 1:
             what = f"a goal of kind {name} has one of {', '.join(kind.one_of)}"
             front.fault(front.line("goal", number), "goal", what)

@@ -28,6 +28,12 @@ class Score(NamedTuple):
     steps: int
 
 
+def cost_of(score: Score) -> str:
+    """Return a score in words."""
+    steps, switches = score.steps, score.switches
+    return f"{steps} step{'s' * (steps != 1)}, {switches} switch{'es' * (switches != 1)}"
+
+
 class GoalStanding(NamedTuple):
     """One goal now. ``light`` tells whether what it asks is so at this moment (None: that is no question).
 

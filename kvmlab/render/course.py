@@ -62,7 +62,7 @@ def lab_rows(title: str, where: str, prose: str, goals: Iterable[Goal], hints: S
 
 
 class Listed(NamedTuple):
-    """One lab in a list: its state is "new", "open" or "done"."""
+    """One lab in a list: its state is "new", "open" or "done", ``cost`` its best score in words."""
 
     id: str
     title: str
@@ -83,6 +83,8 @@ def shelf_rows(chapters: Iterable[tuple[int, str, Sequence[Listed]]]) -> list[Ro
         body: list[list[Part]] = []
         for lab in labs:
             mark, style = MARKS[lab.state]
-            body.append([Cell(f"{mark} {lab.id}", style), f"{lab.minutes} min", lab.title])
-        rows += table(("lab", "time", "what it shows"), body)[1:]
+            body.append(
+                [Cell(f"{mark} {lab.id}", style), f"{lab.minutes} min", Cell(lab.cost, "muted"), lab.title]
+            )
+        rows += table(("lab", "time", "best", "what it shows"), body)[1:]
     return rows

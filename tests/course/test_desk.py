@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kvmlab.cli import main, make_session
-from kvmlab.course.desk import playing
+from kvmlab.course.desk import playing, shelf
 from kvmlab.journal import Journal
 from kvmlab.language.complete import complete
 from kvmlab.render.plain import plain_lines
@@ -147,6 +147,8 @@ def test_a_broken_lab_hides_no_other(prompt: Prompt, own: Path) -> None:
     told = prompt.say("lab start broken")
     assert "kvm: no command is called 'wrte'; did you mean 'write'? in 'wrte door'" in told
     assert "A small lab" in prompt.say("lab start small")
+    prompt.say(f"lab start {shelf().position('broken').previous}")
+    assert "did you mean 'write'? in 'wrte door'" in prompt.say("lab next")
 
 
 def test_ids_and_goals_are_completed(prompt: Prompt) -> None:

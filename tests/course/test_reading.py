@@ -121,6 +121,14 @@ BROKEN = [
         "goal.when: '=' is no part of an expression; did you mean '=='?",
     ),
     (
+        (
+            'kind = "reach"\nsay = "Ring twice."\nwhen = "eventfd.bell.count == 2"',
+            'kind = "find"\nsay = "x"\nviolation = "never"',
+        ),
+        "violation =",
+        "goal.violation: an execution ends in a report: one of deadlock",
+    ),
+    (
         ('id = "rung"', 'id = "sum"'),
         '[[goal]]\nid = "sum"\nkind = "reach"',
         "goal.id: 'sum' is the ID of another goal",
