@@ -22,7 +22,7 @@ from kvmlab.course.recording import Draft, Recorder, file_name, template
 from kvmlab.course.report import account, junit
 from kvmlab.course.shelf import ENDING, Missing, Shelved, own_folder
 from kvmlab.course.standing import Standing
-from kvmlab.course.store import Store, state
+from kvmlab.course.store import Entry, Store, state
 from kvmlab.course.verify import verify
 from kvmlab.language.errors import LanguageError
 from kvmlab.progress import progress
@@ -241,9 +241,17 @@ def _recorded(recorder: Recorder, shell: Shell, text: str) -> bool:
 # -- for who teaches -------------------------------------------------------------------------------
 
 
+def _of_a_learner(path: Path) -> dict[str, Entry]:
+    """Return what a learner's file keeps; it is left as it is. Raises OSError or ValueError for none."""
+    path.stat()
+    try:
+        return Store(path).read()
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
 def _report(make: Make, options: Namespace) -> int:
-    kept = Store(Path(options.progress)) if options.progress else store()
-    entries = kept.labs()
+    entries = _of_a_learner(Path(options.progress)) if options.progress else store().labs()
     names = options.labs or list(shelf().heads)
     accounts = []
     with progress(len(names)) as tick:
@@ -260,7 +268,7 @@ def _report(make: Make, options: Namespace) -> int:
             rows = [line(Cell(each.lab.id, "header"), f": {each.lab.head.title}"), *goal_rows(each.goals)]
             print("\n".join(plain_lines(rows)))
     sys.stdout.flush()
-    for notice in kept.notices:
+    for notice in store().notices:
         print(notice, file=sys.stderr)
     done = sum(each.done for each in accounts)
     print(f"{done} of {len(accounts)} labs done", file=sys.stderr)

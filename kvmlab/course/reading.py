@@ -41,6 +41,8 @@ def read_head(text: str, file: str) -> tuple[Head | None, tuple[Fault, ...]]:
 
 
 def _head(front: Front) -> Head | None:
+    if not front.data:
+        return None
     (own,) = front.tables("")
     goals = tuple(goal["id"] for goal in front.tables("goal") if "id" in goal)
     if not all(key in own for key in ("id", "title", "chapter", "minutes")):

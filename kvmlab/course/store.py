@@ -34,7 +34,7 @@ def progress_file() -> Path:
     return state_dir() / "progress.json"
 
 
-class Newer(Exception):
+class Newer(ValueError):
     """Raised for a file that a newer kvmlab has written: it is left as it is."""
 
 
@@ -50,12 +50,12 @@ class Store:
     def labs(self) -> dict[str, Entry]:
         """Return what is kept, by the IDs of labs; {} where nothing is, or nothing that can be read."""
         try:
-            labs: dict[str, Entry] | None = self._read()["labs"]
-        except ValueError:
-            labs = None
+            labs: dict[str, Entry] | None = self.read()
         except (OSError, Newer) as error:
             self._notice(error)
             return {}
+        except ValueError:
+            labs = None
         return self._mended() if labs is None else labs
 
     def _mended(self) -> dict[str, Entry]:
@@ -71,6 +71,11 @@ class Store:
     def state(self, head: Head) -> str:
         """Return how far a lab is, by the goals that it has now."""
         return state(head, self.labs().get(head.id, {}))
+
+    def read(self) -> dict[str, Entry]:
+        """Return what is kept, and leave the file alone; raises OSError, or ValueError for no such file."""
+        labs: dict[str, Entry] = self._read()["labs"]
+        return labs
 
     def _read(self) -> dict[str, Any]:
         """Return the whole file; raises OSError, Newer, or ValueError where it is no such file."""
@@ -92,6 +97,8 @@ class Store:
         """Return the whole file under the lock; what is no such file is moved aside, and told."""
         try:
             return self._read()
+        except Newer:
+            raise
         except ValueError as error:
             aside = self._aside()
             self.path.replace(aside)

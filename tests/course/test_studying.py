@@ -197,6 +197,21 @@ def test_report_plays_the_way_and_trusts_no_tick(own: Path, capsys: Capture) -> 
     assert told["score"] == {"switches": 0, "steps": 2}
 
 
+def test_a_learners_file_is_left_as_it_is(own: Path, tmp_path: Path, capsys: Capture) -> None:
+    """It is read, and never mended."""
+    assert own.is_dir()
+    solved(("lab answer sum 2", "write bell 2", "read bell"))
+    (tmp_path / "state" / "progress.json").rename(tmp_path / "theirs.json")
+    assert main(["labs", "report", "small", "--progress", str(tmp_path / "theirs.json")]) == HELD
+    (tmp_path / "none.json").write_text("{", encoding="utf-8")
+    for name, told in (("none.json", "none.json: Expecting"), ("gone.json", "No such file")):
+        capsys.readouterr()
+        assert main(["labs", "report", "small", "--progress", str(tmp_path / name)]) == WRONG
+        assert told in capsys.readouterr().err
+    assert (tmp_path / "none.json").read_text(encoding="utf-8") == "{"
+    assert not list(tmp_path.glob("*.bak"))
+
+
 @pytest.mark.parametrize(
     ("way", "why"),
     [
