@@ -12,16 +12,15 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from kvmlab.course.fault import Fault
-from kvmlab.course.goals import so
+from kvmlab.course.goals import Searched, so
 from kvmlab.course.lab import NEVER, Head, Lab, Proof
 from kvmlab.course.shelf import Shelf, Shelved
 from kvmlab.course.trial import Judged, Make, Trial, called
 from kvmlab.explore.explorer import Explorer
 from kvmlab.explore.start import Start as Where
-from kvmlab.explore.verdict import EXHAUSTED, Asked, Report
+from kvmlab.explore.verdict import EXHAUSTED, Asked
 from kvmlab.facts import lookup
 from kvmlab.language.errors import nearest
-from kvmlab.result import drained
 from kvmlab.scenarios import claims
 from kvmlab.session import Session
 from kvmlab.snapshot import LastSnapshot
@@ -214,24 +213,28 @@ def _proofs(bench: Bench) -> Iterator[Fault]:
                 yield bench.fault(proof.line, "proof", f"{proof.claim} {why}")
 
 
-def explored(session: Session) -> Report:
+def explored(session: Session) -> Searched:
     """Return what the search of all schedules from where a session stands comes to."""
     explorer = Explorer(Where.of(session), Asked(), session.properties, LastSnapshot(*session.last))
-    drained(explorer.run())  # type: ignore[arg-type]
-    return explorer.report()
+    for _progress in explorer.run():
+        if explorer.verdict.extent == EXHAUSTED:
+            break  # What is left is to make the schedules short, and nobody looks at them.
+    verdict = explorer.verdict
+    kinds = frozenset(kind for kind, _text in explorer.found)
+    return Searched(kinds, verdict.extent, verdict.atomicity, verdict.transitions)
 
 
-def _disproved(proof: Proof, report: Report) -> str:
+def _disproved(proof: Proof, searched: Searched) -> str:
     """Return in what the explorer disagrees with a proof, "" if it does not."""
-    kinds = sorted({example.kind for example in report.examples})
+    kinds = sorted(searched.kinds)
     told = f"the explorer found {', '.join(kinds) or 'nothing'}"
     if proof.verdict == "violated":
         return "" if proof.violation in kinds else f"{told}, and no {proof.violation}"
     if kinds:
         return told
-    if report.verdict.extent != EXHAUSTED:
+    if searched.extent != EXHAUSTED:
         return "the explorer has not seen every schedule"
-    return "" if report.verdict.transitions else "nothing stood ready to be explored"
+    return "" if searched.transitions else "nothing stood ready to be explored"
 
 
 class Checked(NamedTuple):
