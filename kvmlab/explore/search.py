@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from kvmlab.explore.graph import turning
 from kvmlab.explore.moves import Fused, Mover, by_section, op_by_op
 from kvmlab.explore.world import State, World
 
@@ -51,8 +52,9 @@ class Progress:
 class Outcome:
     """What a search has found.
 
-    ``parents`` leads from each state back to the start: the state before and the move; ``failures``
-    has, for each thing that is wrong (kind, sentence), the first state where it was.
+    ``parents`` leads from each state back to the start: the state before and the move; ``edges`` are
+    where the moves lead that were made from each state; ``failures`` has, for each thing that is wrong
+    (kind, sentence), the first state where it was.
     """
 
     reduction: str
@@ -61,6 +63,7 @@ class Outcome:
     rounds: int = 0
     ends: list[State] = field(default_factory=list)
     parents: dict[State, tuple[State, Move] | None] = field(default_factory=dict)
+    edges: dict[State, tuple[State, ...]] = field(default_factory=dict)
     failures: dict[tuple[str, str], State] = field(default_factory=dict)
 
     @property
@@ -117,6 +120,8 @@ class Search:
         self.waiting: list[State] = []
         """States that were found and not gone through; the last one may be at it."""
         self._news = 0
+        self._partly = set[State]()
+        self._whole = set[State]()
 
     def run(self) -> Iterator[Progress]:
         """Search until there is nothing new to learn, yielding progress now and then."""
@@ -141,11 +146,13 @@ class Search:
         self.outcome.parents[world.start] = None
         self._judge(world.start)
         self.waiting, self._news = [world.start], 0
+        self._partly.clear()
+        self._whole.clear()
 
     def _round(self) -> Iterator[Progress]:
         outcome, todo = self.outcome, self.waiting
         for tried in count(1):
-            if not todo:
+            if not todo and not self._turns():
                 break
             todo[-1:] = self._expand(todo[-1])
             if tried % self.every == 0:
@@ -161,21 +168,42 @@ class Search:
         """Make every move there is from a state; return the states that were not known."""
         world, outcome, found = self.world, self.outcome, list[State]()
         world.go(state)
-        names = world.movable()
-        if self.fused and self.reduction == "reduced":
-            names = self.fused.sufficient(names)
+        names = self._tried(state, world.movable())
+        led = list[State]()
         for number, name in enumerate(names):
             if number:
                 world.go(state)
             ops = self.move(name)
             after = world.state()
+            led.append(after)
             if after not in outcome.parents:
                 outcome.parents[after] = (state, (name, ops))
                 self._judge(after)
                 found.append(after)
         # A state that was left half-way is gone through again, and counts then.
-        outcome.transitions += len(names)
+        outcome.transitions += len(names) - len(outcome.edges.get(state, ()))
+        outcome.edges[state] = tuple(led)
         return found
+
+    def _tried(self, state: State, names: list[str]) -> list[str]:
+        """Return the contexts that are moved from a state: all that can, unless some are sufficient."""
+        if self.fused is None or self.reduction != "reduced" or state in self._whole:
+            return names
+        enough = self.fused.sufficient(names)
+        if len(enough) < len(names):
+            self._partly.add(state)
+        return enough
+
+    def _turns(self) -> bool:
+        """Have a state gone through whole on every circle where none was; tell whether there is any.
+
+        On such a circle a context that was put off in each state would never move at all.
+        """
+        turns = turning(self.outcome.edges, self._partly)
+        self._partly.difference_update(turns)
+        self._whole.update(turns)
+        self.waiting += turns
+        return bool(turns)
 
     def _outdated(self) -> bool:
         """Tell whether what this round goes by was too little, and nothing new has come for a while."""

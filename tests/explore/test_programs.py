@@ -96,6 +96,15 @@ HARD = {
     "an item queued twice": Program(
         {"a": [("queue events store",)], "b": [("queue events store", "load cell#1")]}
     ),
+    "contexts that are put off by others in a circle": Program(
+        {
+            "a": [("sleep", "wake b")],
+            "b": [("sleep", "wake a")],
+            "c": [("swap cell#1 0", "check cell#1")],
+            "d": [("swap cell#1 1", "store cell#2 2")],
+        },
+        values=(1, 1, 1),
+    ),
     "leaks looked for while others free": Program(
         {"a": [("leaks",)], "b": [("free cell#1",)], "c": [("make",)]}
     ),

@@ -1,0 +1,83 @@
+"""The graph of a search: how many interleavings it stands for, and where it goes in circles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Generic, TypeVar
+
+N = TypeVar("N")
+
+Edges = Mapping[N, Sequence[N]]
+"""By state that was gone through, where its moves lead; two that lead to the same state count twice."""
+
+
+def interleavings(edges: Edges[N], start: N) -> int | None:
+    """Return how many ways lead from the start to an end; None where one can go in circles for ever.
+
+    A state that was not gone through counts as an end, so that of a part it is a lower bound.
+    """
+    before = _entered(edges)
+    order, todo = list[N](), [start] if not before.get(start) else []
+    while todo:
+        state = todo.pop()
+        order.append(state)
+        for after in edges.get(state, ()):
+            before[after] -= 1
+            if not before[after]:
+                todo.append(after)
+    if any(before.values()):
+        return None
+    ways = dict[N, int]()
+    for state in reversed(order):
+        ways[state] = sum([ways[after] for after in edges.get(state, ())]) or 1
+    return ways[start]
+
+
+def _entered(edges: Edges[N]) -> dict[N, int]:
+    """Return by how many moves each state is entered."""
+    entered = dict.fromkeys(edges, 0)
+    for following in edges.values():
+        for after in following:
+            entered[after] = entered.get(after, 0) + 1
+    return entered
+
+
+def turning(edges: Edges[N], among: Collection[N]) -> list[N]:
+    """Return some of the states among which every circle goes that stays among them."""
+    core, found = _Core(edges, among), list[N]()
+    for state in tuple(core.following):
+        if state in core.following:
+            found.append(state)
+            core.strip([state])
+    return found
+
+
+class _Core(Generic[N]):
+    """What remains of a graph without the states that are entered from nowhere, or lead nowhere."""
+
+    def __init__(self, edges: Edges[N], among: Collection[N]) -> None:
+        self.following = {
+            state: {after for after in edges.get(state, ()) if after in among} for state in among
+        }
+        self._before: dict[N, set[N]] = {state: set() for state in self.following}
+        for state, those in self.following.items():
+            for after in those:
+                self._before[after].add(state)
+        self.strip([state for state, those in self.following.items() if not (those and self._before[state])])
+
+    def strip(self, bare: list[N]) -> None:
+        """Take states out, and whatever then lies on no circle."""
+        while bare:
+            state = bare.pop()
+            if state in self.following:
+                bare += self._out(state, self.following, self._before)
+                bare += self._out(state, self._before, self.following)
+                del self.following[state], self._before[state]
+
+    @staticmethod
+    def _out(state: N, ways: dict[N, set[N]], back: dict[N, set[N]]) -> list[N]:
+        """Cut the ways of a state to others; return those that no way is left to."""
+        others = ways[state] - {state}
+        for other in others:
+            back[other].discard(state)
+        return [other for other in others if not back[other]]
