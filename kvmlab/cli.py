@@ -254,6 +254,8 @@ def _explore_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("file", metavar="FILE", help="a script; it is run up to its explore, or to its end")
     for name in ("bound", "atomicity", "reduction", "cap", "seed"):
         made.add_argument(f"--{name}", default=None, metavar=name[0].upper(), help=f"as explore {name}=")
+    text = "as explore side-by-side: what each reduction has to look at"
+    made.add_argument("--side-by-side", action="store_true", help=text)
     text = "what must always hold, or never and an expression"
     made.add_argument("--property", action="append", default=[], metavar="EXPR", help=text)
     made.add_argument("--save", default="", metavar="DIR", help="write each schedule as a script")

@@ -23,7 +23,8 @@ from kvmlab.explore.explorer import Explorer
 from kvmlab.explore.jobs import NoWorkers, Processes, Sharing
 from kvmlab.explore.properties import judging
 from kvmlab.explore.schedule import script
-from kvmlab.explore.search import Progress
+from kvmlab.explore.search import REDUCTIONS, Progress
+from kvmlab.explore.sidebyside import SideBySide
 from kvmlab.explore.start import Start
 from kvmlab.explore.units import Scenario
 from kvmlab.explore.verdict import Asked, Report
@@ -35,7 +36,8 @@ from kvmlab.language.scope import Scope
 from kvmlab.language.script import parse_script
 from kvmlab.place import slices
 from kvmlab.progress import telling
-from kvmlab.render.account import mermaid, report_rows
+from kvmlab.render.account import mermaid, report_rows, side_by_side_rows
+from kvmlab.render.cells import Row
 from kvmlab.render.plain import plain_lines
 from kvmlab.result import Property, Result, Sliced, Underway, drained
 from kvmlab.run import FAILED, HELD, WRONG, Make, refuse
@@ -45,6 +47,9 @@ from kvmlab.snapshot import LastSnapshot
 
 OPTIONS = ("atomicity", "reduction", "bound", "cap", "seed")
 """What both the verb and the program can be told of a search."""
+
+BESIDE = "side-by-side"
+"""The word that asks for what each reduction has to look at."""
 
 
 def _options(options: Namespace) -> Mapping[str, Any]:
@@ -71,8 +76,7 @@ def asked_of(*said: Mapping[str, Any]) -> Asked:
 def explore_verb(session: Session, command: Command) -> Sliced[Result]:
     """The verb `explore`: search a copy of the machine; stopped, it tells what was found until then."""
     asked = asked_of(command.args)
-    last = LastSnapshot(*session.last)
-    explorer = Explorer(Start.of(session), asked, session.properties, last)
+    explorer = _explorer(session, asked, command.args)
     underway = Underway(command, "states", asked.cap)
     stopped = False
     session.busy = True
@@ -86,6 +90,16 @@ def explore_verb(session: Session, command: Command) -> Sliced[Result]:
         stopped = True
     finally:
         session.busy = False
+    if isinstance(explorer, SideBySide):
+        count, rows = len(explorer.found), side_by_side_rows(explorer, REDUCTIONS)
+    else:
+        count, rows = _reported(session, explorer)
+    result = session.unit(command, Answer(count))
+    return replace(result, output=tuple(rows), stopped=(command,) if stopped else ())
+
+
+def _reported(session: Session, explorer: Explorer) -> tuple[int, Sequence[Row]]:
+    """Keep what an exploration has come to, for `replay` and the lab; return how much was found, and the rows."""
     report = explorer.report()
     session.found = tuple(example.moves for example in report.examples)
     if session.watcher is not None:
@@ -94,8 +108,23 @@ def explore_verb(session: Session, command: Command) -> Sliced[Result]:
 
         if isinstance(session.watcher, Player):
             session.watcher.explored(Searched.of(report))
-    result = session.unit(command, Answer(len(report.examples)))
-    return replace(result, output=tuple(report_rows(report)), stopped=(command,) if stopped else ())
+    return len(report.examples), report_rows(report)
+
+
+def _explorer(session: Session, asked: Asked, said: Mapping[str, Any]) -> Explorer | SideBySide:
+    """Return what explores a session's machine as it is asked to; raises Refused."""
+    last = LastSnapshot(*session.last)
+    if not said.get(BESIDE):
+        return Explorer(Start.of(session), asked, session.properties, last)
+    _check_beside(said)
+    return SideBySide(Start.of(session), asked, session.properties, last)
+
+
+def _check_beside(said: Mapping[str, Any]) -> None:
+    """Raise Refused for what cannot be said beside `side-by-side`."""
+    for name in OPTIONS:
+        if name != "cap" and said.get(name) is not None:
+            raise Refused(f"side-by-side searches under every reduction, and to the end: leave out {name}=")
 
 
 def replay_verb(session: Session, command: Command) -> Result:
@@ -178,6 +207,8 @@ def main(make: Make, options: Namespace) -> int:
         asked = asked_of(said, _options(options))
         claims = [_claim(session, text) for text in options.property]
         session.properties += claims
+        if options.side_by_side:
+            return _beside(session, asked.cap, options)
         asked, sharing = _sharing(session, asked, claims, options)
         last = LastSnapshot(*session.last)
         explorer = Explorer(Start.of(session), asked, session.properties, last, sharing)
@@ -204,6 +235,21 @@ def main(make: Make, options: Namespace) -> int:
     else:
         print(keeper.left(), file=sys.stderr)
     return HELD if report.clean and not session.tally.failed else FAILED
+
+
+def _beside(session: Session, cap: int, options: Namespace) -> int:
+    """Compare the reductions, and tell of them."""
+    if options.jobs or options.cluster or options.resume or options.save or options.mermaid:
+        raise Refused("--side-by-side goes with --cap, --property and --json alone")
+    _check_beside(_options(options))
+    start, last = Start.of(session), LastSnapshot(*session.last)
+    compared = SideBySide(start, Asked(cap=cap), session.properties, last)
+    _watched(compared, None)
+    if options.json:
+        print(json.dumps({"reductions": [effort.as_object() for effort in compared.efforts]}))
+    else:
+        print("\n".join(plain_lines(side_by_side_rows(compared, REDUCTIONS))))
+    return HELD if compared.clean and not session.tally.failed else FAILED
 
 
 def _sharing(
@@ -250,7 +296,7 @@ def _claim(session: Session, text: str) -> Property:
     return Property(command, command.args["expression"], wanted=command.verb == "always")
 
 
-def _watched(explorer: Explorer, keeper: Keeper) -> None:
+def _watched(explorer: Explorer | SideBySide, keeper: Keeper | None) -> None:
     """Explore to the end, or to Ctrl+C, telling on a terminal how far it is."""
     begun, phase, before = time.monotonic(), "", 0
     try:
@@ -259,12 +305,13 @@ def _watched(explorer: Explorer, keeper: Keeper) -> None:
                 if explorer.doing != phase:
                     phase, begun, before = explorer.doing, time.monotonic(), progress.states
                 tell(partial(_so_far, explorer, progress, time.monotonic() - begun, before))
-                keeper.keep()
+                if keeper is not None:
+                    keeper.keep()
     except KeyboardInterrupt:
         print("stopped: what was found until then is kept", file=sys.stderr)
 
 
-def _so_far(explorer: Explorer, progress: Progress, seconds: float, before: int) -> str:
+def _so_far(explorer: Explorer | SideBySide, progress: Progress, seconds: float, before: int) -> str:
     """Return how far an exploration is: how many, the rate, and how long this part takes at most."""
     rate = (progress.states - before) / seconds if seconds else 0
     text = (

@@ -30,6 +30,21 @@ NEAR = 50_000
 """States after which looking for a shorter schedule is given up."""
 
 
+def claimed(
+    start: Start, properties: Sequence[Property], last: LastSnapshot | None
+) -> tuple[World, Judge, Claims]:
+    """Return a world of its own, what judges it, and what the properties say of it."""
+    machine = start.machine()
+    world = World(machine)
+    claims = Claims(world, properties, partial(observe, machine, last))
+    return world, judge_of(claims), claims
+
+
+def nothing_left_out(properties: Sequence[Property]) -> bool:
+    """Tell whether a property reads what no reduction takes for something to be seen."""
+    return any(TOLD_BY_LOCKS in families(each) for each in properties)
+
+
 class _Played(NamedTuple):
     """A schedule that was run again: in words, its end, what shows the failure there, what was different."""
 
@@ -60,13 +75,11 @@ class Explorer:
         """What it is at, for a person who waits."""
         self.things, self.most = "states", asked.cap
         """What its progress counts, and how many there are at most."""
-        world, claims = self._world()
-        reads_reports = any(TOLD_BY_LOCKS in families(each) for each in properties)
+        world, judge, claims = claimed(start, properties, last)
+        reads_reports = nothing_left_out(properties)
         if reads_reports and asked.moves != "section":
             self.asked = asked = replace(asked, reduction="plain")
-        self.search = Search(
-            world, judge_of(claims), asked.moves, asked.cap, seen=claims.patterns, every=SLICE
-        )
+        self.search = Search(world, judge, asked.moves, asked.cap, seen=claims.patterns, every=SLICE)
         verdict = Verdict.of(asked, start.profile)
         if reads_reports:
             verdict = verdict.noting("a property reads reports, so nothing is left out")
@@ -76,17 +89,11 @@ class Explorer:
             )
         self.verdict = verdict
 
-    def _world(self) -> tuple[World, Claims]:
-        machine = self.start.machine()
-        return (world := World(machine)), Claims(
-            world, self.properties, partial(observe, machine, self._last)
-        )
-
     def _fresh(self) -> tuple[World, Judge, Mover]:
         """Return a world of its own, its judge, and what moves it at the atomicity asked for."""
-        world, claims = self._world()
+        world, judge, _claims = claimed(self.start, self.properties, self._last)
         move = by_section(world) if self.asked.atomicity == "section" else op_by_op(world)
-        return world, judge_of(claims), move
+        return world, judge, move
 
     # -- searching ----------------------------------------------------------------------------
 

@@ -11,13 +11,19 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from kvmlab.explore.judge import sanitizers
 from kvmlab.explore.search import Search
+from kvmlab.explore.sidebyside import SideBySide
 from kvmlab.explore.start import Start
+from kvmlab.explore.verdict import Asked
 from kvmlab.language.parse import parse_line
 from kvmlab.session import Session
+
+FEW = 20_000
+"""As many states each reduction is given."""
 
 CAPACITY = 62
 """As many more level irqfds leave no source ID free."""
@@ -66,11 +72,8 @@ active proctype assigns() { queued == done; LOCK(sources); ref = ref; UNLOCK(sou
 
 def measure() -> tuple[float, str]:
     """Return how many seconds of a core the whole teardown takes, and what there is to say of it."""
-    session = Session()
-    for text in TEARDOWN:
-        for command in parse_line(text, session.scope):
-            session.execute(command)
-    world = Start.of(session).world()
+    start = ready()
+    world = start.world()
     search = Search(world, sanitizers, "section")
     begun = time.process_time()
     for _progress in search.run():
@@ -80,7 +83,27 @@ def measure() -> tuple[float, str]:
     seen = "every schedule" if outcome.exhausted else "NOT every schedule"
     rate = outcome.states / seconds
     note = f"{seen}, atomicity section: {outcome.states:,} states, {rate:,.0f}/s; {beside(rate)}"
-    return seconds, note
+    return seconds, "\n".join([note, *op_by_op(start)])
+
+
+def ready() -> Start:
+    """Return where the teardown stands ready."""
+    session = Session()
+    for text in TEARDOWN:
+        for command in parse_line(text, session.scope):
+            session.execute(command)
+    return Start.of(session)
+
+
+def op_by_op(start: Start) -> Iterator[str]:
+    """Yield what each reduction has to look at, as far as a few seconds go."""
+    compared = SideBySide(start, Asked(cap=FEW), ())
+    for _progress in compared.run():
+        pass
+    for effort in compared.efforts:
+        seen = "" if effort.exhausted else ", not exhausted"
+        counts = f"{effort.states:,} states, {effort.transitions:,} transitions, {effort.ways} interleavings"
+        yield f"{effort.reduction:>9}: {counts}, {effort.seconds:.1f} s{seen}"
 
 
 def beside(rate: float) -> str:

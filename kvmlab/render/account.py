@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kvmlab.render.cells import Cell, Part, Row, line, table
 
 if TYPE_CHECKING:
+    from kvmlab.explore.sidebyside import SideBySide
     from kvmlab.explore.verdict import Example, Report, Run
 
 SHOWN = 3
@@ -26,6 +28,34 @@ def report_rows(report: Report) -> list[Row]:
     return rows + [
         line(Cell(text, "" if report.verdict.whole else "warning")) for text in report.verdict.lines()
     ]
+
+
+COLUMNS = ("reduction", "states", "transitions", "interleavings", "seconds", "found", "seen")
+"""What is told of each reduction."""
+
+
+def side_by_side_rows(compared: SideBySide, meanings: Mapping[str, str]) -> list[Row]:
+    """Return what each reduction came to as a table, and whether they agree."""
+    body = [
+        (
+            effort.reduction,
+            f"{effort.states:,}",
+            f"{effort.transitions:,}",
+            effort.ways,
+            f"{effort.seconds:.1f}",
+            Cell(str(len(effort.failures)), "error" if effort.failures else "ok"),
+            Cell("every schedule", "ok") if effort.exhausted else Cell("not exhausted", "warning"),
+        )
+        for effort in compared.efforts
+    ]
+    rows = table(COLUMNS, body)
+    if not compared.agree:
+        rows.append(line(Cell("they do not find the same, which is a fault of the explorer", "error")))
+    for effort in compared.efforts:
+        rows.append(line(Cell(f"{effort.reduction}: {meanings[effort.reduction]}", "muted")))
+    for kind, text in sorted(compared.found):
+        rows.append(line(Cell(kind, "error"), f": {text}"))
+    return rows
 
 
 def account_rows(example: Example, number: int = 1) -> list[Row]:

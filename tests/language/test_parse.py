@@ -115,7 +115,11 @@ def test_quotes_change_no_meaning(quoted: str, plain: str) -> None:
          {"vcpus": 2, "pit": True, "x2apic": False, "bare": False, "without": ("pollhup", "assign-flush"),
           "with": ()}),
         ("lab start close-close-assign", "lab start", {"lab": "close-close-assign"}),
-        ("explore bound=0 atomicity=section", "explore", {"bound": 0, "atomicity": "section"}),
+        (
+            "explore bound=0 atomicity=section",
+            "explore",
+            {"bound": 0, "atomicity": "section", "side-by-side": False},
+        ),
     ],
 )  # fmt: skip
 def test_a_command_has_its_arguments_and_defaults(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvmlab.language.spec import TEXT, CommandSpec, Parameter, key, place
+from kvmlab.language.spec import TEXT, CommandSpec, Parameter, flag, key, place
 
 GROUP = "Time and contexts"
 
@@ -72,12 +72,14 @@ MOMENTS = (
             key("reduction", "reduction", "what is left out because it finds nothing else", "R"),
             key("cap", "count", "the most states", "N"),
             key("seed", "seed", "for the random schedules beyond the cap", "N"),
+            flag("side-by-side", "a table of what each reduction has to look at, and nothing else"),
         ),
         "The machine is left as it is, and the result is how many different things were found: reports,"
         " deadlocks, leaks, interrupts that nobody is told of, and what 'never' and 'always' say, checked"
         " in every state. The verdict says how much was seen. Beyond the cap it tries 0, 1 and 2"
-        " preemptions, then random schedules.",
-        ("explore", "explore bound=2", "explore atomicity=section"),
+        " preemptions, then random schedules. 'side-by-side' searches once under each reduction, and tells"
+        " states, transitions and interleavings of each.",
+        ("explore", "explore bound=2", "explore atomicity=section", "explore side-by-side"),
     ),
     CommandSpec(
         "replay", GROUP, "play a schedule: one that 'explore' has just found, or a saved one",
