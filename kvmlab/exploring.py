@@ -99,7 +99,7 @@ def explore_verb(session: Session, command: Command) -> Sliced[Result]:
 
 
 def _reported(session: Session, explorer: Explorer) -> tuple[int, Sequence[Row]]:
-    """Keep what an exploration has come to, for `replay` and the lab; return how much was found, and the rows."""
+    """Keep what was found, for `replay` and a lab; return how much it is, and the account."""
     report = explorer.report()
     session.found = tuple(example.moves for example in report.examples)
     if session.watcher is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kvmlab.backends.backend import NONE, Answer, Args, Backend, Refused
 from kvmlab.backends.model import Model
+from kvmlab.engine.kernel.sanitizers import UNMET
 from kvmlab.engine.profile import DEFAULT_APIS, DEFAULT_KERNEL, Profile
 from kvmlab.facts import lookup
 from kvmlab.history import History, Last, Unit
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 UNSAID = frozenset({"source", "save", "quit"})
 """Verbs that are no part of a saved session: what `source` ran has been said by itself."""
+
+BY_HAND = frozenset({"step", "replay"})
+"""Verbs that stage a schedule: what an actor expects in vain then is reported, and fails no script."""
 
 NO_RESULT: Last = (NONE, "", NONE)
 
@@ -120,6 +124,8 @@ class Session:
         noted = None if self.watcher is None else self.watcher.noted(command)
         self.history.add(Unit(command.text, change, before, last, noted))
         result = Result(command, answer.ret, answer.errno, answer.why, change.news, backend.events(change))
+        if command.verb not in BY_HAND:
+            self._broken += [text.removeprefix(UNMET) for text in change.news if text.startswith(UNMET)]
         if self.properties:
             self._check()
         if self._broken:

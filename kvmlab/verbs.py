@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kvmlab.backends.backend import NONE, Answer, Args
+from kvmlab.backends.backend import NONE, Answer, Args, Planned
 from kvmlab.history import Unit
 from kvmlab.language.command import Command
 from kvmlab.language.commands import COMMANDS
@@ -71,9 +71,16 @@ def _operands(name: str, values: list[Any]) -> dict[str, Any]:
 
 
 def _actor(session: Session, command: Command) -> Result:
-    calls = [call_of(session, inner) for inner in command.inner]
-    session.backend.actor(command.args["name"], calls)
+    session.backend.actor(command.args["name"], [_planned(session, inner) for inner in command.inner])
     return session.unit(command, Answer())
+
+
+def _planned(session: Session, command: Command) -> Planned:
+    """Return one command of an actor as its backend takes it, and what is expected of it."""
+    if not command.inner:
+        return Planned(*call_of(session, command), command.text)
+    (call,), args = command.inner, command.args
+    return Planned(*call_of(session, call), call.text, args.get("errno", args.get("value")))
 
 
 def _mode(manual: bool) -> Handler:

@@ -38,6 +38,18 @@ class Answer:
     why: str = ""
 
 
+class Planned(NamedTuple):
+    """A call that an actor is to make: its verb and arguments, and how it was said.
+
+    ``wanted`` is what it is expected to return (an int, an errno's name or NONE); None: anything.
+    """
+
+    verb: str
+    args: Args
+    text: str = ""
+    wanted: int | str | None = None
+
+
 class Refused(Exception):
     """Raised for what the lab, not the kernel, refuses: one sentence with the remedy."""
 
@@ -62,7 +74,7 @@ class Backend(Protocol):
     def perform(self, verb: str, args: Args) -> Answer:
         """Make a call now. Raises Refused where its context stands in another one."""
 
-    def actor(self, name: str, calls: list[tuple[str, Args]]) -> None:
+    def actor(self, name: str, calls: Sequence[Planned]) -> None:
         """Give a thread, or a vCPU, calls to make later. Raises Refused for a mixture."""
 
     def handler(self, vcpu: int, vector: int, text: str, calls: list[tuple[str, Args]]) -> Answer:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
-from kvmlab.backends.backend import NONE, Answer, Args, Refused, Watch
-from kvmlab.engine.abi import KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC, Errno, Fault
+from kvmlab.backends.backend import NONE, Answer, Args, Planned, Refused, Watch
+from kvmlab.engine.abi import KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC, Fault
 from kvmlab.engine.chips.ioapic_registers import MASK
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
-from kvmlab.engine.kernel.continuation import Call, Context, Place
+from kvmlab.engine.kernel.continuation import EXPECTING, Call, Context, Place
 from kvmlab.engine.kernel.memory import Change
 from kvmlab.engine.kernel.path import describe
 from kvmlab.engine.kernel.sanitizers import Report
@@ -20,6 +20,7 @@ from kvmlab.engine.profile import Profile
 from kvmlab.engine.tracepoint import Event, Lost
 from kvmlab.engine.tracetext import format_event
 from kvmlab.engine.world.devices import DEVICES
+from kvmlab.engine.world.expecting import result_of
 from kvmlab.engine.world.vcpu import GUEST, Guest, vcpu
 
 if TYPE_CHECKING:
@@ -160,6 +161,15 @@ VERBS: dict[str, Verb] = {
 """Every verb that is a call, and every action of a handler."""
 
 
+def _planned(planned: Planned) -> tuple[str, Call]:
+    """Return who makes a call of an actor, and the call, with what is expected of it."""
+    owner, (name, args) = VERBS[planned.verb].call(planned.args)
+    if planned.wanted is None:
+        return owner, (name, args)
+    status = planned.verb in STATUS
+    return owner, (EXPECTING, (name, args, planned.wanted, status, planned.text))
+
+
 class Worded(Sequence[str]):
     """Tracepoints worded as the kernel words them, each when it is read."""
 
@@ -214,19 +224,15 @@ class Model:
         name = context.name
         if context.stopped:
             raise Refused(f"{name} has stopped: {context.stopped}; 'undo' goes back before that")
-        where = f"stands in {context.at.call[0]}" if context.at else "has calls to make"
+        where = f"stands in {context.at.path}" if context.at else "has calls to make"
         raise Refused(f"{name} {where}; 'finish {name}' first")
 
     def _answer(self, name: str, value: Any, status: bool = False) -> Answer:
-        if isinstance(value, Fault):
-            return Answer(-1, "", value.why)
         if isinstance(value, Place):
             return Answer(NONE, "", self._where(name))
-        if value is None:
-            return Answer(NONE)
-        if isinstance(value, Errno) and not (status and value == -1):
-            return Answer(-1, value.name, value.why)
-        return Answer(int(value))
+        ret, *errno = result_of(value, status)
+        told = errno or isinstance(value, Fault)
+        return Answer(ret, str(errno[0]) if errno else "", value.why if told else "")
 
     def _where(self, name: str) -> str:
         contexts = self.machine.contexts
@@ -239,9 +245,9 @@ class Model:
             return f"{name} has nothing to do"
         return f"{name} stands at {describe(op)}" + (f": {why[0]}" if why else "")
 
-    def actor(self, name: str, calls: list[tuple[str, Args]]) -> None:
+    def actor(self, name: str, calls: Sequence[Planned]) -> None:
         """See :meth:`Backend.actor`."""
-        made = [VERBS[verb].call(args) for verb, args in calls]
+        made = [_planned(call) for call in calls]
         owners = {owner for owner, _call in made}
         if len(owners) > 1:
             raise Refused("an actor is one thread, one vCPU or one device: " + ", ".join(sorted(owners)))

@@ -362,7 +362,7 @@ class _View:
         return ContextSnapshot(
             name=context.name,
             state=state,
-            path=context.at.call[0] if context.at else "",
+            path=context.at.path if context.at else "",
             next_op=describe(op) if op else "",
             blocked=why[0] if why else "",
             holds=self.objects[LOCKS].held_by(context.name),

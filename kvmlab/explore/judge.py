@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from kvmlab.engine.abi import KVM_IRQCHIP_IOAPIC
+from kvmlab.engine.chips.routing import ROUTING
+from kvmlab.engine.proposals.eoifd import EOIFDS
 from kvmlab.explore.world import World
 
 LOST, DEADLOCK, LEAK = "lost-interrupt", "deadlock", "leak"
@@ -11,7 +14,7 @@ def sanitizers(world: World, ended: bool) -> list[tuple[str, str]]:
     """Return every report there is, and at an end what can never go on, leaks or is lost."""
     found = [(report.kind, report.text) for report in world.memory.reports.made]
     if ended:
-        found += deadlocks(world) + lost_interrupts(world)
+        found += deadlocks(world) + lost_interrupts(world) + untold(world)
         if not found:
             found += leaks(world)
     return found
@@ -42,6 +45,26 @@ def lost_interrupts(world: World) -> list[tuple[str, str]]:
         stuck = entry >> 15 & 1 and entry >> 14 & 1 and not entry >> 16 & 1
         if stuck and machine.ioapic.irr >> pin & 1 and not pending >> (entry & 0xFF) & 1:
             found.append((LOST, f"pin {pin} waits for an EOI that nobody will make"))
+    return found
+
+
+def untold(world: World) -> list[tuple[str, str]]:
+    """Name each source that has asserted a pin which is low again, while its eoifd was told of no EOI.
+
+    As long as the pin is high an EOI is still to come; afterwards nobody remembers.
+    """
+    objects, machine, found = world.memory.objects, world.machine, list[tuple[str, str]]()
+    routing = objects[ROUTING]
+    if EOIFDS not in objects or not routing.table or not machine.profile.has("irqchip"):
+        return []
+    for eoifd in objects[EOIFDS].items:
+        source = objects[objects[eoifd].source]
+        pin = routing.pin_of(KVM_IRQCHIP_IOAPIC, source.gsi)
+        if source.untold and pin >= 0 and not machine.ioapic.irq_states[pin] >> source.id & 1:
+            text = (
+                f"source {source.id} has asserted pin {pin}, which is low again, and nobody is told of an EOI"
+            )
+            found.append((LOST, text))
     return found
 
 

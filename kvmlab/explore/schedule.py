@@ -48,10 +48,18 @@ def proof(world: World, failure: Failure) -> tuple[str, ...]:
         told = [each for each, _text in _reports(world) if each.endswith(DEADLOCK)]
         return f"finish {name}", f"expect reports.{told[0]} > 0" if told else "expect last.ret == none"
     if kind == LOST:
-        pin = text.split()[1]
-        return (f"expect ioapic.{pin}.irr == 1 and ioapic.{pin}.remote_irr == 1",)
+        return (_shows_lost(text),)
     # What is seen only when the VM goes away.
     return ("auto", "release", reported) if kind in KINDS else ()
+
+
+def _shows_lost(text: str) -> str:
+    """Return what expects an interrupt that is lost: a pin that waits, or one that a source does not hold."""
+    first, number, *rest = text.split()
+    if first == "pin":
+        return f"expect ioapic.{number}.irr == 1 and ioapic.{number}.remote_irr == 1"
+    pin = rest[rest.index("pin") + 1].rstrip(",")
+    return f"expect not {number} in ioapic.{pin}.sources"
 
 
 def _reports(world: World) -> list[Failure]:

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from kvmlab.language.commands import ALIASES, VERBS, Grammar, grammar_of
-from kvmlab.language.expecting import after_expect, in_expression
+from kvmlab.language.expecting import after_expect, in_expression, results
 from kvmlab.language.scope import Scope
 from kvmlab.language.spec import CommandSpec, Parameter, place
 from kvmlab.language.suggestion import Suggestion, values_of
@@ -26,6 +26,7 @@ MOST = 200
 _COMMAND = re.compile(r'(?:[^;#"]|"[^"]*")*')
 _ACTOR = re.compile(r"\s*actor\s+[a-z][a-z0-9_-]*\s*:")
 _EXPECT = re.compile(r'\s*expect\s+[^\s:"(){}<>=!]+\s*:')
+EXPECT = "expect"
 _LAST_WORD = re.compile(r"\S*$")
 
 
@@ -72,9 +73,9 @@ def _suggestions(text: str, start: int, scope: Scope) -> Iterable[Suggestion]:
     allowed = in_line
     while True:
         if head := _ACTOR.match(text, start):
-            in_line = allowed = attrgetter("is_call")
+            in_line = allowed = _of_actor
         elif head := _EXPECT.match(text, start):
-            allowed = attrgetter("returns")
+            allowed = attrgetter("returns" if in_line is _any_command else "is_call")
         if head:
             start = head.end()
             continue
@@ -92,11 +93,16 @@ def _any_command(_spec: CommandSpec) -> bool:
     return True
 
 
+def _of_actor(spec: CommandSpec) -> bool:
+    """Tell whether a command may stand in an actor: a call, or what one is expected to return."""
+    return spec.is_call or spec.form == EXPECT
+
+
 def _calls_like(command: str) -> Allowed:
     """Return what may follow a command of an actor: calls of the same context."""
     forms = VERBS.get(next(iter(command.split()), ""), {})
     contexts = {spec.context for spec in forms.values()} or {"user", "guest"}
-    return lambda spec: spec.is_call and spec.context in contexts
+    return lambda spec: spec.form == EXPECT or (spec.is_call and spec.context in contexts)
 
 
 class _Here(NamedTuple):
@@ -122,6 +128,8 @@ def _of_command(text: str, start: int, scope: Scope, allowed: Allowed) -> Iterab
         return _verbs(at, scope, allowed)
     rest = text.index(done[0], start) + len(done[0])
     forms = VERBS.get(done[0], {})
+    if done[0] == EXPECT and allowed is not _any_command:
+        return results(text, rest, at)
     if len(forms) == 1 and "" in forms:
         return _of_spec(forms[""], _Here(text, rest, done[1:], at, scope))
     if len(done) == 1:

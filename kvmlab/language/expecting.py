@@ -44,6 +44,11 @@ _RESULTS = {
 def after_expect(text: str, rest: int, at: int, scope: Scope) -> Iterator[Suggestion]:
     """Suggest what may follow the verb ``expect``, which ends at ``rest``."""
     yield from in_expression(text, rest, scope)
+    yield from results(text, rest, at)
+
+
+def results(text: str, rest: int, at: int) -> Iterator[Suggestion]:
+    """Suggest what a command may be expected to return, where nothing stands behind ``expect`` yet."""
     if not text[rest:at].strip():
         for result, meaning in _RESULTS.items():
             yield Suggestion(f"{result}:", at, "result", f"the command gives {result}: {meaning}")

@@ -74,6 +74,7 @@ REPORTS = {
     "null-deref": "a NULL pointer is followed",
     "bug-on": "a BUG_ON condition is true",
     "refcount": "a reference count goes below zero",
+    "expect": "an actor's call returned something else than was expected of it",
     "leak": "memory is never freed",
 }
 """Kinds of sanitizer reports."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from kvmlab.language.command import Command
 from kvmlab.language.commands import VERBS, Grammar, grammar_of
@@ -267,18 +267,36 @@ def _read_actor(rest: _Rest) -> tuple[Args, Inner]:
     inner = tuple(_commands(rest.line, head.end(), rest.end, _admit_call))
     if not inner:
         raise LanguageError(f"actor {name} needs commands", column=rest.end + 1, expected="a command")
-    for command in inner:
-        _check_same(command, inner[0])
+    calls = [_call_of(command) for command in inner]
+    for call in calls:
+        _check_same(call, calls[0])
     return {"name": name}, inner
 
 
+def _call_of(command: Command) -> Command:
+    """Return the call that an actor's command is; raises LanguageError for an `expect` of none."""
+    if command.spec.form != "expect":
+        return command
+    if not command.inner:
+        what = "an actor expects what a call returns"
+        raise LanguageError(what, column=command.column, expected="expect X: COMMAND")
+    (call,) = command.inner
+    if not call.spec.is_call:
+        _refuse_no_call(call.spec, call.column)
+    return call
+
+
 def _admit_call(spec: CommandSpec, column: int) -> None:
-    if not spec.is_call:
-        raise LanguageError(
-            f"an actor makes syscalls, ioctls or guest accesses, and '{spec.verb}' is none",
-            column=column,
-            expected="one of these",
-        )
+    if not spec.is_call and spec.form != "expect":
+        _refuse_no_call(spec, column)
+
+
+def _refuse_no_call(spec: CommandSpec, column: int) -> NoReturn:
+    raise LanguageError(
+        f"an actor makes syscalls, ioctls or guest accesses, and '{spec.verb}' is none",
+        column=column,
+        expected="one of these",
+    )
 
 
 def _check_same(command: Command, first: Command) -> None:

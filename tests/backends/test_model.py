@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kvmlab.backends.backend import NONE, Answer, Backend, Refused
+from kvmlab.backends.backend import NONE, Answer, Backend, Planned, Refused
 from kvmlab.backends.model import VERBS, Model
 from kvmlab.engine.kernel.path import PATHS
 from kvmlab.engine.profile import Profile
@@ -87,7 +87,7 @@ def test_manual_answers_where_the_call_stands(model: Model) -> None:
 
 def test_steps_go_on_from_call_to_call(model: Model) -> None:
     """The answer is the last call's if the last step ended one; each op is watched."""
-    model.actor("x", [("write", {"name": "a", "value": 1}), ("read", {"name": "a"})])
+    model.actor("x", [Planned("write", {"name": "a", "value": 1}), Planned("read", {"name": "a"})])
     ops: list[int] = []
     assert model.step("x", 6, lambda: ops.append(1)) == Answer(0)
     assert model.step("x", 1, lambda: ops.append(1)).ret == NONE
@@ -99,9 +99,9 @@ def test_steps_go_on_from_call_to_call(model: Model) -> None:
 
 def test_finish_goes_to_the_end_of_all_calls(model: Model) -> None:
     """An actor's last result is the answer; one that is blocked says by what."""
-    model.actor("x", [("write", {"name": "a", "value": 1}), ("read", {"name": "a"})])
+    model.actor("x", [Planned("write", {"name": "a", "value": 1}), Planned("read", {"name": "a"})])
     assert model.finish("x", nobody) == Answer(1)
-    model.actor("x", [("write", {"name": "a", "value": 1})])
+    model.actor("x", [Planned("write", {"name": "a", "value": 1})])
     model.set_manual(manual=True)
     write(model)
     model.step("user", 3, nobody)
@@ -128,9 +128,9 @@ def test_a_second_call_of_a_context_is_refused(model: Model) -> None:
 def test_an_actor_is_one_thread_or_one_vcpu(model: Model) -> None:
     """Calls of the process and of a guest do not mix."""
     with pytest.raises(Refused, match="an actor is one thread, one vCPU or one device: user, vcpu1"):
-        model.actor("x", [("read", {"name": "a"}), ("take", {"vcpu": 1})])
+        model.actor("x", [Planned("read", {"name": "a"}), Planned("take", {"vcpu": 1})])
     with pytest.raises(Refused):
-        model.actor("x", [("take", {"vcpu": 0}), ("take", {"vcpu": 1})])
+        model.actor("x", [Planned("take", {"vcpu": 0}), Planned("take", {"vcpu": 1})])
 
 
 def test_rewind_and_replay_are_a_units_inverse(model: Model) -> None:

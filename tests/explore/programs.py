@@ -16,7 +16,7 @@ from kvmlab.engine.kernel.locks import LOCKS, Locks, mutex_lock, mutex_unlock, s
 from kvmlab.engine.kernel.memory import kfree, kzalloc
 from kvmlab.engine.kernel.path import BLOCKED, PATHS, Op, Path, _Blocked, blocks, path, touches
 from kvmlab.engine.kernel.rcu import RCU, RCU_READ_LOCK, RCU_READ_UNLOCK, Rcu
-from kvmlab.engine.kernel.sanitizers import Oops
+from kvmlab.engine.kernel.sanitizers import REPORTS, Oops, Reports
 from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.engine.machine import Machine
 from kvmlab.engine.profile import Profile
@@ -118,6 +118,7 @@ OPS: dict[str, Callable[..., Op]] = {
     "flush-work": lambda worker, item: (Workqueue.flush_work, QUEUES[worker], ("play_item", item)),
     "leaks": lambda: (Vm.check_leaks, VM, ("cell",)),
     "wake": lambda name: (Contexts.wake, CONTEXTS, name),
+    "unmet": lambda: (Reports.unmet, REPORTS, "it is not as expected"),
 }
 """What a word does; the words behind it are its arguments."""
 
@@ -274,6 +275,7 @@ BLOCKS: dict[str, Callable[[Random], list[str]]] = {
     "if": lambda random: [f"if {random.choice(CELLS)}", _access(random)],
     "wake": lambda random: [f"wake {random.choice('abc')}"],
     "leaks": lambda random: ["leaks"],
+    "expect": lambda random: [f"if {random.choice(CELLS)}", "unmet"],
     "barrier": lambda random: [f"flush_workqueue {QUEUES['events']}"],
 }
 """What programs are made of: by name, what writes some steps."""

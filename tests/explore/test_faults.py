@@ -76,6 +76,10 @@ REPORTS: dict[str, tuple[Program, Program]] = {
         calls(a="get cell#1, drop cell#1", b="load cell#1"),
     ),
     "leak": (calls(a="lose"), calls(a="sleep")),
+    "expect": (
+        calls(a="if cell#3, unmet", b="store cell#3 1"),
+        calls(a="if cell#3, load cell#3", b="store cell#3 1"),
+    ),
 }
 """By kind of report: a program in which it must be made in some schedule, and its mended twin."""
 

@@ -58,23 +58,31 @@ class IrqSources(Object):
 class IrqSource(Counted):
     """struct _irq_source: a source id for a GSI, and how many hold it.
 
-    ``asserted`` is what a source filter remembers: that the source has asserted since the last EOI.
+    ``asserted`` is what a source filter remembers: that the source has asserted since the last EOI;
+    ``untold``, which no kernel has, that it has asserted and no event was made for it.
     """
 
-    __slots__ = ("asserted", "gsi", "id")
-    FIELDS = ("id", "gsi", "refs", "asserted")
+    __slots__ = ("asserted", "gsi", "id", "untold")
+    FIELDS = ("id", "gsi", "refs", "asserted", "untold")
     KIND = "irq_source"
 
     def __init__(self, irq_source_id: int, gsi: int) -> None:
         super().__init__()
         self.id, self.gsi = irq_source_id, gsi
-        self.asserted = False
+        self.asserted = self.untold = False
 
-    def set_asserted(self, asserted: bool) -> None:
-        """Note that the source has asserted, or that an EOI has been told of."""
-        if asserted != self.asserted:
+    def set_asserted(self) -> None:
+        """Note that the source has asserted."""
+        if not (self.asserted and self.untold):
             self.changed()
-            self.asserted = asserted
+            self.asserted = self.untold = True
+
+    def clear_asserted(self, tested: bool) -> None:
+        """Note that an EOI has come; it is told of if the source was ``tested`` to have asserted."""
+        untold = self.untold and not tested
+        if self.asserted or untold != self.untold:
+            self.changed()
+            self.asserted, self.untold = False, untold
 
 
 class IrqSourceList(List):

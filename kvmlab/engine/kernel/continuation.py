@@ -18,6 +18,10 @@ Call = tuple[str, tuple[Any, ...]]
 """A path by name and its arguments (without the profile)."""
 
 
+EXPECTING = "expecting"
+"""The path that makes another one's call, the first of its arguments, and looks at what it returned."""
+
+
 class Place(Enum):
     """Where a call is that has not come to its end: at an op, or there for good."""
 
@@ -39,6 +43,12 @@ class Continuation:
         self.result: Any = None
         self._known = False
         self._op: Op | None = None
+
+    @property
+    def path(self) -> str:
+        """The name of the path; of a call that is expected to return something, that of the call."""
+        name, args = self.call
+        return str(args[0]) if name == EXPECTING else name
 
     def advance(self, value: Any) -> Continuation:
         """Return the place after receiving a value."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from kvmlab.engine.kernel.object import CLASSES, KINDS, Object, Value
 from kvmlab.engine.kernel.path import Op, makes
-from kvmlab.engine.kernel.sanitizers import Oops, Reports
+from kvmlab.engine.kernel.sanitizers import REPORTS, Oops, Reports
 
 T = TypeVar("T", bound=Object)
 
@@ -97,7 +97,7 @@ class Memory:
         self.dirty: dict[str, Value | None] = {}
         self._committed: dict[str, Value] = {}
         self.current = "boot"
-        self.reports = self.place("reports", Reports())
+        self.reports = self.place(REPORTS, Reports())
         self.slab = self.place(SLAB, Slab())
 
     def place(self, handle: str, obj: T) -> T:

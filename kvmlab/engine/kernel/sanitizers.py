@@ -11,6 +11,11 @@ from dataclasses import dataclass
 
 from kvmlab.engine.kernel.object import Object
 
+REPORTS = "reports"
+
+EXPECT = "expect"
+"""The kind of a report that an actor's call did not return what was expected of it."""
+
 KINDS = (
     "deadlock",
     "self-deadlock",
@@ -23,8 +28,13 @@ KINDS = (
     "bug-on",
     "refcount",
     "leak",
+    EXPECT,
 )
 """Every kind of report, as the fact ``reports.KIND`` names it."""
+
+
+UNMET = f"report: {EXPECT}: "
+"""How the news of such a report begins."""
 
 
 class Oops(Exception):
@@ -67,6 +77,11 @@ class Reports(Object):
         if report not in self.made:
             self.changed()
             self.made = (*self.made, report)
+
+    def unmet(self, text: str) -> None:
+        """Report that a call of the context that runs did not return what was expected."""
+        running = self.memory.current
+        self.add(running, EXPECT, f"{running}: {text}")
 
     def printk(self, line: str) -> None:
         """Add a line to the kernel log."""

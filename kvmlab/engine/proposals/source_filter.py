@@ -33,7 +33,7 @@ def irqfd_inject_filtered(profile: Profile, irqfd: str) -> Path[None]:
     locked = profile.has("filter-lock")
     if locked:
         yield spin_lock(source_lock(source))
-    yield (IrqSource.set_asserted, source, True)
+    yield (IrqSource.set_asserted, source)
     yield from kvm_set_irq(profile, irq_source_id, gsi, 1)
     if locked:
         yield spin_unlock(source_lock(source))
@@ -46,7 +46,7 @@ def clear_if_asserted(profile: Profile, source: str, irq_source_id: int, gsi: in
     if locked:
         yield spin_lock(source_lock(source))
     asserted: bool = yield (IrqSource.load, source, "asserted")
-    yield (IrqSource.set_asserted, source, False)
+    yield (IrqSource.clear_asserted, source, asserted)
     yield from kvm_set_irq(profile, irq_source_id, gsi, 0)
     if locked:
         yield spin_unlock(source_lock(source))

@@ -47,8 +47,13 @@ MOMENTS = (
             Parameter("commands", "text", TEXT, "its commands", label="COMMAND; …"),
         ),
         "The commands go to the end of the line, ';' included, and none is started. An actor with guest"
-        " commands is that vCPU, and then has guest commands only.",
-        ("actor closer: close trigger; close unmask", "actor cpu: take vcpu=1; eoi vcpu=1"),
+        " commands is that vCPU, and then has guest commands only. 'expect X: COMMAND' says what a call"
+        " must return whenever it is made: what else it returns is a report, which 'explore' finds.",
+        (
+            "actor closer: close trigger; close unmask",
+            "actor cpu: take vcpu=1; eoi vcpu=1",
+            "actor vmm: close trigger; expect 1: irqfd trigger gsi=11 level",
+        ),
         form="actor",
     ),
     CommandSpec("contexts", GROUP, "list who stands where, the next op and what blocks it", unit=False),
@@ -75,10 +80,10 @@ MOMENTS = (
             flag("side-by-side", "a table of what each reduction has to look at, and nothing else"),
         ),
         "The machine is left as it is, and the result is how many different things were found: reports,"
-        " deadlocks, leaks, interrupts that nobody is told of, and what 'never' and 'always' say, checked"
-        " in every state. The verdict says how much was seen. Beyond the cap it tries 0, 1 and 2"
-        " preemptions, then random schedules. 'side-by-side' searches once under each reduction, and tells"
-        " states, transitions and interleavings of each.",
+        " deadlocks, leaks, interrupts that nobody is told of, calls of actors that return what was not"
+        " expected, and what 'never' and 'always' say, checked in every state. The verdict says how much"
+        " was seen. Beyond the cap it tries 0, 1 and 2 preemptions, then random schedules. 'side-by-side'"
+        " searches once under each reduction, and tells states, transitions and interleavings of each.",
         ("explore", "explore bound=2", "explore atomicity=section", "explore side-by-side"),
     ),
     CommandSpec(
