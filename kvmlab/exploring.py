@@ -34,7 +34,7 @@ from kvmlab.language.errors import LanguageError
 from kvmlab.language.parse import parse_line
 from kvmlab.language.scope import Scope
 from kvmlab.language.script import parse_script
-from kvmlab.place import slices
+from kvmlab.place import between_slices, slices
 from kvmlab.progress import telling
 from kvmlab.render.account import mermaid, report_rows, side_by_side_rows
 from kvmlab.render.cells import Row
@@ -300,8 +300,9 @@ def _watched(explorer: Explorer | SideBySide, keeper: Keeper | None) -> None:
     """Explore to the end, or to Ctrl+C, telling on a terminal how far it is."""
     begun, phase, before = time.monotonic(), "", 0
     try:
-        with telling() as tell:
+        with telling() as tell, between_slices() as pause:
             for progress in explorer.run():
+                pause()
                 if explorer.doing != phase:
                     phase, begun, before = explorer.doing, time.monotonic(), progress.states
                 tell(partial(_so_far, explorer, progress, time.monotonic() - begun, before))

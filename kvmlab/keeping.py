@@ -14,6 +14,10 @@ OFTEN = 30.0
 """Seconds between two times that the journal of a long search is written."""
 
 
+SHARE = 20
+"""As many times longer than writing it took is waited at least: a large journal slows no search much."""
+
+
 class Keeper:
     """Keeps the journal of one exploration: of the ``resumed`` one where there is one, which it goes on with.
 
@@ -33,16 +37,17 @@ class Keeper:
     def keep(self) -> None:
         """Write the journal when it is time again."""
         if time.monotonic() >= self._due:
+            begun = time.monotonic()
             self._write()
-            self._due = time.monotonic() + OFTEN
+            ended = time.monotonic()
+            self._due = ended + max(OFTEN, SHARE * (ended - begun))
 
     def left(self) -> str:
         """Write the journal of a search that has not seen everything; return how to go on with it."""
         self._write()
         if self._why:
             return f"{self._path} cannot be written: {self._why}"
-        what = "begins anew with what was found" if self._explorer.begins_anew else "goes on"
-        return f"'kvmlab explore {self._file} --resume {self._path}' {what}"
+        return f"'kvmlab explore {self._file} --resume {self._path}' goes on"
 
     def drop(self) -> None:
         """Remove the journal of a search that has come to its end."""

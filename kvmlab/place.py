@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from operator import is_
@@ -82,6 +82,32 @@ def slices(session: Session, command: Command) -> Sliced[Result]:
         return (yield from session.slices(command))
     with uninterrupted():
         return session.execute(command)
+
+
+@contextmanager
+def between_slices() -> Iterator[Callable[[], None]]:
+    """Give what is to be called between slices: only there Ctrl+C interrupts, and anywhere the second time."""
+    noted: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if noted:
+            raise KeyboardInterrupt
+        noted.append(number)
+
+    try:
+        before = signal.signal(signal.SIGINT, note)
+    except ValueError:  # Not the main thread: Python never interrupts it.
+        yield lambda: None
+        return
+
+    def pause() -> None:
+        if noted:
+            raise KeyboardInterrupt
+
+    try:
+        yield pause
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

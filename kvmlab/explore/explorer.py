@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -71,6 +71,10 @@ class Explorer:
         self.found: dict[Failure, list[Move]] = {}
         """What was found so far, and a schedule to each."""
         self._best: dict[Failure, list[Move]] = {}
+        self.walk: tuple[int, Cheapest] | None = None
+        """A bound, and the walk through what is within it, while that goes on."""
+        self.resumed: tuple[int, Callable[[Cheapest], None]] | None = None
+        """A bound, and what puts its walk where it was stopped once; those below were seen whole."""
         self.doing = "searching"
         """What it is at, for a person who waits."""
         self.things, self.most = "states", asked.cap
@@ -114,11 +118,6 @@ class Explorer:
     def seconds(self) -> float:
         """How long it has taken."""
         return time.monotonic() - self._begun
-
-    @property
-    def begins_anew(self) -> bool:
-        """Whether a search that was stopped keeps no more than what it found."""
-        return self.search.fused is not None or self.sharing is not None
 
     def _shared(self, sharing: Sharing) -> Iterator[Progress]:
         """Have workers search; they try no luck beyond the cap."""
@@ -166,16 +165,27 @@ class Explorer:
 
     def _bounded(self, bounds: Sequence[int], extent: str) -> Iterator[Progress]:
         for bound in bounds:
+            if self.resumed is not None and bound < self.resumed[0]:
+                self.verdict = replace(self.verdict, extent=extent, bound=bound)
+                continue
             self.doing = f"at most {bound} preemptions"
-            world, judge, move = self._fresh()
-            walk = Cheapest(world, judge, move, preemptions, cap=self.asked.cap, most=bound)
+            walk = self._walk_within(bound)
+            self.walk = bound, walk
             yield from self._through(walk, self.found)
+            self.walk = None
             if self.asked.bound is not None:
                 self.verdict = replace(self.verdict, states=walk.states, transitions=walk.transitions)
             if not walk.exhausted:
                 self.verdict = replace(self.verdict, extent=CAPPED)
                 return
             self.verdict = replace(self.verdict, extent=extent, bound=bound)
+
+    def _walk_within(self, bound: int) -> Cheapest:
+        world, judge, move = self._fresh()
+        walk = Cheapest(world, judge, move, preemptions, cap=self.asked.cap, most=bound)
+        if self.resumed is not None and self.resumed[0] == bound:
+            self.resumed[1](walk)
+        return walk
 
     def _walk(self) -> Iterator[Progress]:
         self.doing, self.things, self.most = "trying luck", "random schedules", WALKS
@@ -189,10 +199,10 @@ class Explorer:
         try:
             for progress in walk.run():
                 walk.world.machine.trace.clear()
+                _keep(walk, into)
                 yield progress
         finally:
-            for failure, moves in walk.found.items():
-                into.setdefault(failure, moves)
+            _keep(walk, into)
 
     def _shorten(self) -> Iterator[Progress]:
         """Look for the schedules with the fewest switches, all of them at once."""
@@ -240,3 +250,8 @@ class Explorer:
         found = judge(world, not world.movable())
         impure = "" if failure in found else "run again, it does not show what it showed"
         return _Played(tuple(runs), end, proof(world, failure), impure)
+
+
+def _keep(walk: Cheapest | Walks, into: dict[Failure, list[Move]]) -> None:
+    for failure, moves in walk.found.items():
+        into.setdefault(failure, moves)

@@ -135,47 +135,58 @@ class Sharing:
     def __init__(self, scenario: Scenario, workers: Workers, cap: int = CAP) -> None:
         self.workers, self.cap = workers, cap
         self.outcome = Shared(scenario.reduction)
-        self._first: Unit | None = units.first(scenario, cap)
-        self._waiting: dict[Cell, list[Entry]] = {}
-        self._ready: list[Unit] = []
-        self._out: dict[Future[Found], Unit] = {}
-        self._order: set[tuple[str, str]] = set()
-        self._backwards = ""
+        self.first: Unit | None = units.first(scenario, cap)
+        """What a round begins with; None when there is none to come."""
+        self.waiting: dict[Cell, list[Entry]] = {}
+        """What leads into the cells that are not searched yet."""
+        self.ready: list[Unit] = []
+        self.out: dict[Future[Found], Unit] = {}
+        """The units that are given out."""
+        self.order: set[tuple[str, str]] = set()
+        """The pairs of locks that any unit has seen, the outer one first."""
+        self.backwards = ""
+        """A pivot that went back, which ends a round."""
+        self.before: Shared | None = None
+        """What was found before the unit that was cut short, where one was."""
         self._deaths = 0
 
     def run(self) -> Iterator[Progress]:
         """Search until nothing is left, yielding progress now and then."""
-        while self._first is not None:
-            self.outcome = Shared(self.outcome.reduction, rounds=self.outcome.rounds + 1)
-            yield from self._round(self._first)
+        while self.first is not None:
+            if not (self.ready or self.waiting):
+                self.outcome = Shared(self.outcome.reduction, rounds=self.outcome.rounds + 1)
+                self.ready, self.backwards = [self.first], ""
+            yield from self._round(self.first)
             self.outcome.ends.sort()
-            self._first = self._amended(self._first)
+            if self.outcome.why:
+                return
+            self.ready, self.waiting, self.out = [], {}, {}
+            self.first = self._amended(self.first)
 
     def _amended(self, first: Unit) -> Unit | None:
         """Return how to begin anew where the units were not cut well; None if they were."""
-        if self._backwards:
-            kept = tuple([name for name in first.pivots if name != self._backwards])
+        if self.backwards:
+            kept = tuple([name for name in first.pivots if name != self.backwards])
             return units.first(first.scenario, self.cap, kept)
-        if self.outcome.exhausted and not _in_order(self._order):
+        if self.outcome.exhausted and not _in_order(self.order):
             # Locks that one unit took in one order and another unit in the other: neither reported it.
-            known = replace(first, order=_one_way(self._order))
+            known = replace(first, order=_one_way(self.order))
             return known if known != first else None
         return None
 
     def _round(self, first: Unit) -> Iterator[Progress]:
         outcome = self.outcome
-        self._waiting, self._ready, self._out = {}, [first], {}
-        self._backwards, self._deaths = "", 0
+        self._deaths = 0
         executor = self.workers.open()
         try:
-            while self._ready or self._waiting or self._out:
+            while self.ready or self.waiting or self.out:
                 self._choose(first)
                 if not self._give_out(executor):
                     self.workers.close(executor)
                     executor = self.workers.open()
-                yield Progress(outcome.states, outcome.transitions, len(self._waiting), outcome.rounds)
+                yield Progress(outcome.states, outcome.transitions, len(self.waiting), outcome.rounds)
                 self._take_back()
-                if outcome.why or self._backwards:
+                if outcome.why or self.backwards:
                     return
             outcome.exhausted = True
         finally:
@@ -183,49 +194,57 @@ class Sharing:
 
     def _choose(self, first: Unit) -> None:
         """Make units of the cells that nothing under way can lead to any more."""
-        busy = [*self._waiting, *[unit.cell for unit in (*self._ready, *self._out.values())]]
-        for cell in sorted(self._waiting):
+        busy = [*self.waiting, *[unit.cell for unit in (*self.ready, *self.out.values())]]
+        for cell in sorted(self.waiting):
             if not any(_leads(other, cell) for other in busy):
-                entries = tuple(sorted(self._waiting.pop(cell), key=_schedule_of))
-                self._ready.append(replace(first, cell=cell, entries=entries))
+                entries = tuple(sorted(self.waiting.pop(cell), key=_schedule_of))
+                self.ready.append(replace(first, cell=cell, entries=entries))
 
     def _give_out(self, executor: Executor) -> bool:
         """Give out every unit that is ready; False if the workers are dead."""
         try:
-            while self._ready:
-                self._out[executor.submit(self.workers.search, self._ready[0])] = self._ready[0]
-                del self._ready[0]
+            while self.ready:
+                self.out[executor.submit(self.workers.search, self.ready[0])] = self.ready[0]
+                del self.ready[0]
         except BrokenExecutor:
             return False
         return True
 
     def _take_back(self) -> None:
         """Take what has come back, or wait for it a little; what was lost is ready again."""
-        done, _under_way = wait(self._out, PATIENCE, FIRST_COMPLETED)
+        done, _under_way = wait(self.out, PATIENCE, FIRST_COMPLETED)
         came = lost = 0
         for future in done:
-            unit, error = self._out.pop(future), future.exception()
-            if error is None:
-                self._take(future.result())
+            error = future.exception()
+            if error is None and self.before is None:
+                self._take(self.out[future], future.result())
                 came += 1
+            elif error is None:
+                self.ready.append(self.out[future])
             elif isinstance(error, BrokenExecutor):
-                self._ready.append(unit)
+                self.ready.append(self.out[future])
                 lost += 1
             else:
                 self.outcome.why = f"a worker cannot go on: {error}"
+            del self.out[future]
         self.outcome.lost += lost
         self._deaths = 0 if came else self._deaths + bool(lost)
         if self._deaths >= LOSSES:
             self.outcome.why = "the workers die of what they are given"
 
-    def _take(self, found: Found) -> None:
-        """Take up what a unit came to, and where it was left."""
+    def _take(self, unit: Unit, found: Found) -> None:
+        """Take up what a unit came to, and where it was left; one that was cut short is to be done again."""
+        if not (found.exhausted or found.backwards):
+            outcome = self.outcome
+            self.before = replace(outcome, ends=list(outcome.ends), failures=dict(outcome.failures))
+            self.ready.append(unit)
         self.outcome.take(found)
-        self._order.update(found.order)
-        self._backwards = found.backwards or self._backwards
-        for cell, entries in found.exits.items():
-            self._waiting.setdefault(cell, []).extend(entries)
-        if self.outcome.states >= self.cap:
+        self.order.update(found.order)
+        self.backwards = found.backwards or self.backwards
+        if self.before is None:
+            for cell, entries in found.exits.items():
+                self.waiting.setdefault(cell, []).extend(entries)
+        if self.before is not None or self.outcome.states >= self.cap:
             self.outcome.why = f"there are more than {self.cap} states"
 
 

@@ -119,35 +119,37 @@ class Search:
         self.move: Mover = self.fused or plain
         self.waiting: list[State] = []
         """States that were found and not gone through; the last one may be at it."""
-        self._news = 0
-        self._partly = set[State]()
-        self._whole = set[State]()
+        self.news = 0
+        """How many states there were when something was learned last."""
+        self.partly = set[State]()
+        """States from which not every context was moved that could."""
+        self.whole = set[State]()
+        """States from which every context is moved, as they lie on a circle."""
 
     def run(self) -> Iterator[Progress]:
         """Search until there is nothing new to learn, yielding progress now and then."""
-        rounds = 0
         while True:
-            rounds += 1
-            if self.fused:
-                self.fused.begin()
             if not self.waiting:
-                self._begin(rounds)
-            yield from self._round()
-            if not self._learned() or self.outcome.states >= self.cap:
+                self._begin()
+            if self.outcome.states < self.cap:
+                yield from self._round()
+            if self.outcome.exhausted or self.outcome.states >= self.cap:
                 return
 
     def _learned(self) -> bool:
         return self.world.outdated or (self.fused is not None and self.fused.knowledge.grown)
 
-    def _begin(self, rounds: int) -> None:
+    def _begin(self) -> None:
         world = self.world
+        if self.fused:
+            self.fused.begin()
         world.begin()
-        self.outcome = Outcome(self.reduction, rounds=rounds)
+        self.outcome = Outcome(self.reduction, rounds=self.outcome.rounds + 1)
         self.outcome.parents[world.start] = None
         self._judge(world.start)
-        self.waiting, self._news = [world.start], 0
-        self._partly.clear()
-        self._whole.clear()
+        self.waiting, self.news = [world.start], 0
+        self.partly.clear()
+        self.whole.clear()
 
     def _round(self) -> Iterator[Progress]:
         outcome, todo = self.outcome, self.waiting
@@ -162,7 +164,7 @@ class Search:
             if self._outdated():
                 todo.clear()
                 return
-        outcome.exhausted = True
+        outcome.exhausted = not self._learned()
 
     def _expand(self, state: State) -> list[State]:
         """Make every move there is from a state; return the states that were not known."""
@@ -187,11 +189,11 @@ class Search:
 
     def _tried(self, state: State, names: list[str]) -> list[str]:
         """Return the contexts that are moved from a state: all that can, unless some are sufficient."""
-        if self.fused is None or self.reduction != "reduced" or state in self._whole:
+        if self.fused is None or self.reduction != "reduced" or state in self.whole:
             return names
         enough = self.fused.sufficient(names)
         if len(enough) < len(names):
-            self._partly.add(state)
+            self.partly.add(state)
         return enough
 
     def _turns(self) -> bool:
@@ -199,9 +201,9 @@ class Search:
 
         On such a circle a context that was put off in each state would never move at all.
         """
-        turns = turning(self.outcome.edges, self._partly)
-        self._partly.difference_update(turns)
-        self._whole.update(turns)
+        turns = turning(self.outcome.edges, self.partly)
+        self.partly.difference_update(turns)
+        self.whole.update(turns)
         self.waiting += turns
         return bool(turns)
 
@@ -212,8 +214,8 @@ class Search:
         if self.fused is None or not self.fused.knowledge.grown:
             return False
         if self.fused.knowledge.fresh:
-            self.fused.knowledge.fresh, self._news = False, self.outcome.states
-        return self.outcome.states > 2 * self._news + PATIENCE
+            self.fused.knowledge.fresh, self.news = False, self.outcome.states
+        return self.outcome.states > 2 * self.news + PATIENCE
 
     def _judge(self, state: State) -> None:
         """Say what is wrong in the state that the world is in."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from heapq import heappop, heappush
-from itertools import count
 
 from kvmlab.explore.moves import Mover
 from kvmlab.explore.search import Judge, Move, Progress
@@ -15,6 +14,9 @@ Failure = tuple[str, str]
 
 Node = tuple[State, str]
 """A state, and the context that moved last."""
+
+Entry = tuple[int, int, int, Node, Node | None, int]
+"""What waits: its price, its ops, when it came, the node, the one before and how many ops are between."""
 
 Price = Callable[[str, str, Collection[str]], int]
 """What it costs to go from one context to another, given those that could move."""
@@ -61,14 +63,20 @@ class Cheapest:
         self.world.begin()
         self.found: dict[Failure, list[Move]] = {}
         self.transitions = 0
-        self._moves: dict[State, list[tuple[str, int, State]]] = {}
-        self._wrong: dict[State, list[Failure]] = {}
-        self._before: dict[Node, tuple[Node, int] | None] = {}
+        self.moves: dict[State, list[tuple[str, int, State]]] = {}
+        """By state that was gone through, its moves: who, how many ops, where to."""
+        self.wrong: dict[State, list[Failure]] = {}
+        """By state that was seen, what is wrong there."""
+        self.before: dict[Node, tuple[Node, int] | None] = {}
+        """By node that was reached, the one before and how many ops are between."""
+        self.heap: list[Entry] = [(0, 0, 0, (self.world.start, ""), None, 0)]
+        self.tickets = 1
+        self._look(self.world.start)
 
     @property
     def states(self) -> int:
         """How many states were seen."""
-        return len(self._wrong)
+        return len(self.wrong)
 
     def run(self) -> Iterator[Progress]:
         """Go on until the end, yielding progress; begin anew where states were told apart too little."""
@@ -79,40 +87,41 @@ class Cheapest:
             yield from self._through()
 
     def _through(self) -> Iterator[Progress]:
-        begin: Node = (self.world.start, "")
-        ticket = count()
-        heap: list[tuple[int, int, int, Node, Node | None, int]] = [(0, 0, next(ticket), begin, None, 0)]
-        self._look(self.world.start)
-        while heap:
-            price, ops, _number, node, before, ran = heappop(heap)
-            if node in self._before:
+        while self.heap:
+            price, ops, _number, node, before, ran = heappop(self.heap)
+            if node in self.before:
                 continue
-            self._before[node] = None if before is None else (before, ran)
+            self.before[node] = None if before is None else (before, ran)
             if self._take(node):
                 return
-            state, last = node
             seen = self.states
-            moves = self._expand(state)
-            movable = [name for name, _ops, _after in moves]
-            for name, more, after in moves:
-                total = price + self._price(last, name, movable)
-                if (self._most is None or total <= self._most) and (after, name) not in self._before:
-                    heappush(heap, (total, ops + more, next(ticket), (after, name), node, more))
+            self._lead(node, price, ops)
             if self.states // EVERY > seen // EVERY:
-                yield Progress(self.states, self.transitions, len(heap), price)
+                yield Progress(self.states, self.transitions, len(self.heap), price)
             if self.states >= self._cap:
                 return
         self.exhausted = True
 
+    def _lead(self, node: Node, price: int, ops: int) -> None:
+        """Have all wait that a node leads to."""
+        state, last = node
+        moves = self._expand(state)
+        movable = [name for name, _ops, _after in moves]
+        for name, more, after in moves:
+            total = price + self._price(last, name, movable)
+            if (self._most is None or total <= self._most) and (after, name) not in self.before:
+                heappush(self.heap, (total, ops + more, self.tickets, (after, name), node, more))
+                self.tickets += 1
+
     def _take(self, node: Node) -> bool:
         """Note what is wrong at a node that was reached; tell whether nothing else is wanted."""
-        for failure in self._wrong[node[0]]:
+        for failure in self.wrong[node[0]]:
             if failure not in self.found:
                 self.found[failure] = self._schedule(node)
         return self._wanted is not None and self._wanted <= self.found.keys()
 
     def _expand(self, state: State) -> list[tuple[str, int, State]]:
-        known = self._moves.get(state)
+        known = self.moves.get(state)
         if known is not None:
             return known
         world, found = self.world, list[tuple[str, int, State]]()
@@ -123,23 +132,23 @@ class Cheapest:
             ops = self._move(name)
             self.transitions += 1
             after = world.state()
-            if after not in self._wrong:
+            if after not in self.wrong:
                 self._look(after)
             found.append((name, ops, after))
-        self._moves[state] = found
+        self.moves[state] = found
         return found
 
     def _look(self, state: State) -> None:
         """Say what is wrong in the state that the world is in."""
-        self._wrong[state] = self._judge(self.world, not self.world.movable())
+        self.wrong[state] = self._judge(self.world, not self.world.movable())
 
     def _schedule(self, node: Node) -> list[Move]:
         moves: list[Move] = []
-        step = self._before[node]
+        step = self.before[node]
         while step is not None:
             before, ops = step
             moves.append((node[1], ops))
-            node, step = before, self._before[before]
+            node, step = before, self.before[before]
         return joined(moves[::-1])
 
 

@@ -9,7 +9,7 @@ before they are seen; ``outdated`` says that new ones were, and that numbers fro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import compress, count
 from operator import attrgetter, itemgetter, ne
 from typing import Any
@@ -141,6 +141,32 @@ class World:
             found[handle] = values[number]
         told = [(handle, tuple(map(_told, self._key(value)))) for handle, value in found.items() if value]
         return tuple(sorted(told, key=itemgetter(0)))
+
+    def known(self) -> tuple[list[str], list[list[Value | None]], list[list[Value | None]], set[Pair]]:
+        """Return all handles, the values of each by number, what stands for each, and lockdep's pairs."""
+        return self._handles, self._values, [list(ids) for ids in self._ids], self._pairs
+
+    def learn(
+        self,
+        handles: Sequence[str],
+        values: Sequence[Sequence[Value | None]],
+        keys: Sequence[Sequence[Value | None]],
+        pairs: set[Pair],
+    ) -> None:
+        """Take over what another world of the same start has ``known``; ValueError if it is another's."""
+        self._pairs |= pairs
+        self.ring = ring(self._pairs)
+        for handle, own, standing in zip(handles, values, keys, strict=True):
+            index = self.index(handle)
+            first, began = self._values[index][0], own[0]
+            same = (first and self._key(first)) == (began and self._key(began))
+            if not same or len(own) != len(standing):
+                raise ValueError(handle)
+            self._values[index] = list(own)
+            self._ids[index] = {key: number for number, key in enumerate(standing)}
+        if self._handles != list(handles):
+            raise ValueError(handles)
+        self.begin()
 
     @property
     def handles(self) -> list[str]:
