@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +33,7 @@ from kvmlab.language.parse import parse_line
 from kvmlab.language.scope import Scope
 from kvmlab.language.script import parse_script
 from kvmlab.place import between_slices, slices
-from kvmlab.progress import telling
+from kvmlab.progress import watched
 from kvmlab.render.account import mermaid, report_rows, side_by_side_rows
 from kvmlab.render.cells import Row
 from kvmlab.render.plain import plain_lines
@@ -82,7 +80,7 @@ def explore_verb(session: Session, command: Command) -> Sliced[Result]:
     session.busy = True
     try:
         for progress in explorer.run():
-            underway.done = progress.states
+            _note(underway, explorer, progress)
             stopped = bool((yield underway))
             if stopped:
                 break
@@ -109,6 +107,13 @@ def _reported(session: Session, explorer: Explorer) -> tuple[int, Sequence[Row]]
         if isinstance(session.watcher, Player):
             session.watcher.explored(Searched.of(report))
     return len(report.examples), report_rows(report)
+
+
+def _note(underway: Underway, explorer: Explorer | SideBySide, progress: Progress) -> None:
+    """Note how far an exploration is."""
+    underway.doing, underway.things, underway.count = explorer.doing, explorer.things, explorer.most
+    underway.done, underway.waiting = progress.states, progress.waiting
+    underway.found = len(explorer.found)
 
 
 def _explorer(session: Session, asked: Asked, said: Mapping[str, Any]) -> Explorer | SideBySide:
@@ -212,7 +217,7 @@ def main(make: Make, options: Namespace) -> int:
         asked, sharing = _sharing(session, asked, claims, options)
         last = LastSnapshot(*session.last)
         explorer = Explorer(Start.of(session), asked, session.properties, last, sharing)
-        keeper = Keeper(explorer, scenario(session), options.file, options.resume)
+        keeper = Keeper(explorer, scenario(session), _said(options), options.resume)
         if options.save:
             Path(options.save).mkdir(parents=True, exist_ok=True)
     except LanguageError as error:
@@ -235,6 +240,15 @@ def main(make: Make, options: Namespace) -> int:
     else:
         print(keeper.left(), file=sys.stderr)
     return HELD if report.clean and not session.tally.failed else FAILED
+
+
+def _said(options: Namespace) -> list[str]:
+    """Return the words of a command line that make a search this one."""
+    words = [options.file]
+    for name in (*OPTIONS, "jobs", "cluster", "kernel", "api"):
+        if value := getattr(options, name):
+            words += f"--{name}", str(value)
+    return words + [f"--property={text}" for text in options.property]
 
 
 def _beside(session: Session, cap: int, options: Namespace) -> int:
@@ -298,30 +312,22 @@ def _claim(session: Session, text: str) -> Property:
 
 def _watched(explorer: Explorer | SideBySide, keeper: Keeper | None) -> None:
     """Explore to the end, or to Ctrl+C, telling on a terminal how far it is."""
-    begun, phase, before = time.monotonic(), "", 0
     try:
-        with telling() as tell, between_slices() as pause:
-            for progress in explorer.run():
-                pause()
-                if explorer.doing != phase:
-                    phase, begun, before = explorer.doing, time.monotonic(), progress.states
-                tell(partial(_so_far, explorer, progress, time.monotonic() - begun, before))
-                if keeper is not None:
-                    keeper.keep()
+        with between_slices() as pause:
+            watched(_kept(explorer, keeper, pause))
     except KeyboardInterrupt:
         print("stopped: what was found until then is kept", file=sys.stderr)
 
 
-def _so_far(explorer: Explorer | SideBySide, progress: Progress, seconds: float, before: int) -> str:
-    """Return how far an exploration is: how many, the rate, and how long this part takes at most."""
-    rate = (progress.states - before) / seconds if seconds else 0
-    text = (
-        f"{explorer.doing}: {progress.states:,} {explorer.things}, {rate:,.0f}/s, {progress.waiting:,} wait"
-    )
-    if rate:
-        text += f", at most {max(0, explorer.most - progress.states) / rate:,.0f} s more"
-    found = len(explorer.found)
-    return f"{text}; {found} found" if found else text
+def _kept(explorer: Explorer | SideBySide, keeper: Keeper | None, pause: Callable[[], None]) -> Sliced[None]:
+    """Explore in slices, with a journal."""
+    underway = Underway(parse_line("explore", Scope())[0], "states", explorer.asked.cap)
+    for progress in explorer.run():
+        pause()
+        _note(underway, explorer, progress)
+        yield underway
+        if keeper is not None:
+            keeper.keep()
 
 
 def _show(report: Report, options: Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,13 +22,16 @@ SHARE = 20
 class Keeper:
     """Keeps the journal of one exploration: of the ``resumed`` one where there is one, which it goes on with.
 
+    ``words`` are what the program was told: the script's file, then options.
     Raises OSError or ValueError where that is no journal of this very search.
     """
 
-    def __init__(self, explorer: Explorer, scenario: Sequence[str], file: str, resumed: str = "") -> None:
-        self._explorer, self._file = explorer, file
+    def __init__(
+        self, explorer: Explorer, scenario: Sequence[str], words: Sequence[str], resumed: str = ""
+    ) -> None:
+        self._explorer, self._words = explorer, words
         self._of = journal.digest(scenario, explorer)
-        self._path = state_dir() / "explore" / f"{Path(file).stem}-{self._of[:12]}.json"
+        self._path = state_dir() / "explore" / f"{Path(words[0]).stem}-{self._of[:12]}.json"
         if resumed:
             self._path = Path(resumed)
             journal.resume(self._path, explorer, self._of)
@@ -47,7 +51,7 @@ class Keeper:
         self._write()
         if self._why:
             return f"{self._path} cannot be written: {self._why}"
-        return f"'kvmlab explore {self._file} --resume {self._path}' goes on"
+        return f"'kvmlab explore {shlex.join([*self._words, '--resume', str(self._path)])}' goes on"
 
     def drop(self) -> None:
         """Remove the journal of a search that has come to its end."""

@@ -86,7 +86,7 @@ def slices(session: Session, command: Command) -> Sliced[Result]:
 
 @contextmanager
 def between_slices() -> Iterator[Callable[[], None]]:
-    """Give what is to be called between slices: only there Ctrl+C interrupts, and anywhere the second time."""
+    """Give what is to be called between slices, where alone Ctrl+C interrupts; the second time at once."""
     noted: list[int] = []
 
     def note(number: int, _frame: object) -> None:

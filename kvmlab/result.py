@@ -40,13 +40,20 @@ class Result:
 
 @dataclass(slots=True)
 class Underway:
-    """A command between two slices: ``done`` of ``count`` things, ``rate`` a second at most (None: any)."""
+    """A command between two slices: ``done`` of ``count`` things, ``rate`` a second at most (None: any).
+
+    ``doing`` is the part that it is at ("" if it has but one), ``waiting`` how many things wait, ``found``
+    how many it was looking for.
+    """
 
     command: Command
     things: str
     count: int
     rate: int | None = None
     done: int = 0
+    doing: str = ""
+    waiting: int = 0
+    found: int = 0
 
 
 Ended = TypeVar("Ended")

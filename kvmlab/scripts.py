@@ -15,9 +15,10 @@ from kvmlab.language.ready import check_ready
 from kvmlab.language.scope import Scope
 from kvmlab.language.script import decode, parse_script
 from kvmlab.place import slices
+from kvmlab.progress import watched
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.result import result_rows
-from kvmlab.result import Handler, Result, Sliced, Underway, drained
+from kvmlab.result import Handler, Result, Sliced, Underway
 from kvmlab.session import Session
 
 BIGGEST = 64 * 1024 * 1024
@@ -93,7 +94,7 @@ def run(session: Session, commands: list[Command]) -> Iterator[Result]:
     Nobody stops a command here but by Ctrl+C: behind one that kept what it had, KeyboardInterrupt is raised.
     """
     for command in commands:
-        result = drained(slices(session, command))
+        result = watched(slices(session, command))
         yield result
         if result.stopped:
             raise KeyboardInterrupt

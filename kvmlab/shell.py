@@ -15,9 +15,9 @@ from kvmlab.journal import UNRECORDED, Journal
 from kvmlab.language.errors import LanguageError
 from kvmlab.language.parse import parse_line
 from kvmlab.place import Place, slices, uninterrupted
+from kvmlab.progress import Teller, watched
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.result import error_rows, result_rows
-from kvmlab.result import drained
 from kvmlab.scripts import sourced
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Shell:
     ) -> None:
         self.session = session
         self.status = HELD
-        self._show = show
+        self._teller = Teller()
+        self._shown = show
         self._number = 0
         self._journal = journal
         self._typed = typed
@@ -54,7 +55,11 @@ class Shell:
 
     def run_line(self, text: str) -> bool:
         """Run the commands of one line and show what came of each; False when the session ends."""
-        return drained(self.slices(text))
+        return watched(self.slices(text), self._teller)
+
+    def _show(self, rows: list[Row]) -> None:
+        self._teller.clear()
+        self._shown(rows)
 
     def slices(self, text: str) -> Sliced[bool]:
         """Run them in slices; where one is stopped, those behind it are not run."""

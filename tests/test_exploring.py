@@ -15,11 +15,14 @@ import pytest
 from kvmlab.cli import main
 from kvmlab.explore.judge import LOST
 from kvmlab.explore.schedule import proof
-from kvmlab.explore.search import Progress
 from kvmlab.explore.start import Start
-from kvmlab.explore.verdict import Asked
-from kvmlab.exploring import _so_far
-from tests.explore.stand import FREED, LEFT, SOUND, STUCK, explorer, said, say
+from kvmlab.language.parse import parse_line
+from kvmlab.language.scope import Scope
+from kvmlab.progress import Pace
+from kvmlab.result import Underway
+from kvmlab.scripts import run
+from kvmlab.shell import Shell
+from tests.explore.stand import FREED, LEFT, SOUND, STUCK, said, say
 
 HELD, FAILED, WRONG = 0, 1, 2
 
@@ -208,10 +211,30 @@ def test_a_diagram_and_an_account(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_progress_has_a_rate_and_an_estimate() -> None:
-    """What is counted is named, and so is how long it takes at most."""
-    exploring = explorer(said(*SOUND), Asked(cap=5_000))
-    text = _so_far(exploring, Progress(3_000, 9_000, 40, 1), 2.0, 1_000)
-    assert text == "searching: 3,000 states, 1,000/s, 40 wait, at most 2 s more"
+    """What is counted is named, and so is how long it takes at most; each part is counted by itself."""
+    (command,) = parse_line("explore", Scope())
+    underway, pace = Underway(command, "states", 5_000, done=1_000, doing="searching"), Pace()
+    pace.look(underway, 0.0)
+    underway.done, underway.waiting = 3_000, 40
+    assert pace.text(underway, 2.0) == "searching: 3,000 states, 1,000/s, 40 wait, at most 2 s more"
+    underway.doing, underway.found = "trying luck", 1
+    assert pace.text(underway, 9.0) == "trying luck: 3,000 states, 0/s, 40 wait; 1 found"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_long_search_tells_how_far_it_is(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a script and at the prompt; on a terminal alone, and nothing of it is left behind."""
+    monkeypatch.setattr("kvmlab.progress.PATIENCE", 0.0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    session, shown = said(*FREED), list[str]()
+    list(run(session, parse_line("explore reduction=plain", session.scope)))
+    Shell(session, lambda _rows: shown.append(capsys.readouterr().err)).run_line("explore reduction=plain")
+    assert len(shown) == 1
+    assert ("\rsearching: " in shown[0]) == terminal
+    assert shown[0].count("searching") > 2 or not terminal
+    assert shown[0].endswith("\r\x1b[K") or not terminal
 
 
 def test_ctrl_c_keeps_what_was_found_and_leaves_a_journal(tmp_path: Path) -> None:

@@ -171,10 +171,12 @@ class Explorer:
             self.doing = f"at most {bound} preemptions"
             walk = self._walk_within(bound)
             self.walk = bound, walk
-            yield from self._through(walk, self.found)
+            try:
+                yield from self._through(walk, self.found)
+            finally:
+                if self.asked.bound is not None:
+                    self.verdict = replace(self.verdict, states=walk.states, transitions=walk.transitions)
             self.walk = None
-            if self.asked.bound is not None:
-                self.verdict = replace(self.verdict, states=walk.states, transitions=walk.transitions)
             if not walk.exhausted:
                 self.verdict = replace(self.verdict, extent=CAPPED)
                 return
