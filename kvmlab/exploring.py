@@ -21,8 +21,8 @@ from kvmlab.explore.explorer import Explorer
 from kvmlab.explore.jobs import NoWorkers, Processes, Sharing
 from kvmlab.explore.properties import judging
 from kvmlab.explore.schedule import script
-from kvmlab.explore.search import REDUCTIONS, Progress
-from kvmlab.explore.sidebyside import SideBySide
+from kvmlab.explore.search import Progress
+from kvmlab.explore.sidebyside import MEANINGS, SideBySide
 from kvmlab.explore.start import Start
 from kvmlab.explore.units import Scenario
 from kvmlab.explore.verdict import Asked, Report
@@ -89,7 +89,7 @@ def explore_verb(session: Session, command: Command) -> Sliced[Result]:
     finally:
         session.busy = False
     if isinstance(explorer, SideBySide):
-        count, rows = len(explorer.found), side_by_side_rows(explorer, REDUCTIONS)
+        count, rows = len(explorer.found), side_by_side_rows(explorer, MEANINGS)
     else:
         count, rows = _reported(session, explorer)
     result = session.unit(command, Answer(count))
@@ -262,7 +262,7 @@ def _beside(session: Session, cap: int, options: Namespace) -> int:
     if options.json:
         print(json.dumps({"reductions": [effort.as_object() for effort in compared.efforts]}))
     else:
-        print("\n".join(plain_lines(side_by_side_rows(compared, REDUCTIONS))))
+        print("\n".join(plain_lines(side_by_side_rows(compared, MEANINGS))))
     return HELD if compared.clean and not session.tally.failed else FAILED
 
 

@@ -91,6 +91,13 @@ class Explorer:
             verdict = verdict.noting(
                 f"not checked: {each.command.text}: what was traced is no part of a state"
             )
+        if self.search.symmetry and asked.bound is None and sharing is None:
+            verdict = verdict.noting(
+                *[
+                    f"interchangeable, so that it is all one who is who: {names}"
+                    for names in self.search.symmetry.names
+                ]
+            )
         self.verdict = verdict
 
     def _fresh(self) -> tuple[World, Judge, Mover]:

@@ -32,6 +32,7 @@ from kvmlab.explore.resources import (
     standing,
     written,
 )
+from kvmlab.explore.symmetry import Turn
 from kvmlab.explore.world import World
 
 Numbers = tuple[int, ...]
@@ -94,6 +95,8 @@ class Fused:
         self._enough: dict[tuple[Numbers, tuple[str, ...]], list[str]] = {}
         self._ran: dict[tuple[Local, Local, Names, Names], Access] = {}
         self._moves: set[tuple[Local, tuple[Access, ...]]] = set()
+        self.turns: Sequence[Turn] = ()
+        """Ways to exchange contexts: what is learned of one is learned of the other."""
 
     def begin(self) -> None:
         """Begin a search: what was learned so far is what it goes by."""
@@ -137,7 +140,10 @@ class Fused:
         """Learn what a whole move did, unless it has been seen to do so."""
         if (start, done) not in self._moves:
             self._moves.add((start, done))
-            self.knowledge.learn_step(start, union(done))
+            access = union(done)
+            self.knowledge.learn_step(start, access)
+            for turn in self.turns:
+                self.knowledge.learn_step(turn.local(start), turn.access(access))
 
     def _sees(self, access: int, others: Numbers) -> bool:
         """Tell whether some of what all others may do clashes with an access."""
@@ -159,6 +165,9 @@ class Fused:
         there = self._local(name)
         if op[0] is Workqueue.dequeue and here[1] != there[1]:
             knowledge.learn_item((op[1], world.running(op[1])), here, there)
+            for turn in self.turns:
+                item = op[1], turn.value(world.running(op[1]))
+                knowledge.learn_item(item, turn.local(here), turn.local(there))
         wrote = written(op, name, world.change)
         if self._seen and meet(self._seen, [handle for handle, _before, _after in world.change]):
             wrote = wrote._replace(writes=wrote.writes | {SEEN})
@@ -177,12 +186,17 @@ class Fused:
         if access is None or not wrote.queues <= access.queues:
             access = self._ran[key] = union((self.knowledge.stands[here], wrote))
             self.knowledge.learn(here, there, access, held)
+            for turn in self.turns:
+                self.knowledge.learn(turn.local(here), turn.local(there), turn.access(access), held)
         return access
 
     def _jumped(self, handle: str, before: Value) -> None:
         """Another context was put elsewhere: learn from where to where."""
         name, index = self._contexts[handle], self.world.index(handle)
-        self.knowledge.learn_jump((index, self.world.number_of(index, before)), self._local(name))
+        here, there = (index, self.world.number_of(index, before)), self._local(name)
+        self.knowledge.learn_jump(here, there)
+        for turn in self.turns:
+            self.knowledge.learn_jump(turn.local(here), turn.local(there))
         self._stand(name, self._local(name))
         self._moved_others = True
 
@@ -199,7 +213,10 @@ class Fused:
             access = access._replace(writes=access.writes | {ORDER})
         if op is not None and (count := overdrawn(place, op, contexts.profile)):
             knowledge.end({count})
-        knowledge.stand(here, access._replace(writes=access.writes | self._own[name]), held, idle)
+        access = access._replace(writes=access.writes | self._own[name])
+        knowledge.stand(here, access, held, idle)
+        for turn in self.turns:
+            knowledge.stand(turn.local(here), turn.access(access), held, idle)
 
     def _ordered(self, lock: str, held: Names) -> bool:
         """Tell whether taking a lock under others can make lockdep report."""

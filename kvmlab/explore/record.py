@@ -65,6 +65,8 @@ def search_data(search: Search) -> Data:
         "transitions": outcome.transitions,
         "rounds": outcome.rounds,
         "news": search.news,
+        "turns": [[numbers[state], turn.orders] for state, turn in outcome.turns.items() if state in numbers],
+        "told": sorted(search.told),
         "exhausted": outcome.exhausted,
         "knowledge": _knowledge_data(search.fused.knowledge) if search.fused else None,
         "world": world_data(search.world),
@@ -131,6 +133,10 @@ def go_on(search: Search, data: Data) -> None:
     outcome.ends = [states[number] for number in data["ends"]]
     search.partly = {states[number] for number in data["partly"]}
     search.whole = {states[number] for number in data["whole"]}
+    search.told = {(kind, text) for kind, text in data["told"]}
+    for number, orders in data["turns"]:
+        assert search.symmetry is not None
+        outcome.turns[states[number]] = search.symmetry.turn(tuple(map(tuple, orders)))
     search.waiting = [states[number] for number in data["waiting"]]
     outcome.exhausted = bool(data["exhausted"]) and not search.waiting
     search.news, search.outcome = int(data["news"]), outcome

@@ -12,6 +12,7 @@ from itertools import count
 
 from kvmlab.explore.graph import turning
 from kvmlab.explore.moves import Fused, Mover, by_section, op_by_op
+from kvmlab.explore.symmetry import Symmetry, Turn, told
 from kvmlab.explore.world import State, World
 
 REDUCTIONS = {
@@ -54,7 +55,8 @@ class Outcome:
 
     ``parents`` leads from each state back to the start: the state before and the move; ``edges`` are
     where the moves lead that were made from each state; ``failures`` has, for each thing that is wrong
-    (kind, sentence), the first state where it was.
+    (kind, sentence), the first state where it was. ``turns`` says, of a state that stands for the one
+    that was reached, who went where.
     """
 
     reduction: str
@@ -64,6 +66,7 @@ class Outcome:
     ends: list[State] = field(default_factory=list)
     parents: dict[State, tuple[State, Move] | None] = field(default_factory=dict)
     edges: dict[State, tuple[State, ...]] = field(default_factory=dict)
+    turns: dict[State, Turn] = field(default_factory=dict)
     failures: dict[tuple[str, str], State] = field(default_factory=dict)
 
     @property
@@ -77,11 +80,20 @@ class Outcome:
 
     def way(self, state: State) -> tuple[State, list[Move]]:
         """Return the state that a search came from to reach one, and its moves from there."""
-        moves = list[Move]()
+        origin, moves, _who = self.followed(state)
+        return origin, moves
+
+    def followed(self, state: State) -> tuple[State, list[Move], dict[str, str]]:
+        """Return the way to a state, and who each context is there that is not who its name says."""
+        chain, moves, who = list[tuple[State, Move]](), list[Move](), dict[str, str]()
         while (step := self.parents[state]) is not None:
-            state, move = step
-            moves.append(move)
-        return state, moves[::-1]
+            chain.append((state, step[1]))
+            state = step[0]
+        for reached, (name, ops) in reversed(chain):
+            moves.append((who.get(name, name), ops))
+            if turn := self.turns.get(reached):
+                who |= {new: who.get(old, old) for old, new in turn.names.items()}
+        return state, moves, who
 
 
 def joined(moves: Iterable[Move]) -> list[Move]:
@@ -99,7 +111,8 @@ class Search:
     """A search over a world. ``run`` is a generator of Progress; ``outcome`` is what it has found.
 
     ``seen`` are patterns of the handles that the judge reads beside the sanitizers' reports; ``every`` is
-    how many states are tried between two words of progress.
+    how many states are tried between two words of progress; ``exchange`` lets a reduction exchange
+    contexts that are interchangeable.
     """
 
     def __init__(
@@ -111,12 +124,19 @@ class Search:
         *,
         seen: Sequence[str] = (),
         every: int = PROGRESS,
+        exchange: bool = True,
     ) -> None:
         self.world, self.judge, self.reduction, self.cap, self.every = world, judge, reduction, cap, every
         self.outcome = Outcome(reduction)
         self.fused = Fused(world, seen) if reduction in {"fused", "reduced"} else None
         plain = by_section(world) if reduction == "section" else op_by_op(world)
         self.move: Mover = self.fused or plain
+        self.symmetry: Symmetry | None = None
+        """Contexts that are exchanged: nobody but the sanitizers looks, who judge all alike."""
+        if self.fused and exchange and not seen and (symmetry := Symmetry(world)).groups:
+            self.symmetry, self.fused.turns = symmetry, symmetry.turns
+        self.told = set[tuple[str, str]]()
+        """What was found wrong, of the states that stand for others."""
         self.waiting: list[State] = []
         """States that were found and not gone through; the last one may be at it."""
         self.news = 0
@@ -146,6 +166,7 @@ class Search:
         world.begin()
         self.outcome = Outcome(self.reduction, rounds=self.outcome.rounds + 1)
         self.outcome.parents[world.start] = None
+        self.told.clear()
         self._judge(world.start)
         self.waiting, self.news = [world.start], 0
         self.partly.clear()
@@ -176,16 +197,24 @@ class Search:
             if number:
                 world.go(state)
             ops = self.move(name)
-            after = world.state()
+            after, turn = self._reached()
             led.append(after)
             if after not in outcome.parents:
                 outcome.parents[after] = (state, (name, ops))
+                if turn is not None:
+                    outcome.turns[after] = turn
+                    world.go(after)
                 self._judge(after)
                 found.append(after)
         # A state that was left half-way is gone through again, and counts then.
         outcome.transitions += len(names) - len(outcome.edges.get(state, ()))
         outcome.edges[state] = tuple(led)
         return found
+
+    def _reached(self) -> tuple[State, Turn | None]:
+        """Return the state that stands for where the world is, and who went where for that."""
+        state = self.world.state()
+        return (state, None) if self.symmetry is None else self.symmetry.canonical(state)
 
     def _tried(self, state: State, names: list[str]) -> list[str]:
         """Return the contexts that are moved from a state: all that can, unless some are sufficient."""
@@ -207,6 +236,15 @@ class Search:
         self.waiting += turns
         return bool(turns)
 
+    def _note(self, failure: tuple[str, str], state: State) -> None:
+        """Note what is wrong in a state, of those who are meant; the first of all that are alike is enough."""
+        (kind, text), failures = failure, self.outcome.failures
+        if self.symmetry is not None:
+            text = told(text, self.outcome.followed(state)[2])
+            if not failures.keys().isdisjoint(self.symmetry.alike([(kind, text)])):
+                return
+        failures[kind, text] = state
+
     def _outdated(self) -> bool:
         """Tell whether what this round goes by was too little, and nothing new has come for a while."""
         if self.world.outdated:
@@ -223,4 +261,6 @@ class Search:
         if ended:
             self.outcome.ends.append(state)
         for failure in self.judge(self.world, ended):
-            self.outcome.failures.setdefault(failure, state)
+            if failure not in self.told:
+                self.told.add(failure)
+                self._note(failure, state)

@@ -17,6 +17,16 @@ from kvmlab.explore.verdict import Asked
 from kvmlab.result import Property
 from kvmlab.snapshot import LastSnapshot
 
+EXCHANGED = "exchanged"
+"""The name of the reduced search in which interchangeable contexts are exchanged."""
+
+MEANINGS = {
+    **{name: text for name, text in REDUCTIONS.items() if name != "section"},
+    EXCHANGED: "reduced, and it is all one who is who of interchangeable contexts",
+    "section": REDUCTIONS["section"],
+}
+"""What is compared, and what each leaves out."""
+
 SHORT = 1_000_000
 """A count from which on a number is shown by its power of ten."""
 
@@ -86,14 +96,24 @@ class SideBySide:
     @property
     def reductions(self) -> list[str]:
         """Those that are compared: what a property reads may allow none that leaves anything out."""
-        return ["plain", "section"] if nothing_left_out(self._properties) else list(REDUCTIONS)
+        return ["plain", "section"] if nothing_left_out(self._properties) else list(MEANINGS)
 
     def run(self) -> Iterator[Progress]:
         """Search, yielding progress."""
         for name in self.reductions:
             self.doing = name
             world, judge, claims = claimed(self.start, self._properties, self._last)
-            search = Search(world, judge, name, self.asked.cap, seen=claims.patterns, every=SLICE)
+            search = Search(
+                world,
+                judge,
+                "reduced" if name == EXCHANGED else name,
+                self.asked.cap,
+                seen=claims.patterns,
+                every=SLICE,
+                exchange=name == EXCHANGED,
+            )
+            if name == EXCHANGED and search.symmetry is None:
+                continue
             begun = time.monotonic()
             try:
                 for progress in search.run():
@@ -103,12 +123,13 @@ class SideBySide:
                 self._add(search, time.monotonic() - begun)
 
     def _add(self, search: Search, seconds: float) -> None:
-        outcome, failures = search.outcome, frozenset(search.outcome.failures)
+        outcome, exchanged = search.outcome, search.symmetry
+        failures = frozenset(exchanged.alike(outcome.failures) if exchanged else outcome.failures)
         self.found |= failures
         ways = interleavings(outcome.edges, search.world.start)
         self.efforts.append(
             Effort(
-                outcome.reduction,
+                EXCHANGED if exchanged else outcome.reduction,
                 outcome.exhausted,
                 outcome.states,
                 outcome.transitions,

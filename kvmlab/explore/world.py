@@ -106,19 +106,20 @@ class World:
         self.change: Change = ()
         self._events = len(machine.trace.ring)
         self.memory.commit()
-        self._first = dict(self.memory.freeze())
-        for handle, value in self._first.items():
-            if (key := self._key(value)) != value and handle != LOCKDEP:
+        self.first = dict(self.memory.freeze())
+        """By handle, the value of each object at the start."""
+        for handle, value in self.first.items():
+            if (key := self.key(value)) != value and handle != LOCKDEP:
                 self.memory.assign(handle, key)
-                self._first[handle] = key
+                self.first[handle] = key
         self.start = self.state()
 
     def begin(self) -> None:
         """Be at the start, with all that is known of the rings of locks."""
         self.outdated = False
         self.go(self.start)
-        self.memory.assign(LOCKDEP, self._first[LOCKDEP])
-        self.note(LOCKDEP, self._first[LOCKDEP])
+        self.memory.assign(LOCKDEP, self.first[LOCKDEP])
+        self.note(LOCKDEP, self.first[LOCKDEP])
         self.start = self.state()
 
     def number(self, index: int) -> int:
@@ -136,10 +137,10 @@ class World:
 
     def values(self) -> tuple[tuple[str, Value], ...]:
         """Return the state with every object's value, which says the same in any other world."""
-        found: dict[str, Value | None] = dict(self._first)
+        found: dict[str, Value | None] = dict(self.first)
         for handle, values, number in zip(self._handles, self._values, self._vector, strict=True):
             found[handle] = values[number]
-        told = [(handle, tuple(map(_told, self._key(value)))) for handle, value in found.items() if value]
+        told = [(handle, tuple(map(_told, self.key(value)))) for handle, value in found.items() if value]
         return tuple(sorted(told, key=itemgetter(0)))
 
     def known(self) -> tuple[list[str], list[list[Value | None]], list[list[Value | None]], set[Pair]]:
@@ -159,7 +160,7 @@ class World:
         for handle, own, standing in zip(handles, values, keys, strict=True):
             index = self.index(handle)
             first, began = self._values[index][0], own[0]
-            same = (first and self._key(first)) == (began and self._key(began))
+            same = (first and self.key(first)) == (began and self.key(began))
             if not same or len(own) != len(standing):
                 raise ValueError(handle)
             self._values[index] = list(own)
@@ -190,16 +191,16 @@ class World:
         index = self._number.get(handle)
         if index is None:
             index = self._number[handle] = len(self._handles)
-            first = self._first.get(handle)
+            first = self.first.get(handle)
             self._handles.append(handle)
             self._values.append([first])
-            self._ids.append({first and self._key(first): 0})
+            self._ids.append({first and self.key(first): 0})
             self._vector.append(0)
         return index
 
     def note(self, handle: str, value: Value | None) -> None:
         """Take up an object's value into the state."""
-        index, key = self.index(handle), value and self._key(value)
+        index, key = self.index(handle), value and self.key(value)
         number = self._vector[index] = self._numbered(index, key)
         if key is not value and key:
             if handle == LOCKDEP:
@@ -211,7 +212,7 @@ class World:
     def numbered(self, handle: str, value: Value | None) -> tuple[int, int]:
         """Return the index of a handle, and the number of a value that its object may have."""
         index = self.index(handle)
-        return index, self._numbered(index, value and self._key(value))
+        return index, self._numbered(index, value and self.key(value))
 
     def _numbered(self, index: int, key: Value | None) -> int:
         ids, values = self._ids[index], self._values[index]
@@ -225,7 +226,7 @@ class World:
         """Return the handle of an index and the value of a number."""
         return self._handles[index], self._values[index][number]
 
-    def _key(self, value: Value) -> Value:
+    def key(self, value: Value) -> Value:
         """Return what stands for a value and all that differ from it in nothing that means anything."""
         if value[0] == Lockdep.NAME:
             if not self._pairs.issuperset(value[2]):

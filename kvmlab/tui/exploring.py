@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kvmlab.backends.model import Model
-from kvmlab.explore.properties import judging
+from kvmlab.explore.explorer import claimed, nothing_left_out
 from kvmlab.explore.search import Progress, Search
 from kvmlab.explore.start import Start
 from kvmlab.explore.verdict import EXHAUSTED, STOPPED
+from kvmlab.snapshot import LastSnapshot
 from kvmlab.tui.running import SLICE
 
 if TYPE_CHECKING:
@@ -74,9 +75,11 @@ class Exploration:
             self.why_not = "only the model can be explored"
             return
         self._manual = session.backend.machine.contexts.manual
-        world = Start.of(session).world()
-        self.hunt = Hunt(Search(world, judging(session), every=EVERY))
-        if not self.hunt.search.world.movable():
+        last = LastSnapshot(*session.last)
+        world, judge, claims = claimed(Start.of(session), session.properties, last)
+        reduction = "plain" if nothing_left_out(session.properties) else "reduced"
+        self.hunt = Hunt(Search(world, judge, reduction, seen=claims.patterns, every=EVERY))
+        if not world.movable():
             self.why_not = IDLE
 
     def still_holds(self) -> bool:
