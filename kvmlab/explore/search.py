@@ -237,7 +237,7 @@ class Search:
         return bool(turns)
 
     def _note(self, failure: tuple[str, str], state: State) -> None:
-        """Note what is wrong in a state, of those who are meant; the first of all that are alike is enough."""
+        """Note what is wrong in a state, of those who are meant; the first of those alike is enough."""
         (kind, text), failures = failure, self.outcome.failures
         if self.symmetry is not None:
             text = told(text, self.outcome.followed(state)[2])

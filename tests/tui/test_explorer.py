@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -58,11 +58,11 @@ async def explored(app: KvmlabApp, pilot: Hand) -> Explorer:
     return explorer
 
 
-def hunting(step: float = SLICE / 100) -> Hunt:
+def hunting(step: float = SLICE / 100, lines: Sequence[str] = DEADLOCK) -> Hunt:
     """Return a hunt on its own, by a clock that gains a step at every look."""
     session = make_session()
     shell = Shell(session, lambda rows: None)
-    for text in DEADLOCK:
+    for text in lines:
         shell.run_line(text)
     return Hunt(Exploration(session).hunt.search, partial(next, count(0, step)))
 
@@ -105,6 +105,24 @@ def test_a_hunt_finds_what_the_search_finds() -> None:
     assert hunt.search.outcome.states == search.outcome.states
     assert hunt.search.outcome.exhausted
     assert hunt.rate > 0
+
+
+@pytest.mark.parametrize(
+    "order", ["x.count == 1 and eventfd.y.count == 0", "y.count == 1 and eventfd.x.count == 0"]
+)
+def test_a_hunt_sees_what_properties_see(order: str) -> None:
+    """Which of two threads comes first, who are none of each other's business."""
+    lines = (
+        "machine",
+        "eventfd x; eventfd y",
+        "actor p: write x",
+        "actor q: write y",
+        f"never eventfd.{order}",
+    )
+    hunt = hunting(lines=lines)
+    while not hunt.over:
+        hunt.slice()
+    assert [kind for kind, _text in hunt.search.outcome.failures] == ["never"]
 
 
 def test_enter_leads_to_the_failure_that_is_chosen() -> None:
