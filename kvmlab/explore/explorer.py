@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from kvmlab.backends.observe import observe
+from kvmlab.engine.kernel.memory import QUARANTINE
 from kvmlab.engine.kernel.path import describe
 from kvmlab.explore.bounded import BOUNDS, WALKS, Walks
 from kvmlab.explore.jobs import Shared, Sharing
@@ -25,6 +26,12 @@ from kvmlab.snapshot import LastSnapshot
 
 SLICE = 20
 """States between two words of progress: what a screen can wait for without being noticed."""
+
+OVERFULL = (
+    f"more than {QUARANTINE} objects were freed: of those that were freed long ago some schedules know"
+    " more than others, and not all of that was tried"
+)
+"""What a verdict says where the order of frees would matter."""
 
 NEAR = 50_000
 """States after which looking for a shorter schedule is given up."""
@@ -228,6 +235,8 @@ class Explorer:
         """Return what was found and how much was looked at, also where ``run`` was left before its end."""
         self._gather_stopped()
         examples = tuple(self._example(failure) for failure in self.found)
+        if self.search.world.overfull:
+            self.verdict = self.verdict.noting(OVERFULL)
         return Report(replace(self.verdict, seconds=self.seconds), examples)
 
     def _gather_stopped(self) -> None:

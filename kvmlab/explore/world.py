@@ -16,7 +16,7 @@ from typing import Any
 
 from kvmlab.engine.kernel.continuation import Continuation
 from kvmlab.engine.kernel.locks import Lockdep, Locks
-from kvmlab.engine.kernel.memory import Change, Slab
+from kvmlab.engine.kernel.memory import QUARANTINE, Change, Slab
 from kvmlab.engine.kernel.object import Value
 from kvmlab.engine.kernel.path import Op, can_block
 from kvmlab.engine.kernel.rcu import Rcu
@@ -103,6 +103,8 @@ class World:
         self._pairs: set[Pair] = set()
         self.ring: frozenset[Pair] = frozenset()
         self.outdated = False
+        self.overfull = False
+        """More was freed on the way than the quarantine holds, whose order is no part of a state."""
         self.change: Change = ()
         self._events = len(machine.trace.ring)
         self.memory.commit()
@@ -234,6 +236,8 @@ class World:
                 known, self.ring = self.ring, ring(self._pairs)
                 self.outdated |= known != self.ring
             return (*value[:2], tuple(sorted(self.ring.intersection(value[2]))))
+        if value[0] == Slab.NAME and len(value[3]) >= QUARANTINE:
+            self.overfull = True
         canonical = CANONICAL.get(value[0])
         return value if canonical is None else canonical(value)
 

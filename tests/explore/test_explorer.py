@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from kvmlab.explore.bounded import WALKS
-from kvmlab.explore.explorer import Explorer
+from kvmlab.explore.explorer import OVERFULL, Explorer
 from kvmlab.explore.search import Progress
 from kvmlab.explore.verdict import Asked
 from kvmlab.language.parse import parse_line
@@ -142,3 +142,11 @@ def test_a_deadlock_and_a_leak_are_found_unasked() -> None:
     """A thread that nobody wakes; an eoifd that nobody can deassign."""
     assert [example.kind for example in explored(said(*STUCK)).examples] == ["deadlock"]
     assert [example.kind for example in explored(said(*LEFT)).examples] == ["leak"]
+
+
+def test_more_frees_than_the_quarantine_holds_are_told() -> None:
+    """The order in which they wait there is no part of a state, so that it is no longer every schedule."""
+    wired = [f"eventfd t{number}; irqfd t{number} gsi=16 level" for number in range(40)]
+    many, few = (explored(said("machine", *wired[:count], "actor vmm: release")) for count in (40, 2))
+    assert OVERFULL in many.verdict.lines()
+    assert OVERFULL not in few.verdict.lines()
