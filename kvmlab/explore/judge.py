@@ -73,6 +73,7 @@ def leaks(world: World) -> list[tuple[str, str]]:
     state, machine = world.state(), world.machine
     contexts = machine.contexts
     manual, contexts.manual = contexts.manual, False
+    overfull = world.overfull
     try:
         machine.release()
         found = [(report.kind, report.text) for report in world.memory.reports.made]
@@ -81,4 +82,5 @@ def leaks(world: World) -> list[tuple[str, str]]:
     for handle, _before, after in world.memory.commit():
         world.note(handle, after)
     world.go(state)
+    world.overfull = overfull
     return found
