@@ -70,6 +70,13 @@ SCENARIOS: dict[str, Scenario] = {
         ("machine", "eventfd tick semaphore count=2"),
         ("actor a: dup tick tock; close tick; read tock; close tock", "actor b: read tick; write tick"),
     ),
+    "calls that are expected to return something": Scenario(
+        ("machine", "eventfd tick; eventfd tock"),
+        (
+            "actor a: expect EAGAIN: read tick; write tick 2; expect 2: read tick",
+            "actor b: expect 0: write tock",
+        ),
+    ),
     "a reader sleeps until a write": Scenario(
         ("machine", "eventfd tick blocking"), ("actor reader: read tick", "actor writer: write tick 2")
     ),
