@@ -96,7 +96,7 @@ def explore_verb(session: Session, command: Command) -> Sliced[Result]:
     return replace(result, output=tuple(rows), stopped=(command,) if stopped else ())
 
 
-def _reported(session: Session, explorer: Explorer) -> tuple[int, Sequence[Row]]:
+def _reported(session: Session, explorer: Explorer) -> tuple[int, list[Row]]:
     """Keep what was found, for `replay` and a lab; return how much it is, and the account."""
     report = explorer.report()
     session.found = tuple(example.moves for example in report.examples)

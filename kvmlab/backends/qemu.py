@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
-from kvmlab.backends.backend import NONE, Answer, Args, Refused, Watch
+from kvmlab.backends.backend import NONE, Answer, Args, Planned, Refused, Watch
 from kvmlab.engine.profile import Profile
 from kvmlab.snapshot import LastSnapshot, Snapshot
 
@@ -36,7 +36,7 @@ class Qemu:
         """Refuse."""
         refuse(verb)
 
-    def actor(self, name: str, calls: list[tuple[str, Args]]) -> None:
+    def actor(self, name: str, calls: Sequence[Planned]) -> None:
         """Refuse."""
         refuse("actor")
 

@@ -11,7 +11,7 @@ from typing import Any
 from kvmlab.engine.abi import Errno, Fault
 from kvmlab.engine.chips.destination import LapicIrq
 from kvmlab.engine.chips.pic_chip import Registers
-from kvmlab.engine.chips.route_table import Route
+from kvmlab.engine.chips.route_table import KernelRoute, Route
 from kvmlab.engine.kernel.continuation import Call, Continuation
 from kvmlab.engine.kernel.sanitizers import Report
 from kvmlab.explore.carrying import Stand
@@ -21,6 +21,7 @@ Place = Callable[[Call, tuple[Any, ...]], Continuation]
 
 FIELDS: dict[type, tuple[str, ...]] = {
     Route: Route._fields,
+    KernelRoute: KernelRoute._fields,
     Registers: Registers._fields,
     LapicIrq: LapicIrq._fields,
     Report: ("kind", "context", "text"),
