@@ -13,8 +13,17 @@ if TYPE_CHECKING:
 
 ENDING = ".kvm"
 
-FOLDERS = ("bugs/", "explore/")
-"""Where further scenarios are, beside what the scenarios include."""
+FOLDERS = {"bugs/": "Bugs of the past, and their mending", "explore/": "To be explored, schedule by schedule"}
+"""Where further scenarios are, beside what the scenarios include, and what they show."""
+
+NUMBERED = {
+    1: "What was argued in the thread",
+    20: "irqfd",
+    28: "The IOAPIC",
+    35: "The LAPIC, and who is addressed",
+    42: "The 8259 pair",
+}
+"""What the numbered scenarios show, by the number from which on they do."""
 
 CLAIM = re.compile(r"Claim[^:]*: (.+?)(?=;| \((?:[A-Z][a-z]|[a-z0-9]{2})|\. |\.?$)")
 """What is claimed, without who did and where."""
@@ -24,6 +33,24 @@ CLAIM = re.compile(r"Claim[^:]*: (.+?)(?=;| \((?:[A-Z][a-z]|[a-z0-9]{2})|\. |\.?
 def claims() -> dict[str, str]:
     """Return what each scenario is about, by its name, in order; {} where none are shipped."""
     return {name: _claim(file) for name, file in sorted(_files().items())}
+
+
+def chapters() -> dict[str, dict[str, str]]:
+    """Return the scenarios and what each is about, by the title of what they show; in order."""
+    found: dict[str, dict[str, str]] = {}
+    for name, claim in claims().items():
+        found.setdefault(_chapter(name), {})[name] = claim
+    titles = (*NUMBERED.values(), *FOLDERS.values())
+    return {title: found[title] for title in titles if title in found}
+
+
+def _chapter(name: str) -> str:
+    folder, slash, _file = name.rpartition("/")
+    if slash:
+        return FOLDERS[folder + slash]
+    digits = re.match(r"\d+", name)
+    number = int(digits[0]) if digits else 0
+    return NUMBERED[max((first for first in NUMBERED if first <= number), default=min(NUMBERED))]
 
 
 def paths() -> dict[str, str]:

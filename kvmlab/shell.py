@@ -7,9 +7,10 @@ that it hit has done nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from kvmlab.journal import UNRECORDED, Journal
 from kvmlab.language.errors import LanguageError
@@ -31,17 +32,27 @@ HELD, FAILED, WRONG = 0, 1, 2
 BEGINNING = frozenset({"lab start", "lab next", "lab previous", "reset"})
 """Commands that begin a lab; `reset` only where one is open."""
 
+ALARMS = frozenset({"error", "warning"})
+"""Styles of the rows that tell what is wrong."""
+
 Show = Callable[[list[Row]], None]
 
 
 class Shell:
     """A session, where its output goes, and its journal. ``status`` is the worst that happened.
 
-    Where nobody types, an interrupt is raised to the caller as KeyboardInterrupt.
+    Where nobody types, an interrupt is raised to the caller as KeyboardInterrupt. What the commands
+    ``elsewhere`` print is shown elsewhere: their first line is shown, and what is wrong.
     """
 
     def __init__(
-        self, session: Session, show: Show, journal: Journal | None = None, *, typed: bool = True
+        self,
+        session: Session,
+        show: Show,
+        journal: Journal | None = None,
+        *,
+        typed: bool = True,
+        elsewhere: frozenset[str] = frozenset(),
     ) -> None:
         self.session = session
         self.status = HELD
@@ -50,6 +61,7 @@ class Shell:
         self._number = 0
         self._journal = journal
         self._typed = typed
+        self._elsewhere = elsewhere
         if journal is not None and journal.head:
             journal.head = f"machine kernel={session.scope.kernel} api={session.scope.api}"
 
@@ -89,6 +101,8 @@ class Shell:
         result = yield from self._revocably(command) if self._typed else self._recorded(command)
         if result.held is False:
             self.status = max(self.status, FAILED)
+        if command.verb in self._elsewhere:
+            result = replace(result, output=_brief(result.output))
         self._show(result_rows(result))
         return result
 
@@ -137,3 +151,8 @@ class Shell:
                 commands = sourced(command, self.session.scope.copy())
         kept = [each for each in commands if not each.spec.interactive_only and each.verb not in UNRECORDED]
         return [each.text for each in kept]
+
+
+def _brief(output: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the first of the rows that a command printed, and those that tell what is wrong."""
+    return tuple([row for at, row in enumerate(output) if at == 0 or row.cells[0].style in ALARMS])

@@ -14,14 +14,19 @@ WIDTH = 78
 """Columns that prose is wrapped to where nobody says how many there are."""
 
 
-def prose_rows(text: str, width: int = WIDTH) -> list[Row]:
+RUN = ("kvm", "kvm solution")
+"""What stands behind a fence whose commands can be run where it is read."""
+
+
+def prose_rows(text: str, width: int = WIDTH, mark: str = "") -> list[Row]:
     """Return a Markdown text as rows of at most ``width`` columns, but for commands, which stay whole.
 
     It knows what labs are written in: headings, paragraphs, lists, tables as they are written, fences.
+    A ``mark`` stands before each command that can be run where it is read.
     """
     from markdown_it import MarkdownIt  # 20 ms that only who reads prose pays
 
-    page = _Page(width)
+    page = _Page(width, mark)
     for token in MarkdownIt("commonmark").parse(text):
         page.take(token)
     return page.rows
@@ -30,9 +35,9 @@ def prose_rows(text: str, width: int = WIDTH) -> list[Row]:
 class _Page:
     """A text as far as its tokens were taken. A blank row stands between two blocks; a list is one."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, mark: str) -> None:
         self.rows: list[Row] = []
-        self._width = width
+        self._width, self._mark = width, mark
         self._numbers: list[int] = []
         """Of each list that is open the number of its next item, 0 where it has none."""
         self._bullet, self._style, self._new = "", "", False
@@ -80,7 +85,13 @@ class _Page:
 
     def _commands(self, token: Token) -> None:
         style = "word-verb" if token.info.startswith("kvm") else ""
-        self._add([line("    ", Cell(each, style)) for each in token.content.rstrip("\n").split("\n")])
+        mark = self._mark if token.info.strip() in RUN else ""
+        self._add([_command(each, style, mark) for each in token.content.rstrip("\n").split("\n")])
+
+
+def _command(text: str, style: str, mark: str) -> Row:
+    runs = mark and text.strip() and not text.lstrip().startswith("#")
+    return line("  ", Cell(mark if runs else " " * len(mark), "cue"), "" if mark else "  ", Cell(text, style))
 
 
 def _wrapped(text: str, width: int, head: str, style: str) -> list[Row]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import TYPE_CHECKING
 
+from kvmlab.tui.arrange import LESSON
+
 if TYPE_CHECKING:
     from kvmlab.snapshot import RedirectionEntry
     from kvmlab.tui.seen import Seen
@@ -35,13 +37,13 @@ def _always(_here: Here) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action: its name, its keys, two words on it, its command, the pane it belongs to ("" for all)."""
+    """One action: its name, its keys, two words on it, its command, the panes it belongs to (() for all)."""
 
     name: str
     keys: str
     label: str
     text: str
-    pane: str = ""
+    panes: tuple[str, ...] = ()
     refuses: Refuses = _always
 
     @property
@@ -56,8 +58,8 @@ class Action:
 
     def why_not(self, here: Here) -> str:
         """Say why it would do nothing here, "" if it would do something."""
-        if self.pane and here.pane != self.pane:
-            return f"{self.label} belongs to the pane {self.pane}"
+        if self.panes and here.pane not in self.panes:
+            return f"{self.label} belongs to the pane {' or '.join(self.panes)}"
         missing = [name for name in self.fields if not here.values.get(name)]
         return f"no {missing[0]} is chosen" if missing else self.refuses(here)
 
@@ -141,6 +143,27 @@ def _lapic(here: Here) -> tuple[bool, bool] | None:
     return None
 
 
+def _in_lab(here: Here) -> str:
+    return "" if here.seen.lab is not None else "no lab is open"
+
+
+def _beside(which: str) -> Refuses:
+    def refuses(here: Here) -> str:
+        lab = here.seen.lab
+        if lab is None:
+            return "no lab is open"
+        return "" if getattr(lab.position, which) else f"there is no {which} lab"
+
+    return refuses
+
+
+def _done(here: Here) -> str:
+    lab = here.seen.lab
+    if lab is not None and not lab.solved:
+        return f"{lab.of - lab.reached} of {lab.of} goals are open; 'lab next' begins it all the same"
+    return _beside("next")(here)
+
+
 def _past(here: Here) -> str:
     return "" if here.seen.position > here.seen.first else "there is nothing to be undone"
 
@@ -150,45 +173,55 @@ def _future(here: Here) -> str:
 
 
 ACTIONS = (
-    Action("back", "f7", "back", "undo", refuses=_past),
-    Action("forward", "f8", "forward", "redo", refuses=_future),
-    Action("take", "f5", "take", "take vcpu={vcpu}", refuses=_takes),
-    Action("eoi", "f6", "EOI", "eoi vcpu={vcpu}", refuses=_serves),
-    Action("assert", "a", "assert", "irq-line gsi={gsi} level=1", "ioapic", _own_line(1)),
-    Action("deassert", "d", "deassert", "irq-line gsi={gsi} level=0", "ioapic", _own_line(0)),
+    Action("run-line", "enter", "do it", "{line}", LESSON),
+    Action("run-rest", "b", "do block", "{rest}", ("lab",)),
+    Action("hint", "ctrl+g", "hint", "hint", refuses=_in_lab),
+    Action("next-lab", "ctrl+n", "next lab", "lab next", refuses=_done),
+    Action("check", "w", "check", "check", LESSON, _in_lab),
+    Action("solution", "s", "solution", "lab solution", LESSON, _in_lab),
+    Action("reset", "R", "reset", "reset", LESSON, _in_lab),
+    Action("skip", "N", "next", "lab next", LESSON, _beside("next")),
+    Action("previous", "P", "previous", "lab previous", LESSON, _beside("previous")),
+    Action("leave-lab", "x", "leave", "lab leave", LESSON, _in_lab),
+    Action("assert", "a", "assert", "irq-line gsi={gsi} level=1", ("ioapic",), _own_line(1)),
+    Action("deassert", "d", "deassert", "irq-line gsi={gsi} level=0", ("ioapic",), _own_line(0)),
     Action(
-        "mask", "m", "mask", "ioapic {pin} masked", "ioapic", _pin_is(lambda e: not e.mask, "it is masked")
+        "mask", "m", "mask", "ioapic {pin} masked", ("ioapic",), _pin_is(lambda e: not e.mask, "it is masked")
     ),
     Action(
         "unmask",
         "u",
         "unmask",
         "ioapic {pin} unmasked",
-        "ioapic",
+        ("ioapic",),
         _pin_is(lambda e: bool(e.mask), "it is not masked"),
     ),
-    Action("signal", "w", "signal", "write {eventfd}", "eventfds", _open_eventfd),
-    Action("read", "r", "read", "read {eventfd}", "eventfds", _open_eventfd),
-    Action("poll", "p", "poll", "poll {eventfd}", "eventfds", _open_eventfd),
-    Action("close", "x", "close", "close {eventfd}", "eventfds", _open_eventfd),
-    Action("raise", "a", "raise", "raise {device}", "devices", _device_is(asserted=False)),
-    Action("lower", "d", "lower", "lower {device}", "devices", _device_is(asserted=True)),
-    Action("serve", "s", "serve", "service {device} vcpu={vcpu}", "devices", _device_is(asserted=True)),
-    Action("step", "s", "step", "step {context}", "contexts", _stands),
-    Action("finish", "f", "finish", "finish {context}", "contexts", _stands),
-    Action("manual", "m", "manual", "manual", "contexts", _mode("auto")),
-    Action("auto", "a", "auto", "auto", "contexts", _mode("manual")),
-    Action("goto", "enter", "go there", "goto {unit}", "history"),
-    Action("goto-column", "enter", "go there", "goto {unit}", "timeline"),
+    Action("signal", "w", "signal", "write {eventfd}", ("eventfds",), _open_eventfd),
+    Action("read", "r", "read", "read {eventfd}", ("eventfds",), _open_eventfd),
+    Action("poll", "p", "poll", "poll {eventfd}", ("eventfds",), _open_eventfd),
+    Action("close", "x", "close", "close {eventfd}", ("eventfds",), _open_eventfd),
+    Action("raise", "a", "raise", "raise {device}", ("devices",), _device_is(asserted=False)),
+    Action("lower", "d", "lower", "lower {device}", ("devices",), _device_is(asserted=True)),
+    Action("serve", "s", "serve", "service {device} vcpu={vcpu}", ("devices",), _device_is(asserted=True)),
+    Action("step", "s", "step", "step {context}", ("contexts",), _stands),
+    Action("finish", "f", "finish", "finish {context}", ("contexts",), _stands),
+    Action("manual", "m", "manual", "manual", ("contexts",), _mode("auto")),
+    Action("auto", "a", "auto", "auto", ("contexts",), _mode("manual")),
+    Action("goto", "enter", "go there", "goto {unit}", ("history",)),
+    Action("goto-column", "enter", "go there", "goto {unit}", ("timeline",)),
+    Action("back", "f7", "back", "undo", refuses=_past),
+    Action("forward", "f8", "forward", "redo", refuses=_future),
+    Action("take", "f5", "take", "take vcpu={vcpu}", refuses=_takes),
+    Action("eoi", "f6", "EOI", "eoi vcpu={vcpu}", refuses=_serves),
     Action("run", "f9", "run", "run"),
 )
-"""Every action; those of a pane come before the others of its key."""
+"""Every action, in the order of the bar of keys: those of a pane first, but for the help of a lab."""
 
 NAMED = {action.name: action for action in ACTIONS}
 
 
 def offered(here: Here) -> Iterator[Action]:
-    """Yield the actions that would do something here: those of the pane first."""
-    for action in sorted(ACTIONS, key=lambda each: not each.pane):
+    """Yield the actions that would do something here."""
+    for action in ACTIONS:
         if not action.why_not(here):
             yield action

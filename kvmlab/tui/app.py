@@ -16,12 +16,13 @@ from textual.widgets import Label, Static
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.scenarios import claims
 from kvmlab.tui.actions import ACTIONS, NAMED
-from kvmlab.tui.arrange import layouts_for
+from kvmlab.tui.arrange import LESSON, layouts_for
 from kvmlab.tui.bars import Bar
 from kvmlab.tui.candidates import Candidates
 from kvmlab.tui.command_line import CommandLine
 from kvmlab.tui.frame import Frame
-from kvmlab.tui.keys import EXPLAIN, KEYS, MENU, PAUSE, STOP
+from kvmlab.tui.keys import COURSE, EXPLAIN, KEYS, MENU, PAUSE, STOP
+from kvmlab.tui.lesson import LessonPane
 from kvmlab.tui.requests import EXPLORE, Requests
 from kvmlab.tui.stage import gsi_of
 
@@ -43,7 +44,7 @@ class KvmlabApp(Requests):
         *[
             Binding(a.keys, f"act('{a.name}')", a.label, priority=True, id=a.name)
             for a in ACTIONS
-            if not a.pane
+            if not a.panes
         ],
         *[
             Binding(key.keys, key.action, key.label, priority=True, id=key.name)
@@ -97,7 +98,7 @@ class KvmlabApp(Requests):
             self.pictures.add(self.driver.now, monotonic())
             self.run_worker(self.live.run(self._tell))
         self._slices = self.set_interval(REST, self._go_on, pause=True)
-        self._say_first()
+        self.say_first()
         self.show()
         self.set_interval(1 / self.settings.fps, self._tick)
 
@@ -107,11 +108,6 @@ class KvmlabApp(Requests):
             return self.ready and self.driver.running is not None
         return self.ready or action == "quit"
 
-    def _say_first(self) -> None:
-        """Say what was to be said before anything else: each line when the one before is over."""
-        while self._first and self.driver.running is None:
-            self.action_say(self._first.pop(0))
-
     def _go_on(self) -> None:
         if not self.is_running:  # the panes go before the timers do
             return
@@ -120,14 +116,15 @@ class KvmlabApp(Requests):
             self._slices.pause()
             self.show()
             self.leave_if_over()
-            self._say_first()
+            self.say_first()
 
     def action_say(self, text: str) -> None:
         """Run command text, and show what came of it; a long one goes on between the frames.
 
         What opens a screen of its own does that instead.
         """
-        if text.strip() == EXPLORE:
+        # What is explored at the prompt is seen by the lab that is open; the screen's search is by the way.
+        if text.strip() == EXPLORE and self.driver.session.watcher is None:
             self.action_explore()
             return
         super().action_say(text)
@@ -157,7 +154,7 @@ class KvmlabApp(Requests):
 
     def _greet(self) -> None:
         key = self._shown(EXPLAIN)
-        helps = f": {key} helps, with a first round; 'help scenarios' lists what was argued"
+        helps = f": {self._shown(COURSE)} is the course, {key} helps, with a first round"
         if self.live is not None:
             helps = f": a running QEMU, read-only; {key} and 'help attach' explain"
         rows: list[Row] = [line(Cell("kvmlab", "header"), helps)]
@@ -225,12 +222,14 @@ class KvmlabApp(Requests):
         if why:
             self.log_pane.say([line(Cell(f"{action.label}: {why}", "warning"))])
             return
-        self.action_enter(action.command(here))
+        lines = action.command(here).split("\n")
+        if isinstance(self.pane, LessonPane) and action.fields:
+            self.pane.pass_by(len(lines))
+        self.enter_all(lines)
 
     def action_enter(self, text: str) -> None:
         """Run command text as if it had been typed."""
-        self.command_line.keep(text)
-        self.action_say(text)
+        self.enter_all([text])
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Yield everything that can be done now, for the command palette."""
@@ -246,6 +245,8 @@ class KvmlabApp(Requests):
         yield SystemCommand("Theme", "shows each as it is chosen", self.action_change_theme)
         yield SystemCommand("Picture", "saves the screen as SVG", self.action_picture)
         for name, pane in self.panes.items():
+            if name in LESSON and self.driver.now.lab is None:
+                continue
             yield SystemCommand(pane.spec.title, "shows the pane", lambda name=name: self.action_pane(name))
         for name, claim in claims().items() if self.free else ():
             said = f"source {name}"

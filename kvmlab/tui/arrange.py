@@ -7,7 +7,7 @@ are in cells, 0 takes an equal share of what is left.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from kvmlab.layouts import PANE_NAMES
@@ -95,6 +95,51 @@ LAYOUTS = (
 )
 """The layouts, the most demanding first."""
 
+LESSON = ("lab", "goals")
+"""The panes of a lab, which are shown while one is open."""
+
+STUDY = {
+    "full": Layout(
+        "full",
+        180,
+        50,
+        12,
+        (
+            Column(66, (Slot(0, ("lab",)), Slot(17, ("goals",)))),
+            Column(44, (Slot(27, ("ioapic",)), Slot(0, ("sources", "history", "routes", "pic")))),
+            Column(
+                0,
+                (
+                    Slot(0, ("path", "timeline", "devices", "trace", "reports")),
+                    Slot(0, ("lapic", "contexts")),
+                    Slot(0, ("eventfds",)),
+                    Slot(0, ("fds",)),
+                ),
+            ),
+        ),
+    ),
+    "wide": Layout(
+        "wide",
+        110,
+        34,
+        8,
+        (
+            Column(0, (Slot(0, ("lab",)), Slot(11, ("goals",)))),
+            Column(
+                0,
+                (
+                    Slot(
+                        16, ("ioapic", "path", "lapic", "timeline", "contexts", "devices", "pic", "history")
+                    ),
+                    Slot(0, ("eventfds", "fds", "sources", "trace", "reports", "routes")),
+                ),
+            ),
+        ),
+    ),
+    "narrow": Layout("narrow", *SMALLEST, 5, (Column(0, (Slot(0, (*LESSON, *ALL)),)),)),
+}
+"""The same by their names, while a lab is open."""
+
 
 CHIPS = ("path", "timeline", "sources", "eventfds", "fds", "contexts", "trace", "reports", "devices")
 """What stands above a LAPIC where only chips can be seen: every pane but theirs shares a place."""
@@ -135,6 +180,34 @@ def layout_for(width: int, height: int, name: str = "", among: Sequence[Layout] 
     fitting = layouts_for(width, height, among)
     named = [layout for layout in fitting if layout.name == name]
     return next(iter(named or fitting), None)
+
+
+def suited(layout: Layout, wanted: Sequence[str]) -> Layout:
+    """Return a layout in which as many of the wanted panes as possible stand side by side.
+
+    One that an earlier one would hide moves to a slot that none of them has.
+    """
+    slots = [slot for column in layout.columns for slot in column.slots]
+    held = [set(slot.panes) & set(LESSON) for slot in slots]
+    moved: dict[str, int] = {}
+    for name in wanted:
+        own = next(at for at, slot in enumerate(slots) if name in slot.panes)
+        free = own if not held[own] else next((at for at, has in enumerate(held) if not has), own)
+        held[free].add(name)
+        moved[name] = free
+    made = iter(
+        replace(
+            slot,
+            panes=(*[n for n, to in moved.items() if to == at], *[n for n in slot.panes if n not in moved]),
+        )
+        for at, slot in enumerate(slots)
+    )
+    return replace(
+        layout,
+        columns=tuple(
+            [replace(column, slots=tuple([next(made) for _ in column.slots])) for column in layout.columns]
+        ),
+    )
 
 
 def arrange(layout: Layout, chosen: Sequence[str], width: int, height: int) -> dict[str, Place]:

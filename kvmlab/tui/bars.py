@@ -16,6 +16,9 @@ from kvmlab.tui.seen import Seen
 TRACK = 20
 """Cells of the scrubber."""
 
+SHORTEST = 3
+"""As many characters of a tab's name are left where there is room for no more."""
+
 
 class Part(NamedTuple):
     """Text of a bar, its style, and the app's action that a click on it runs ("" for none)."""
@@ -55,12 +58,20 @@ class Bar(Lines):
         return Strip(segments).adjust_cell_length(self.size.width, self.style_of(""))
 
 
-def tab_parts(tabs: Sequence[tuple[str, str, str]], shown: set[str], changed: set[str]) -> list[Part]:
-    """Return the tabs of (name, tab, key): those shown are reversed, a star behind one marks a change."""
+def tab_parts(
+    tabs: Sequence[tuple[str, str, str]], shown: set[str], changed: set[str], width: int
+) -> list[Part]:
+    """Return the tabs of (name, tab, key): those shown are reversed, a star behind one marks a change.
+
+    Names are cut until all fit.
+    """
+    most = max((len(tab) for _name, tab, _key in tabs), default=0)
+    while most > SHORTEST and sum(len(key) + min(most, len(tab)) + 1 for _name, tab, key in tabs) > width:
+        most -= 1
     parts: list[Part] = []
     for name, tab, key in tabs:
         action = f"app.pane('{name}')"
-        parts.append(Part(f"{key}{tab}", "toolbar" if name in shown else "muted", action))
+        parts.append(Part(f"{key}{tab[:most]}", "toolbar" if name in shown else "muted", action))
         parts.append(Part("*" if name in changed else " ", "cue", action))
     return parts
 
@@ -71,6 +82,8 @@ def state_parts(seen: Seen, running: Running | None = None) -> list[Part]:
     parts = [Part(" ◂", "cue", "app.act('back')"), *_track(seen), Part("▸ ", "cue", "app.act('forward')")]
     parts.append(Part(f"{seen.position}/{seen.total}  "))
     parts.append(Part(f"{snapshot.kernel} {snapshot.api} {snapshot.mode}", "muted"))
+    if seen.lab is not None:
+        parts.append(Part(f"  {seen.lab.lab.id} {seen.lab.reached}/{seen.lab.of}", "header", "app.lab"))
     if running is not None:
         parts.append(Part(f"  {running.status()}", "cue"))
     if snapshot.quiescent is False:

@@ -47,6 +47,8 @@ class CommandLine(Input):
         Binding("up", "recall(-1)", "earlier", show=False, priority=True, id="recall-earlier"),
         Binding("down", "recall(1)", "later", show=False, priority=True, id="recall-later"),
         Binding("tab", "complete", "complete", show=False, priority=True, id="complete"),
+        Binding("pageup", "app.page(-1)", "page up", show=False, priority=True, id="page-up"),
+        Binding("pagedown", "app.page(1)", "page down", show=False, priority=True, id="page-down"),
         Binding("escape", "leave", "to the panes", show=False, priority=True, id="leave"),
     ]
 

@@ -28,12 +28,16 @@ MOST_STEPS = 1_000
 LONGEST = 1_000
 """As many characters of a line are said: what is longer was pasted, and nobody reads it."""
 
+IN_PANES = frozenset({"lab", "lab start", "lab next", "lab previous", "lab solution"})
+"""Commands whose output the pane of the lab shows."""
+
 
 class Driver:
     """A session with what was seen ``before`` the last command, and what is seen ``now``.
 
     ``said`` is the text of every command that was run, oldest first; ``over`` is True after `quit`;
-    ``running`` is the line that is under way, and ``meanwhile`` what is told of it to who says another.
+    ``running`` is the line that is under way, and ``meanwhile`` what is told of it to who says another;
+    ``studied`` says that somebody looks at how the lab stands.
     """
 
     def __init__(
@@ -44,16 +48,17 @@ class Driver:
         meanwhile: str = "",
     ) -> None:
         self.session = session
-        self.shell = Shell(session, self._say, journal)
+        self.shell = Shell(session, self._say, journal, elsewhere=IN_PANES)
         self.said: list[str] = []
         self.over = False
         self.running: Running | None = None
         self.before: Seen | None = None
+        self.studied = False
         self.now = see(session)
         self._show = show
         self._meanwhile = meanwhile
         self._rows: list[Row] = []
-        self._version = session.version
+        self._looked = session.version, self.studied
 
     def run(self, text: str) -> None:
         """Run one line of commands, and say it and what came of it; a long one only begins here."""
@@ -108,11 +113,12 @@ class Driver:
         self._rows = []
 
     def look(self) -> bool:
-        """See anew if the session has changed; tell whether it had."""
-        if self.session.version == self._version:
+        """See anew if the session has changed, or is looked at otherwise; tell whether it had."""
+        looked = self.session.version, self.studied
+        if looked == self._looked:
             return False
-        self._version = self.session.version
-        self.now = see(self.session)
+        self._looked = looked
+        self.now = see(self.session, self.studied)
         return True
 
     def run_until(self, text: str, command: str) -> bool:

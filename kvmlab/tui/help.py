@@ -47,8 +47,8 @@ def help_rows(spec: PaneSpec | None, keymap: Mapping[str, str]) -> list[Row]:
     from kvmlab.tui.keymap import BOUND  # 5 ms that the first frame does not wait for
 
     pane = spec.name if spec else ""
-    own = [action for action in ACTIONS if action.pane == pane and pane]
-    others = [action for action in ACTIONS if not action.pane]
+    own = [action for action in ACTIONS if pane in action.panes]
+    others = [action for action in ACTIONS if not action.panes]
     if spec:
         rows = [line(Cell(spec.title, "header"), ": ", spec.help)]
     else:

@@ -50,7 +50,7 @@ def _shipped() -> Iterator[tuple[str, str, frozenset[str]]]:
     """Yield every binding as (ID, keys, places)."""
     everywhere = PANES | {COMMAND}
     for action in ACTIONS:
-        yield action.name, action.keys, frozenset({action.pane}) if action.pane else everywhere
+        yield action.name, action.keys, frozenset(action.panes) or everywhere
     for key in KEYS:
         yield key.name, key.keys, PANES if key.panes else everywhere
     for spec in SPECS:

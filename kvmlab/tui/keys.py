@@ -37,6 +37,9 @@ PAUSE = Key("f11", "pause", "pause", "pauses what takes long, and lets it go on"
 STOP = Key("ctrl+t", "stop", "stop", "ends it where it is")
 """The keys that are named while something is under way."""
 
+COURSE = Key("ctrl+o", "course", "course", "lists the labs of the course, and the scenarios; Enter opens one")
+"""The key that is named where somebody begins to learn."""
+
 LEAVE = Key("ctrl+q", "quit", "quit", "ends kvmlab")
 """The key that is named where somebody tries to leave."""
 
@@ -45,6 +48,13 @@ MENU = Key("ctrl+p", "command_palette", "menu", "lists every action, pane, layou
 
 KEYS = (
     EXPLAIN,
+    COURSE,
+    Key(
+        "ctrl+l",
+        "lab",
+        "lab",
+        "goes to the lab's text, from there to its goals, from there to the command line",
+    ),
     Key("f2", "jump", "jump", "shows a letter on every pane: type it to go there"),
     Key("f3", "maximise", "whole", "gives the pane all the room, or takes it back"),
     Key("f4", "until", "until", "runs, or steps, until an expression holds"),

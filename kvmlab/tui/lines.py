@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.content import Content
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
@@ -84,7 +85,8 @@ class Lines(ScrollView, can_focus=False):
     def entitle(self, title: str) -> None:
         """Write a title into the border. Only another one is set: Textual draws everything anew for each."""
         if title != self._title:
-            self._title = self.border_title = title
+            self._title = title
+            self.border_title = Content(title)
 
     def notify_style_update(self) -> None:
         """Forget what was drawn in the styles of before."""

@@ -65,6 +65,11 @@ class Pane(Lines, can_focus=True):
         return self.items[self._cursor].key if 0 <= self._cursor < len(self.items) else ""
 
     @property
+    def heading(self) -> str:
+        """What stands in the border."""
+        return self.spec.title
+
+    @property
     def changed(self) -> bool:
         """Whether the last command changed anything that is listed."""
         return self._changed
@@ -108,7 +113,7 @@ class Pane(Lines, can_focus=True):
         """Put the items on lines, for the size that the pane has now."""
         size = self.scrollable_content_region.size
         self._spans = place(self.items, size.width, self.size.height, self.spec.flows)
-        self.entitle(f"{'* ' if self.changed else ''}{self.spec.title}")
+        self.entitle(f"{'* ' if self.changed else ''}{self.heading}")
         self.draw([self._line(spans) for spans in self._spans])
 
     def choose(self, key: str) -> None:
@@ -136,19 +141,25 @@ class Pane(Lines, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse points."""
+        at = self.item_at(event)
+        if at is not None:
+            self._put(at)
+
+    def item_at(self, event: events.Click) -> int | None:
+        """Return the number of the item that the mouse points at, None for none that can be chosen."""
         at = event.get_content_offset(self)
         if at is None or not self.spec.subject:
-            return
+            return None
         y, x = at.y + self.scroll_offset.y, at.x
         for span in self._spans[y] if y < len(self._spans) else ():
             if x < span.width and self.items[span.item].key:
-                self._put(span.item)
-                return
+                return span.item
             x -= span.width + 1
+        return None
 
     def _bind(self) -> None:
         """Take the keys of the pane's own actions, and those of the screen where no text is typed."""
-        keys = [(a.keys, f"act('{a.name}')", a.name) for a in ACTIONS if a.pane == self.spec.name]
+        keys = [(a.keys, f"act('{a.name}')", a.name) for a in ACTIONS if self.spec.name in a.panes]
         keys += [(key.keys, key.action, key.name) for key in KEYS if key.panes]
         keys += [(spec.key, f"pane('{spec.name}')", f"pane-{spec.name}") for spec in SPECS if spec.key]
         made = Binding.make_bindings([Binding(key, f"app.{action}", id=name) for key, action, name in keys])

@@ -145,7 +145,58 @@ def _arrow(number: int, seen: Seen) -> Cell:
     return Cell(glyph, "cue")
 
 
+def _lab(view: View) -> list[Row]:
+    lesson = view.seen.lab
+    if lesson is None:
+        return []
+    from kvmlab.course.desk import shelf  # who is in a lab has loaded it
+    from kvmlab.course.front import CHAPTERS
+    from kvmlab.render.lesson import lesson_rows
+
+    lab, at, titles = lesson.lab, lesson.position, shelf().titles()
+    where = f"{CHAPTERS[lab.head.chapter]}, {at.number} of {at.of}; {lab.head.minutes} min"
+    needs = tuple([(name, titles.get(name, name)) for name in lab.head.needs])
+    return list(lesson_rows(where, lab.prose, lesson.solution, needs, lab.source, view.width))
+
+
+def _goals(view: View) -> list[Row]:
+    lesson = view.seen.lab
+    if lesson is None or lesson.standing is None:
+        return []
+    from kvmlab.render.lesson import standing_rows  # the same
+
+    return standing_rows(lesson.standing, lesson.choices)
+
+
+COMMAND = re.compile(r"\s*▸ (.+)")
+"""A line that is a command, which can be run."""
+
 SPECS = (
+    PaneSpec(
+        "lab",
+        "Lab",
+        "lab",
+        "",
+        _lab,
+        "The text of the lab that is open. ↑ ↓ move over the commands in it, and scroll where none is in "
+        "sight; Enter or a click does the one under the cursor, as if it had been typed, b it and the rest "
+        "of its block. Nothing of the text has to be done: the goals say what is asked. PgUp and PgDn "
+        "scroll it from the command line too.",
+        subject="line",
+        lines=COMMAND,
+    ),
+    PaneSpec(
+        "goals",
+        "Goals",
+        "goals",
+        "",
+        _goals,
+        "What the lab asks: ○ is open, with why, ● reached, ✗ broken, till you go back before it; undo takes "
+        "back what was reached behind it. ■ says that it is so at this moment, □ that it is not. An "
+        "answer is chosen by Enter, before anything is run. Hints come a rung higher each time.",
+        subject="line",
+        lines=COMMAND,
+    ),
     PaneSpec(
         "ioapic",
         "IOAPIC",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual.app import SuspendNotSupported
 
 from kvmlab.render.cells import Cell, line
+from kvmlab.tui.arrange import LESSON
 from kvmlab.tui.ask import Ask
 from kvmlab.tui.help import START, Help
 from kvmlab.tui.jump import Jump
@@ -33,11 +34,45 @@ class Requests(Stage):
         self.chosen = [name, *[other for other in self.chosen if other != name]]
         self.log_alone = False
         self.arrange()
-        self.panes[name].focus()
+        # At once: the next key may be there already.
+        self.screen_stack[0].set_focus(self.panes[name])
 
     def action_command(self) -> None:
         """Give the command line the focus."""
         self.command_line.focus()
+
+    def action_course(self) -> None:
+        """List the labs and the scenarios, and open the one that is chosen."""
+        from kvmlab.tui.catalogue import catalogue  # the course, which the first frame does not wait for
+        from kvmlab.tui.library import Library
+
+        lesson = self.driver.now.lab
+        self.push_screen(Library(catalogue(), lesson.lab.id if lesson else ""), self._opened)
+
+    def _opened(self, text: str | None) -> None:
+        if text is not None:
+            self.enter_all([text])
+
+    def action_lab(self) -> None:
+        """Go to the text of the lab, from there to its goals, and from there back to the command line."""
+        if self.driver.now.lab is None:
+            return
+        turn = [*LESSON, ""]
+        here = self.pane.spec.name if self.pane else ""
+        to = turn[(turn.index(here if here in LESSON else "") + 1) % len(turn)]
+        if to:
+            self.action_pane(to)
+            return
+        # Where there is room for one pane the machine's comes back.
+        self.chosen.sort(key=lambda name: name in LESSON)
+        self.arrange()
+        self.action_command()
+
+    def action_page(self, by: int) -> None:
+        """Scroll the text of the lab by pages, or the log where it is out of sight."""
+        lab = self.panes.get("lab")
+        text = lab if lab is not None and lab.display else self.log_pane
+        text.scroll_relative(y=by * max(1, text.size.height - 1), animate=False, force=True)
 
     def action_explain(self) -> None:
         """Explain the pane that has the focus."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kvmlab.course.lab import Lab
+    from kvmlab.course.standing import Position, Standing
     from kvmlab.history import Unit
+    from kvmlab.result import Watcher
     from kvmlab.session import Session
     from kvmlab.snapshot import Snapshot
 
@@ -16,6 +19,26 @@ EVENTS = 500
 
 UNITS = 200
 """As many units of history are shown either side of the present."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """The lab that is open: how many of its goals are reached, and the first that is not, "" for none.
+
+    ``choices`` are the commands that a goal which asks has for its answers, or the one that leads back
+    to where it can be answered. ``solution`` is "" until it was asked for,
+    ``standing`` None where nobody looks at it.
+    """
+
+    lab: Lab
+    position: Position
+    reached: int
+    of: int
+    goal: str
+    solved: bool
+    solution: str
+    choices: Mapping[str, Sequence[str]]
+    standing: Standing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +56,11 @@ class Seen:
     first: int
     total: int
     marks: tuple[tuple[str, int], ...]
+    lab: Lesson | None = None
 
 
-def see(session: Session) -> Seen:
-    """Return what can be seen of a session at this moment."""
+def see(session: Session, studied: bool = False) -> Seen:
+    """Return what can be seen of a session at this moment; all of its lab only where it is ``studied``."""
     history = session.history
     low = max(history.first, history.position - UNITS)
     near = history.units[low - history.first : history.position - history.first + UNITS]
@@ -48,6 +72,34 @@ def see(session: Session) -> Seen:
         history.first,
         len(history),
         tuple(history.marks.items()),
+        None if session.watcher is None else _lesson(session.watcher, studied),
+    )
+
+
+def _lesson(watcher: Watcher, studied: bool) -> Lesson | None:
+    from kvmlab.course.player import Player  # who is in a lab has loaded it
+
+    if not isinstance(watcher, Player):
+        return None
+    done, goals, state = watcher.done(), watcher.lab.goals, watcher.state
+    given = dict(state.answers)
+    begun = bool(len(watcher.session.history) or state.earlier)
+    return Lesson(
+        watcher.lab,
+        watcher.position,
+        len(done),
+        len(goals),
+        next((goal.say for goal in goals if goal.id not in done), ""),
+        state.solved,
+        watcher.lab.ending if state.shown else "",
+        {
+            goal.id: ["reset"]
+            if begun or goal.id in given
+            else [f"lab answer {goal.id} {word}" for word in goal.answers]
+            for goal in goals
+            if goal.answers and goal.id not in done
+        },
+        watcher.standing() if studied else None,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from textual.events import Resize
@@ -17,10 +17,23 @@ from textual.widgets import Static
 from kvmlab.layouts import LAYOUTS as NAMES
 from kvmlab.settings import Settings
 from kvmlab.tui.actions import Action, Here, offered
-from kvmlab.tui.arrange import CHIP_LAYOUTS, LAYOUTS, SMALLEST, Column, Layout, Slot, arrange, layout_for
+from kvmlab.tui.arrange import (
+    CHIP_LAYOUTS,
+    LAYOUTS,
+    LESSON,
+    SMALLEST,
+    STUDY,
+    Column,
+    Layout,
+    Slot,
+    arrange,
+    layout_for,
+    suited,
+)
 from kvmlab.tui.bars import Bar, Part, key_parts, state_parts, tab_parts
 from kvmlab.tui.command_line import CommandLine
 from kvmlab.tui.keys import KEYS, Key, shown
+from kvmlab.tui.lesson import LessonPane
 from kvmlab.tui.lines import Lines
 from kvmlab.tui.live import Pictures
 from kvmlab.tui.log import Log
@@ -80,6 +93,7 @@ class Stage(ThemedApp):
         self.vcpu = 0
         self.wanted = ""
         self.touched: frozenset[tuple[str, str]] = frozenset()
+        self._lab = ""
         self._first = list(first)
         self._past = past
         self._journal = journal
@@ -109,6 +123,8 @@ class Stage(ThemedApp):
         pane = self.pane
         if pane is not None and pane.spec.subject:
             values[pane.spec.subject] = pane.key
+        if isinstance(pane, LessonPane):
+            values["rest"] = pane.rest
         if values.get("pin"):
             values["gsi"] = str(gsi_of(self.driver.now, int(values["pin"])))
         return Here(pane.spec.name if pane else "", values, self.driver.now)
@@ -142,6 +158,9 @@ class Stage(ThemedApp):
         log = height - ROWS_AROUND if self.log_alone else layout.log
         self.log_pane.styles.height = log
         base.query_one("#body").display = log < height - ROWS_AROUND
+        lesson = self.driver.now.lab if self.ready else None
+        if lesson is not None:
+            layout = suited(STUDY[layout.name], lesson.lab.panes)
         if self.whole and self.chosen:
             layout = Layout("whole", 0, 0, log, (Column(0, (Slot(0, (self.chosen[0],)),)),))
         places = arrange(layout, self.chosen, width, height - log - ROWS_AROUND)
@@ -155,6 +174,7 @@ class Stage(ThemedApp):
             # What has the focus loses it when it is hidden.
             self.command_line.focus()
         if self.ready:
+            self.driver.studied = "goals" in places
             self.call_after_refresh(self.show)
 
     # -- what is shown ------------------------------------------------------------------------
@@ -164,6 +184,8 @@ class Stage(ThemedApp):
 
         While a command is under way the hidden panes wait for its end: their lists cost as much as the rest.
         """
+        self.driver.look()
+        self._follow()
         with self.batch_update():
             for pane in self.panes.values():
                 if self.driver.running is not None and not pane.display:
@@ -171,6 +193,17 @@ class Stage(ThemedApp):
                 before = self.driver.before
                 pane.show(self._view(before, pane) if before else None, self._view(self.driver.now, pane))
             self._bars()
+
+    def _follow(self) -> None:
+        """Bring the panes of a lab that is begun to the front, and put them away when it is left."""
+        lesson = self.driver.now.lab
+        lab = lesson.lab.id if lesson is not None else ""
+        if lab == self._lab:
+            return
+        self._lab, self.whole = lab, False
+        wanted = ["lab", *lesson.lab.panes] if lesson is not None else []
+        self.chosen = [*wanted, *[name for name in self.chosen if name not in {*wanted, *LESSON}]]
+        self.arrange()
 
     def _view(self, seen: Seen, pane: Pane) -> View:
         from kvmlab.tui.panes import View
@@ -184,8 +217,13 @@ class Stage(ThemedApp):
         base = self.screen_stack[0]
         displayed = {name for name, pane in panes.items() if pane.display}
         changed = {name for name, pane in panes.items() if pane.changed}
-        tabs = [(pane.spec.name, pane.spec.tab, pane.spec.key) for pane in panes.values()]
-        base.query_one("#tabs", Bar).put(tab_parts(tabs, displayed, changed))
+        tabs = [
+            (pane.spec.name, pane.spec.tab, pane.spec.key)
+            for pane in panes.values()
+            if self._lab or pane.spec.name not in LESSON
+        ]
+        base.query_one("#tabs", Bar).put(tab_parts(tabs, displayed, changed, width))
+        self.log_pane.entitle("Log" if "goals" in displayed else self._goal())
         self._state()
         actions = [(self._shown(a), a.label, f"app.act('{a.name}')") for a in self.offered()]
         keys = [
@@ -196,6 +234,14 @@ class Stage(ThemedApp):
         first = [key for key in keys if key[1] == "help"]
         rest = [key for key in keys if key[1] != "help"]
         base.query_one("#keys", Bar).put(key_parts([*first, *actions, *rest], width))
+
+    def _goal(self) -> str:
+        """Return the title of the log where the goals are out of sight: the first that is open."""
+        lesson = self.driver.now.lab
+        if lesson is None:
+            return "Log"
+        at = f"goal {lesson.reached + 1} of {lesson.of}: {lesson.goal}"
+        return f"○ {at}" if lesson.goal else f"● all {lesson.of} goals are reached"
 
     def _state(self) -> None:
         """Draw the bar of the state: where the session stands, or how fresh its picture is."""
@@ -220,6 +266,8 @@ class Stage(ThemedApp):
             **dict.fromkeys(("until", "save", "unit", "act('back')", "act('forward')"), self.free),
             "copy_pane": self.lines is not None,
             "prompt": self.free and self.repl is not None,
+            "lab": self.driver.now.lab is not None,
+            "course": self.live is None,
             "vcpu": len(self.driver.now.snapshot.lapics or ()) > 1,
         }
         return needs.get(key.action, True) and self.check_action(key.action, ()) is not False
@@ -233,6 +281,20 @@ class Stage(ThemedApp):
         self.driver.run(text)
         self.show()
         self.leave_if_over()
+
+    def enter_all(self, lines: Sequence[str]) -> None:
+        """Run lines as if they had been typed, each when the one before is over."""
+        if self.driver.running is not None and self.driver.occupied():
+            return
+        for text in lines:
+            self.command_line.keep(text)
+        self._first += lines
+        self.say_first()
+
+    def say_first(self) -> None:
+        """Say what waits to be said: each line when the one before is over."""
+        while self._first and self.driver.running is None:
+            self.action_say(self._first.pop(0))
 
     def leave_if_over(self) -> None:
         """End the program where a command has ended the session."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kvmlab.tui.arrange import LESSON
 from kvmlab.tui.grid import Grid
+from kvmlab.tui.lesson import LessonPane
 from kvmlab.tui.overview import STAGE_LINE, Overview
 from kvmlab.tui.pane import Pane
 from kvmlab.tui.panes import SPECS as LISTED
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from kvmlab.session import Session
     from kvmlab.tui.timeline import Past
 
-OWN: dict[str, type[Pane]] = {"lapic": Grid, "path": Overview}
+OWN: dict[str, type[Pane]] = {"lapic": Grid, "path": Overview, **dict.fromkeys(LESSON, LessonPane)}
 """The panes that are more than a list of items."""
 
 AFTER = "path"

@@ -1,0 +1,88 @@
+"""The panes of the lab that is open: its text and its goals, with a cursor on the commands in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import events
+
+from kvmlab.tui.pane import Pane
+
+if TYPE_CHECKING:
+    from kvmlab.tui.panes import View
+    from kvmlab.tui.seen import Lesson
+
+
+class LessonPane(Pane):
+    """Text to be read: the cursor stands on a command in sight, and the text scrolls where there is none."""
+
+    _lesson: Lesson | None = None
+    _gained = False
+
+    @property
+    def heading(self) -> str:
+        """The title of the lab, or how many goals are reached."""
+        lesson = self._lesson
+        if lesson is None:
+            return self.spec.title
+        if self.spec.name == "goals":
+            return f"Goals: {lesson.reached} of {lesson.of}"
+        return f"Lab: {lesson.lab.head.title}"
+
+    @property
+    def changed(self) -> bool:
+        """Whether the last command reached a goal, or undid one."""
+        return self._gained
+
+    @property
+    def rest(self) -> str:
+        """The command under the cursor, and those below it without a gap, each on a line."""
+        block = []
+        for item in self.items[max(0, self._cursor) :]:
+            if not item.key:
+                break
+            block.append(item.key)
+        return "\n".join(block)
+
+    def show(self, before: View | None, now: View) -> None:
+        """List a moment; nothing in it is marked. Another lab is read from its beginning."""
+        was, lesson = self._lesson, now.seen.lab
+        past = before.seen.lab if before is not None else None
+        self._lesson = lesson
+        self._gained = bool(
+            self.spec.name == "goals"
+            and past is not None
+            and lesson is not None
+            and (past.lab, past.reached) != (lesson.lab, lesson.reached)
+        )
+        super().show(None, now)
+        if lesson is not None and (was is None or was.lab is not lesson.lab):
+            self._cursor = next((at for at, item in enumerate(self.items) if item.key), -1)
+            self.scroll_home(animate=False, force=True)
+            self.place()
+
+    def pass_by(self, lines: int) -> None:
+        """Put the cursor behind the command under it, and behind further ones."""
+        keys = [at for at, item in enumerate(self.items) if item.key]
+        if self._cursor in keys:
+            self._put(keys[min(keys.index(self._cursor) + lines, len(keys) - 1)])
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor to the next command if it is in sight, else scroll."""
+        top = round(self.scroll_offset.y)
+        seen = {
+            span.item for spans in self._spans[top : top + self.size.height] for span in spans if span.first
+        }
+        keys = [at for at, item in enumerate(self.items) if item.key and at in seen]
+        ahead = [at for at in keys if (at - self._cursor) * by > 0 or self._cursor not in seen]
+        if ahead:
+            self._put(ahead[0] if by > 0 else ahead[-1])
+        else:
+            self.scroll_relative(y=by, animate=False, force=True)
+
+    def on_click(self, event: events.Click) -> None:
+        """Do the command that the mouse points at."""
+        at = self.item_at(event)
+        if at is not None:
+            self._put(at)
+            self.call_later(self.run_action, "app.act('run-line')")
