@@ -153,7 +153,8 @@ def parser() -> argparse.ArgumentParser:
     top.set_defaults(program=_default)
     programs = top.add_subparsers(metavar="PROGRAM")
     tui = _program(programs, "tui", _tui, "the screen, which is also what kvmlab alone starts")
-    tui.add_argument("file", nargs="?", default="", metavar="FILE", help="a script to run first")
+    text = "a lab or a scenario by its name, or a script, to open first"
+    tui.add_argument("file", nargs="?", default="", metavar="LAB|FILE", help=text)
     _screen_options(tui)
     _machine_options(tui)
     repl = _program(programs, "repl", _repl, "the prompt; reads commands from a pipe when stdin is none")

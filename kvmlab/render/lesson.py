@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Protocol
 
 from kvmlab.render.cells import Cell, Row, line
@@ -40,15 +39,14 @@ class Lesson(Protocol):
         """Whether all goals were reached once."""
 
 
-@lru_cache(maxsize=4)
 def lesson_rows(
     where: str,
     prose: str,
     solution: str,
-    needs: tuple[tuple[str, str], ...],
-    source: tuple[str, ...],
+    needs: Mapping[str, str],
+    source: Sequence[str],
     width: int,
-) -> tuple[Row, ...]:
+) -> list[Row]:
     """Return the text of a lab: where it stands, its prose, its solution unless that is "", where it is from.
 
     ``needs`` are the labs it builds on, with their titles: they can be opened.
@@ -58,7 +56,7 @@ def lesson_rows(
         rows += [line(), *prose_rows(solution, width, MARK)]
     if needs:
         rows += [line(), line(Cell("It builds on", "header"))]
-        for name, title in needs:
+        for name, title in needs.items():
             rows += [line("  ", title), command_row(f"lab start {name}")]
     if source:
         rows += [
@@ -66,7 +64,7 @@ def lesson_rows(
             line(Cell("Source", "header")),
             *[line("  ", Cell(each, "muted")) for each in source],
         ]
-    return tuple(rows)
+    return rows
 
 
 def standing_rows(lesson: Lesson, choices: Mapping[str, Sequence[str]]) -> list[Row]:

@@ -123,8 +123,7 @@ class KvmlabApp(Requests):
 
         What opens a screen of its own does that instead.
         """
-        # What is explored at the prompt is seen by the lab that is open; the screen's search is by the way.
-        if text.strip() == EXPLORE and self.driver.session.watcher is None:
+        if text.strip() == EXPLORE:
             self.action_explore()
             return
         super().action_say(text)

@@ -192,9 +192,12 @@ def suited(layout: Layout, wanted: Sequence[str]) -> Layout:
     moved: dict[str, int] = {}
     for name in wanted:
         own = next(at for at, slot in enumerate(slots) if name in slot.panes)
-        free = own if not held[own] else next((at for at, has in enumerate(held) if not has), own)
-        held[free].add(name)
-        moved[name] = free
+        free = next((at for at, has in enumerate(held) if not has), own)
+        if not held[own] or name in held[own] or free == own:
+            held[own].add(name)
+        elif name not in moved:
+            held[free].add(name)
+            moved[name] = free
     made = iter(
         replace(
             slot,

@@ -28,7 +28,7 @@ MOST_STEPS = 1_000
 LONGEST = 1_000
 """As many characters of a line are said: what is longer was pasted, and nobody reads it."""
 
-IN_PANES = frozenset({"lab", "lab start", "lab next", "lab previous", "lab solution"})
+IN_PANES = frozenset({"lab start", "lab next", "lab previous", "lab solution"})
 """Commands whose output the pane of the lab shows."""
 
 
@@ -58,7 +58,7 @@ class Driver:
         self._show = show
         self._meanwhile = meanwhile
         self._rows: list[Row] = []
-        self._looked = session.version, self.studied
+        self._looked = self._looks()
 
     def run(self, text: str) -> None:
         """Run one line of commands, and say it and what came of it; a long one only begins here."""
@@ -114,12 +114,17 @@ class Driver:
 
     def look(self) -> bool:
         """See anew if the session has changed, or is looked at otherwise; tell whether it had."""
-        looked = self.session.version, self.studied
+        looked = self._looks()
         if looked == self._looked:
             return False
         self._looked = looked
         self.now = see(self.session, self.studied)
         return True
+
+    def _looks(self) -> tuple[object, ...]:
+        """Return what differs where there is something new to be seen."""
+        watcher = self.session.watcher
+        return self.session.version, self.studied, watcher and watcher.state
 
     def run_until(self, text: str, command: str) -> bool:
         """Run a command again and again until an expression holds; False where it never does.

@@ -49,6 +49,7 @@ MENU = Key("ctrl+p", "command_palette", "menu", "lists every action, pane, layou
 KEYS = (
     EXPLAIN,
     COURSE,
+    MENU,
     Key(
         "ctrl+l",
         "lab",
@@ -58,7 +59,6 @@ KEYS = (
     Key("f2", "jump", "jump", "shows a letter on every pane: type it to go there"),
     Key("f3", "maximise", "whole", "gives the pane all the room, or takes it back"),
     Key("f4", "until", "until", "runs, or steps, until an expression holds"),
-    MENU,
     Key("f10", "save", "save", "saves the session as a script", title="Save session as script"),
     PAUSE,
     STOP,

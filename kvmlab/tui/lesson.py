@@ -6,11 +6,20 @@ from typing import TYPE_CHECKING
 
 from textual import events
 
-from kvmlab.tui.pane import Pane
+from kvmlab.tui.pane import Listing, Pane
 
 if TYPE_CHECKING:
     from kvmlab.tui.panes import View
     from kvmlab.tui.seen import Lesson
+
+SOLUTION = "Solution"
+"""The heading over the solution, once it was asked for."""
+
+
+def _text_of(view: View) -> tuple[object, ...]:
+    """Return what the text of a lab depends on."""
+    lesson = view.seen.lab
+    return (lesson and id(lesson.lab), lesson and lesson.solution, view.width)
 
 
 class LessonPane(Pane):
@@ -60,6 +69,19 @@ class LessonPane(Pane):
             self._cursor = next((at for at, item in enumerate(self.items) if item.key), -1)
             self.scroll_home(animate=False, force=True)
             self.place()
+        elif lesson is not None and was is not None and lesson.solution and not was.solution:
+            at = max((at for at, item in enumerate(self.items) if item.text == SOLUTION), default=0)
+            self._cursor = next((k for k, item in enumerate(self.items) if item.key and k > at), self._cursor)
+            self.place()
+            line = next((y for y, spans in enumerate(self._spans) if spans[0].item == at), 0)
+            self.call_after_refresh(self.scroll_to, y=line, animate=False, force=True)
+
+    def _list(self, view: View) -> Listing:
+        """Return the items of a moment; a text is the same as long as its lab, and is not read again."""
+        last = self._listed[-1] if self._listed else None
+        if self.spec.name == "lab" and last is not None and _text_of(last.view) == _text_of(view):
+            return last._replace(view=view)
+        return super()._list(view)
 
     def pass_by(self, lines: int) -> None:
         """Put the cursor behind the command under it, and behind further ones."""

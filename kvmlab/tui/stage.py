@@ -93,7 +93,8 @@ class Stage(ThemedApp):
         self.vcpu = 0
         self.wanted = ""
         self.touched: frozenset[tuple[str, str]] = frozenset()
-        self._lab = ""
+        self._lab = ("", False)
+        """The lab that is open, and whether its solution is shown."""
         self._first = list(first)
         self._past = past
         self._journal = journal
@@ -195,13 +196,19 @@ class Stage(ThemedApp):
             self._bars()
 
     def _follow(self) -> None:
-        """Bring the panes of a lab that is begun to the front, and put them away when it is left."""
+        """Bring the panes of a lab that is begun to the front, and put them away when it is left.
+
+        A solution that is asked for is shown where the text is.
+        """
         lesson = self.driver.now.lab
-        lab = lesson.lab.id if lesson is not None else ""
-        if lab == self._lab:
+        lab, solution = (lesson.lab.id, bool(lesson.solution)) if lesson is not None else ("", False)
+        before, self._lab = self._lab, (lab, solution)
+        if before == self._lab or (before[0] == lab and not solution):
             return
-        self._lab, self.whole = lab, False
-        wanted = ["lab", *lesson.lab.panes] if lesson is not None else []
+        self.whole = False
+        wanted = ["lab"] if lesson is not None else []
+        if lesson is not None and before[0] != lab:
+            wanted += lesson.lab.panes
         self.chosen = [*wanted, *[name for name in self.chosen if name not in {*wanted, *LESSON}]]
         self.arrange()
 
@@ -220,7 +227,7 @@ class Stage(ThemedApp):
         tabs = [
             (pane.spec.name, pane.spec.tab, pane.spec.key)
             for pane in panes.values()
-            if self._lab or pane.spec.name not in LESSON
+            if self._lab[0] or pane.spec.name not in LESSON
         ]
         base.query_one("#tabs", Bar).put(tab_parts(tabs, displayed, changed, width))
         self.log_pane.entitle("Log" if "goals" in displayed else self._goal())

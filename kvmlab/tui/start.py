@@ -8,13 +8,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from kvmlab.tui.opening import opening
+
 if TYPE_CHECKING:
     from kvmlab.journal import Journal
     from kvmlab.session import Session
     from kvmlab.tui.live import Live
 
 USAGE = 2
-"""Exit status where there is no terminal to draw on."""
+"""Exit status where there is no terminal to draw on, or what is to be opened is not there."""
 
 HINT = (
     "kvmlab draws on a terminal, and this is none that it can draw on.\n"
@@ -44,7 +46,7 @@ def _mend_environment() -> None:
 
 def start(
     make: Callable[[], Session],
-    file: str = "",
+    what: str = "",
     theme: str = "",
     layout: str = "",
     *,
@@ -54,11 +56,17 @@ def start(
 ) -> int:
     """Show the screen over the session that ``make`` returns until it ends; return the exit status.
 
-    ``file`` is a script that is run first; ``theme`` and ``layout`` come before the settings'; ``repl``
-    opens the prompt on a session. ``live`` keeps a session fresh that changes by itself; it has no journal.
+    ``what`` is opened first: a lab by its ID, a scenario by its name, or the file of either. ``theme``
+    and ``layout`` come before the settings'; ``repl`` opens the prompt on a session. ``live`` keeps a
+    session fresh that changes by itself; it has no journal.
     """
     if not drawable():
         sys.stderr.write(HINT + "\n")
+        return USAGE
+    try:
+        first = [opening(what)] if what else []
+    except LookupError as error:
+        sys.stderr.write(f"kvmlab tui: {error.args[0]}\n")
         return USAGE
     from kvmlab.journal import Journal
     from kvmlab.past import HistoryFile
@@ -72,7 +80,6 @@ def start(
     except OSError:
         journal = None
     past = HistoryFile(state_dir() / "history", settings.history_size)
-    first = [f'source "{file}"'] if file else []
     prompt = partial(repl, journal=journal) if repl is not None else None
     app = KvmlabApp(make, past, journal, settings.chosen(theme, layout), first, prompt, live)
     app.theme_problems[:0] = problems

@@ -27,6 +27,18 @@ LEVEL = (
 )
 """A level interrupt on its way: accepted by the LAPIC, not yet taken."""
 
+ONE_COMMAND = "\nexpect eventfd.door.count == 1\n```\n\n```kvm fresh"
+
+
+def small_lab(folder: Path) -> str:
+    """Write the lab of the tests of the course, with one command to be run in its text; return its path."""
+    from tests.course.stand import changed  # what draws no lab loads nothing of the course
+
+    path = folder / "01-small.md"
+    path.write_text(changed((ONE_COMMAND, ONE_COMMAND.partition("1")[2])), "utf-8")
+    return str(path)
+
+
 HOPS = 8
 """As many widgets hand a message on to the next, at most, until what it asks for is done."""
 

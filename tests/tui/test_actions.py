@@ -22,6 +22,8 @@ CHOSEN = {
     "device": "nic",
     "context": "user",
     "unit": "2",
+    "line": "write trigger",
+    "rest": "write trigger",
 }
 
 
@@ -49,15 +51,15 @@ def test_every_action_is_a_command_of_the_language(action: Action) -> None:
     """Its text parses, with what is chosen filled in."""
     session = session_after(*LEVEL)
     parse_line("device emulated nic gsi=5", session.scope)
-    (command,) = parse_line(action.command(here_in(session, action.pane)), session.scope)
-    assert command.verb in VERBS
+    (command,) = parse_line(action.command(here_in(session, next(iter(action.panes), ""))), session.scope)
+    assert command.verb.partition(" ")[0] in VERBS
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_no_key_has_two_meanings_in_a_pane(spec: object) -> None:
     """The keys of a pane, of the screen and of the tabs are all different."""
     pane = getattr(spec, "name", "")
-    keys = [action.keys for action in ACTIONS if action.pane in {"", pane}]
+    keys = [action.keys for action in ACTIONS if not action.panes or pane in action.panes]
     keys += [key.keys for key in KEYS] + [each.key for each in SPECS if each.key]
     keys += ["up", "down", "left", "right", "h", "j", "k", "l"]
     assert len(keys) == len(set(keys))

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from kvmlab import layouts
-from kvmlab.tui.arrange import ALL, LAYOUTS, SMALLEST, Layout, arrange, layout_for, shares
+from kvmlab.tui.arrange import (
+    ALL,
+    LAYOUTS,
+    LESSON,
+    SMALLEST,
+    STUDY,
+    Layout,
+    arrange,
+    layout_for,
+    shares,
+    suited,
+)
 from kvmlab.tui.widgets import SPECS
 
 SIZES = {(80, 24): "narrow", (120, 40): "wide", (200, 60): "full", SMALLEST: "narrow"}
@@ -44,10 +55,36 @@ def test_every_pane_has_one_slot(layout: Layout) -> None:
     """No layout leaves a pane out or has it twice."""
     panes = [name for column in layout.columns for slot in column.slots for name in slot.panes]
     assert sorted(panes) == sorted(ALL)
-    assert sorted(ALL) == sorted(spec.name for spec in SPECS)
+    assert sorted((*ALL, *LESSON)) == sorted(spec.name for spec in SPECS)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_while_a_lab_is_open_its_panes_have_slots_too(layout: Layout) -> None:
+    """Every layout has one of its name for that time, which asks for as much room and leaves no pane out."""
+    study = STUDY[layout.name]
+    assert (study.width, study.height, study.log) == (layout.width, layout.height, layout.log)
+    panes = [name for column in study.columns for slot in column.slots for name in slot.panes]
+    assert sorted(panes) == sorted((*ALL, *LESSON))
+
+
+@pytest.mark.parametrize("first", ALL)
+@pytest.mark.parametrize("second", ALL)
+def test_two_panes_that_a_lab_wants_stand_side_by_side(first: str, second: str) -> None:
+    """Beside its text and its goals, wherever there is room for more than one pane; none is left out."""
+    for name in ("wide", "full"):
+        layout = suited(STUDY[name], (first, second))
+        places = arrange(layout, ["lab", first, second], layout.width, layout.height - layout.log - 4)
+        assert {"lab", "goals", first, second} <= set(places)
+        panes = [each for column in layout.columns for slot in column.slots for each in slot.panes]
+        assert sorted(panes) == sorted((*ALL, *LESSON))
+
+
+def test_where_there_is_one_slot_the_pane_chosen_last_is_shown() -> None:
+    """What a lab wants moves nothing there."""
+    assert suited(STUDY["narrow"], ("ioapic", "lapic")) == STUDY["narrow"]
+
+
+@pytest.mark.parametrize("layout", [*LAYOUTS, *STUDY.values()], ids=lambda layout: layout.name)
 def test_the_panes_shown_cover_the_body_once(layout: Layout) -> None:
     """Places touch and never overlap."""
     width, height = layout.width, layout.height - layout.log - 4

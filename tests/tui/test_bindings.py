@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from textual.command import CommandPalette
 
+from kvmlab.course.desk import shelf
 from kvmlab.settings import Settings
 from kvmlab.tui.actions import ACTIONS
 from kvmlab.tui.app import KvmlabApp
+from kvmlab.tui.arrange import LESSON
 from kvmlab.tui.ask import Ask
 from kvmlab.tui.bars import Bar
 from kvmlab.tui.help import Help
 from kvmlab.tui.jump import Jump
 from kvmlab.tui.keymap import BOUND, OFFERED, checked
 from kvmlab.tui.keys import KEYS, Key
+from kvmlab.tui.library import Library
 from kvmlab.tui.widgets import SPECS
-from tests.tui.stand import LEVEL, Hand, on_screen
+from tests.tui.stand import LEVEL, Hand, on_screen, small_lab
 
 SESSIONS: dict[str, tuple[str, ...]] = {
     "nothing": (),
@@ -27,10 +31,17 @@ SESSIONS: dict[str, tuple[str, ...]] = {
     "manual": (*LEVEL, "manual", "write unmask"),
     "idle device": (*LEVEL, "device emulated uart gsi=5"),
     "device": (*LEVEL, "device emulated uart gsi=5", "raise uart"),
+    "lab": ("lab start SMALL",),
+    "second lab": ("lab start eventfd-limits",),
+    "solved lab": ("lab start eventfd-counter", *shelf().lab("eventfd-counter").solution.text.splitlines()),
 }
-"""Sessions in which, between them, every action does something in one."""
+"""Sessions in which, between them, every action does something in one; SMALL is a lab that stands alone."""
+
+IN_LABS = {"run-line", "run-rest", "check", "solution", "reset", "leave-lab"}
+"""Actions of the panes of a lab that always do something there."""
 
 EFFECTS: dict[str, Callable[[KvmlabApp], bool]] = {
+    "course": lambda app: isinstance(app.screen, Library),
     "explain": lambda app: isinstance(app.screen, Help),
     "jump": lambda app: isinstance(app.screen, Jump),
     "maximise": lambda app: app.whole and [n for n, p in app.panes.items() if p.display] == ["trace"],
@@ -52,8 +63,8 @@ EFFECTS: dict[str, Callable[[KvmlabApp], bool]] = {
 }
 """Name of a key's binding → what is so after it is pressed in the pane of the trace."""
 
-STORMS = {"pause", "stop"}
-"""The keys that do something only while a storm blows: test_running.py presses them."""
+ELSEWHERE = {"pause", "stop", "lab"}
+"""The keys that do something only while a storm blows, or a lab is open: other tests press them."""
 
 
 def go_to(app: KvmlabApp, pane: str) -> None:
@@ -63,7 +74,14 @@ def go_to(app: KvmlabApp, pane: str) -> None:
         app.panes[pane].choose("11")
 
 
-def try_actions(name: str, tried: set[tuple[str, bool]], monkeypatch: pytest.MonkeyPatch) -> None:
+def reachable(app: KvmlabApp, panes: tuple[str, ...]) -> bool:
+    """Tell whether one of some panes can be gone to: those of a lab only while one is open."""
+    return app.driver.now.lab is not None or not set(panes) & set(LESSON)
+
+
+def try_actions(
+    said_first: tuple[str, ...], tried: set[tuple[str, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Try actions in a session, by key and by the menu; add each to ``tried`` with whether it is possible.
 
     What was tried before is left out. Commands are not run, so that each finds the same machine.
@@ -73,8 +91,10 @@ def try_actions(name: str, tried: set[tuple[str, bool]], monkeypatch: pytest.Mon
         said: list[str] = []
         monkeypatch.setattr(app.driver, "run", said.append)
         for action in ACTIONS:
-            if action.pane != app.here().pane:
-                go_to(app, action.pane)
+            if not reachable(app, action.panes):
+                continue
+            if app.here().pane not in (action.panes or ("",)):
+                go_to(app, next(iter(action.panes), ""))
                 await pilot.pause()
             why = action.why_not(app.here())
             if (action.name, not why) in tried:
@@ -90,30 +110,41 @@ def try_actions(name: str, tried: set[tuple[str, bool]], monkeypatch: pytest.Mon
             assert said == [action.command(app.here()), listed[action.label].help]
             said.clear()
 
-    on_screen(act, said=SESSIONS[name])
+    on_screen(act, said=said_first)
 
 
-def test_every_action_says_its_command_or_why_it_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is possible in one of the sessions; all but three are refused in one."""
+def test_every_action_says_its_command_or_why_it_does_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each is possible in one of the sessions; all but a few are refused in one."""
     tried: set[tuple[str, bool]] = set()
-    for name in SESSIONS:
-        try_actions(name, tried, monkeypatch)
+    small = small_lab(tmp_path)
+    for said in SESSIONS.values():
+        try_actions(tuple([text.replace("SMALL", f'"{small}"') for text in said]), tried, monkeypatch)
     every = {action.name for action in ACTIONS}
     assert {name for name, possible in tried if possible} == every
-    assert {name for name, possible in tried if not possible} == every - {"run", "goto", "goto-column"}
+    assert {name for name, possible in tried if not possible} == every - IN_LABS - {
+        "run",
+        "goto",
+        "goto-column",
+    }
 
 
 def free_key(name: str, keymap: dict[str, tuple[str, ...]] | None = None) -> str:
     """Return a key that a user can give to a binding without a clash, beside those given before."""
     shipped = {key for bound in BOUND.values() for key in bound.keys}
-    keys = [key for key in (*OFFERED, *"!$%&;<=>@^{|}") if key not in shipped]
+    keys = [
+        key
+        for key in (*OFFERED, *"!$%&;<=>@^{|}", *[f"f{number}" for number in range(13, 21)])
+        if key not in shipped
+    ]
     given = keymap or {}
     found = (key for key in keys if not checked(Settings(keymap={**given, name: (key,)}))[1])
     return str(next(found))
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["shipped", "rebound"])
-@pytest.mark.parametrize("key", [key for key in KEYS if key.name not in STORMS], ids=lambda key: key.name)
+@pytest.mark.parametrize("key", [key for key in KEYS if key.name not in ELSEWHERE], ids=lambda key: key.name)
 def test_every_key_of_the_screen_does_what_it_says(
     key: Key, own: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,7 +167,7 @@ def test_every_key_of_the_screen_does_what_it_says(
     assert app.theme_problems == []
 
 
-def test_every_action_has_its_new_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_action_has_its_new_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Pressed where the action belongs it asks for it; the shipped key asks for nothing any more."""
     keymap: dict[str, tuple[str, ...]] = {}
     for action in ACTIONS:
@@ -146,20 +177,21 @@ def test_every_action_has_its_new_key(monkeypatch: pytest.MonkeyPatch) -> None:
         acted: list[str] = []
         monkeypatch.setattr(app, "action_act", lambda name: acted.append(name))  # noqa: PLW0108 - by Textual
         for action in ACTIONS:
-            go_to(app, action.pane)
+            go_to(app, next(iter(action.panes), ""))
             await pilot.pause()
             await pilot.press(action.keys)
             assert action.name not in acted
             await pilot.press(*keymap[action.name])
             assert acted[-1] == action.name
 
-    on_screen(act, said=LEVEL, settings=Settings(keymap=keymap))
+    said = (f'lab start "{small_lab(tmp_path)}"',)
+    on_screen(act, said=said, settings=Settings(keymap=keymap))
 
 
 def test_two_keys_of_one_action_are_two_bindings() -> None:
     """Both Escape and the colon leave a pane: each has an ID, and a clash with each is told by it."""
-    keymap, problems = checked(Settings(keymap={"command": ("t",), "leave-pane": ("ctrl+g",)}))
-    assert (keymap, problems) == ({"command": "t", "leave-pane": "ctrl+g"}, [])
+    keymap, problems = checked(Settings(keymap={"command": ("t",), "leave-pane": ("ctrl+r",)}))
+    assert (keymap, problems) == ({"command": "t", "leave-pane": "ctrl+r"}, [])
     (told,) = checked(Settings(keymap={"vcpu": ("colon",)}))[1]
     assert told.startswith("'colon' is the key of 'command'")
     (told,) = checked(Settings(keymap={"vcpu": ("escape",)}))[1]
@@ -174,6 +206,8 @@ def test_the_tabs_can_be_clicked() -> None:
     async def act(app: KvmlabApp, pilot: Hand) -> None:
         bar = app.screen.query_one("#tabs", Bar)
         for spec in SPECS:
+            if spec.name in LESSON:
+                continue
             at = re.search(rf"(?<!\w){spec.key}{spec.tab}\b", bar.texts[0])
             assert at is not None
             await pilot.click(bar, offset=(at.start(), 0))

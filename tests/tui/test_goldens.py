@@ -17,8 +17,9 @@ from rich.style import Style
 
 from kvmlab.settings import Settings
 from kvmlab.tui.app import KvmlabApp
+from kvmlab.tui.arrange import LESSON
 from kvmlab.tui.widgets import SPECS
-from tests.tui.stand import LEVEL, Hand, on_screen, text_of
+from tests.tui.stand import LEVEL, Hand, on_screen, small_lab, text_of
 
 GOLDENS = Path(__file__).parent / "goldens"
 
@@ -28,9 +29,15 @@ SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
 SCREENS = {
     f"{pane or 'start'}-{size}": (SIZES[size], pane)
     for size in SIZES
-    for pane in ("", *[spec.name for spec in SPECS])
+    for pane in ("", *[spec.name for spec in SPECS if spec.name not in LESSON])
 }
 """Name of the file → size of the screen and the pane chosen."""
+
+PLAYED = ("lab answer sum 2", "write bell 2", "hint rung", "write bell", "lab solution", "lab solution")
+"""The small lab of the tests of the course, of which one goal of each state is seen."""
+
+LABS = {f"{pane}-{size}": (SIZES[size], pane) for size in SIZES for pane in LESSON}
+"""The same for the panes of a lab."""
 
 STYLED = {
     **{f"start-{size}": (SIZES[size], "", "") for size in SIZES},
@@ -41,6 +48,10 @@ STYLED = {
     "trace-120x40": (SIZES["120x40"], "trace", ""),
     "help-80x24": (SIZES["80x24"], "", "f1"),
 }
+
+STYLED_LABS = ("goals-80x24", "lab-120x40")
+"""Of LABS those that are held with their styles."""
+
 """Name of the file → size of the screen, the pane chosen, and the key pressed then."""
 
 LETTERS = ascii_letters + digits
@@ -59,14 +70,41 @@ def test_a_screen_is_styled_as_it_was(name: str) -> None:
     compare(f"styles-{name}.txt", seen(*STYLED[name], styles_of))
 
 
+@pytest.mark.parametrize("name", LABS)
+def test_a_lab_is_as_it_was(name: str, tmp_path: Path) -> None:
+    """One goal is reached, one is open, one is broken; a hint and the solution were asked for."""
+    size, pane = LABS[name]
+    compare(f"{name}.txt", studied(size, pane, tmp_path, lambda app: "\n".join(text_of(app)) + "\n"))
+
+
+@pytest.mark.parametrize("name", STYLED_LABS)
+def test_a_lab_is_styled_as_it_was(name: str, tmp_path: Path) -> None:
+    """The same with its styles."""
+    size, pane = LABS[name]
+    compare(f"styles-{name}.txt", studied(size, pane, tmp_path, styles_of))
+
+
 def test_no_golden_is_left_over() -> None:
     """Every file is compared by one of the tests."""
     wanted = {f"{name}.txt" for name in SCREENS} | {f"styles-{name}.txt" for name in STYLED}
+    wanted |= {f"{name}.txt" for name in LABS} | {f"styles-{name}.txt" for name in STYLED_LABS}
     wanted |= {f"explorer-{size}.txt" for size in SIZES}  # of test_explorer.py
+    wanted |= {f"library-{size}.txt" for size in SIZES}  # of test_library.py
     assert {file.name for file in GOLDENS.iterdir()} == wanted
 
 
-def seen(size: tuple[int, int], pane: str, key: str, look: Callable[[KvmlabApp], str]) -> str:
+def studied(size: tuple[int, int], pane: str, folder: Path, look: Callable[[KvmlabApp], str]) -> str:
+    """Return what ``look`` makes of the screen of a size while the small lab is played."""
+    return seen(size, pane, "", look, (f'lab start "{small_lab(folder)}"', *PLAYED))
+
+
+def seen(
+    size: tuple[int, int],
+    pane: str,
+    key: str,
+    look: Callable[[KvmlabApp], str],
+    said: tuple[str, ...] = LEVEL,
+) -> str:
     """Return what ``look`` makes of the screen of a size with a pane chosen and a key pressed."""
     found: list[str] = []
 
@@ -79,7 +117,7 @@ def seen(size: tuple[int, int], pane: str, key: str, look: Callable[[KvmlabApp],
         await pilot.pause()
         found.append(look(app))
 
-    on_screen(act, size=size, said=LEVEL, settings=Settings(theme="kvmlab-dark"))
+    on_screen(act, size=size, said=said, settings=Settings(theme="kvmlab-dark"))
     return found[0]
 
 

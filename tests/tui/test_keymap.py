@@ -100,14 +100,14 @@ def test_a_binding_works_by_its_new_key_alone() -> None:
     """On the whole screen, in a pane and in the command line; bar and help show the new keys."""
 
     async def act(app: KvmlabApp, pilot: Hand) -> None:
-        assert "^n completes, F2 explains" in text_of(app)[-2]
+        assert "^y completes, F2 explains" in text_of(app)[-2]
         assert any("F2 helps" in text for text in app.log_pane.texts)
         await pilot.press("f5")
         assert app.driver.now.position == len(LEVEL)
         await pilot.press("ctrl+r")
         assert app.driver.now.position == len(LEVEL) + 1
         app.command_line.write("mar")
-        await pilot.press("ctrl+n")
+        await pilot.press("ctrl+y")
         assert app.command_line.value == "mark "
         app.action_pane("ioapic")
         app.panes["ioapic"].choose("11")
@@ -123,7 +123,7 @@ def test_a_binding_works_by_its_new_key_alone() -> None:
         await pilot.pause()
         assert any(re.search(r"\^r +take", text) for text in text_of(app))
 
-    lines = ('take = "ctrl+r"', 'mask = "!"', 'complete = "ctrl+n"', 'explain = "f2"', 'jump = "f1"')
+    lines = ('take = "ctrl+r"', 'mask = "!"', 'complete = "ctrl+y"', 'explain = "f2"', 'jump = "f1"')
     app = on_screen(act, said=LEVEL, settings=read(*lines))
     assert app.theme_problems == []
 
