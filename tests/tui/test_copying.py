@@ -56,7 +56,7 @@ def test_ctrl_c_copies_or_drops_the_line_or_says_how_to_leave() -> None:
         assert app.log_pane.texts[-1].startswith("^q ends kvmlab")
         app.log_pane.text_select_all()
         await pilot.press("ctrl+c")
-        assert "kvmlab: F1 helps" in app.clipboard
+        assert "kvmlab: ^o is the course, F1 helps" in app.clipboard
         app.screen.clear_selection()
         app.action_pane("trace")
         await pilot.pause()

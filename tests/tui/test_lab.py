@@ -90,7 +90,7 @@ def test_goals_tick_live_and_undo_takes_them_back(small: str) -> None:
         app.action_say("lab answer sum 2; write bell 2")
         await pilot.pause()
         assert "● ■ rung: Ring twice." in shown(app, "goals")
-        assert "Goals: 2 of 4" in "".join(text_of(app))
+        assert "Goals: 3 of 4" in "".join(text_of(app))
         app.action_say("write bell")
         assert "✗ □ gentle: Never three. it became so with unit 2" in shown(app, "goals")
         assert "Wrong turns so far • Too often." in shown(app, "goals")

@@ -100,7 +100,7 @@ def test_settings_are_read_and_what_is_wrong_in_them_is_told(state: Path) -> Non
     """The file of the configuration folder; the command line comes before it."""
     config = state.parent / "config"
     config.mkdir()
-    (config / "settings.toml").write_text('theme = "mona"\nfpz = 30\n[keymap]\nquit = "ctrl+g"\n')
+    (config / "settings.toml").write_text('theme = "mona"\nfpz = 30\n[keymap]\nquit = "ctrl+y"\n')
     child = terminal("tui", "--theme", "mono", "--layout", "80x24")
     child.expect("IRR")
     child.expect("fpz")
