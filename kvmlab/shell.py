@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kvmlab.journal import UNRECORDED, Journal
 from kvmlab.language.errors import LanguageError
@@ -153,6 +153,6 @@ class Shell:
         return [each.text for each in kept]
 
 
-def _brief(output: Sequence[Any]) -> tuple[Any, ...]:
+def _brief(output: Sequence[Row]) -> tuple[Row, ...]:
     """Return the first of the rows that a command printed, and those that tell what is wrong."""
-    return tuple([row for at, row in enumerate(output) if at == 0 or row.cells[0].style in ALARMS])
+    return tuple([row for at, row in enumerate(output) if at == 0 or ALARMS & {c.style for c in row.cells}])

@@ -1,8 +1,8 @@
-"""The pictures in README.md: the app itself, at each size, after the session that README.md shows.
+"""The pictures in README.md: the app itself, at each size after the session in README.md, and in a lab.
 
     python -m tests.screenshots [FOLDER]
 
-writes 80x24.svg, 120x40.svg and 200x60.svg into FOLDER, by default docs/screens. Textual's export
+writes 80x24.svg, 120x40.svg, 200x60.svg and lab.svg into FOLDER, by default docs/screens. Textual's export
 names a font on the network, cuts every line by a path of its own and paints every cell's ground; that
 is left out here, which makes the files a third as large.
 """
@@ -13,6 +13,7 @@ import asyncio
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
@@ -29,6 +30,16 @@ PROMPT = "kvm> "
 
 SIZES = {(80, 24): "path", (120, 40): "timeline", (200, 60): "path"}
 """Size of the screen → the pane chosen on it."""
+
+LAB_SIZE = (120, 40)
+LAB = (
+    "lab start level-irqfd",
+    "lab answer or 1",
+    "expect 1: irqfd trigger gsi=11 level",
+    "write trigger",
+    "hint",
+)
+"""What is said in the lab that is shown."""
 
 LEFT_OUT = (
     r"<!--.*?-->",
@@ -49,10 +60,10 @@ def readme_commands() -> list[str]:
     return [line.removeprefix(PROMPT) for line in lines if line.startswith(PROMPT)]
 
 
-async def picture(size: tuple[int, int], pane: str, folder: Path) -> str:
-    """Return the screen of a size as SVG after the session of README.md, with a pane chosen."""
+async def picture(size: tuple[int, int], pane: str, folder: Path, said: Sequence[str]) -> str:
+    """Return the screen of a size as SVG after commands, with a pane chosen."""
     past, journal = HistoryFile(folder / "history", 0), Journal(folder / "journal")
-    app = KvmlabApp(make_session, past, journal, first=readme_commands())
+    app = KvmlabApp(make_session, past, journal, first=said)
     async with app.run_test(size=size):
         hand = Hand(app)
         await hand.until(lambda: app.ready)
@@ -77,13 +88,15 @@ def small(svg: str, ground: str) -> str:
 def main(folder: Path) -> None:
     """Write the pictures into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for size, pane in SIZES.items():
+    pictures = [(f"{size[0]}x{size[1]}", size, pane, readme_commands()) for size, pane in SIZES.items()]
+    for name, size, pane, said in (*pictures, ("lab", LAB_SIZE, "lab", LAB)):
         with TemporaryDirectory() as state:
-            own = {"KVMLAB_CONFIG_DIR": state, "TEXTUAL_ANIMATIONS": "none", "NO_COLOR": ""}
+            folders = {"KVMLAB_CONFIG_DIR": state, "KVMLAB_STATE_DIR": state}
+            own = {**folders, "TEXTUAL_ANIMATIONS": "none", "NO_COLOR": ""}
             with patch.dict(os.environ, own):
                 del os.environ["NO_COLOR"]
-                svg = asyncio.run(picture(size, pane, Path(state)))
-        (folder / f"{size[0]}x{size[1]}.svg").write_text(svg, "utf-8")
+                svg = asyncio.run(picture(size, pane, Path(state), said))
+        (folder / f"{name}.svg").write_text(svg, "utf-8")
 
 
 if __name__ == "__main__":

@@ -11,10 +11,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.screenshots import CHECKOUT, SCREENS, SIZES, small
+from tests.screenshots import CHECKOUT, LAB_SIZE, SCREENS, SIZES, small
 
 NAMES = {f"{width}x{height}.svg": height for width, height in SIZES}
-"""Name of each picture → the lines of its screen."""
+"""Name of each picture of the session → the lines of its screen."""
+
+SHOWN = {**NAMES, "lab.svg": LAB_SIZE[1]}
+"""The same of every picture."""
 
 TEXT = "{http://www.w3.org/2000/svg}text"
 
@@ -51,7 +54,14 @@ def test_the_script_draws_the_end_of_the_readmes_session(made: Path, name: str) 
     assert "#6cb0f0" in (made / name).read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_the_script_draws_a_lab(made: Path) -> None:
+    """Its text, its goals as they stand, and the panes that it wants."""
+    drawn = words(made / "lab.svg")
+    for text in ("Lab: A level irqfd holds its line", "Goals: 2 of 5", "▸ ", "1 of 3)", "IOAPIC"):
+        assert text in drawn
+
+
+@pytest.mark.parametrize("name", SHOWN)
 def test_the_readme_shows_the_picture_and_how_it_is_made(name: str) -> None:
     """Every picture is in the repository, no larger than a page may bear, and needs nothing else."""
     readme = (CHECKOUT / "README.md").read_text("utf-8")
@@ -60,7 +70,7 @@ def test_the_readme_shows_the_picture_and_how_it_is_made(name: str) -> None:
     text = (SCREENS / name).read_text("utf-8")
     assert len(text) < 100_000
     assert "url(" not in text
-    assert words(SCREENS / name).count("\n") > NAMES[name] * 3 // 4
+    assert words(SCREENS / name).count("\n") > SHOWN[name] * 3 // 4
 
 
 def test_what_is_left_out_is_not_seen() -> None:

@@ -162,7 +162,9 @@ class KvmlabApp(Requests):
             rows.append(line(Cell("this session is not journalled", "warning")))
         elif self._journal is not None and self._journal.lost:
             text = f'source "{self._journal.lost[-1]}"'
-            rows.append(line(Cell("The last session did not end by itself. This brings it back:", "muted")))
+            back = "The last session did not end by itself. This brings it back (↑ recalls it):"
+            rows.append(line(Cell(back, "muted")))
+            self.command_line.offer(text)
             rows.append(line("  ", Cell(text, "word-verb")))
         self.log_pane.say(rows)
 

@@ -148,6 +148,11 @@ class CommandLine(Input):
         with suppress(OSError):
             self._past.add(text)
 
+    def offer(self, text: str) -> None:
+        """Have a line be the first that is recalled, though nobody has typed it."""
+        self._lines.append(text)
+        self._at = len(self._lines)
+
     def action_recall(self, by: int) -> None:
         """Go through the open list, or else through the history's lines that begin as the typed one does."""
         if self._open:

@@ -23,6 +23,9 @@ from kvmlab.tui.seen import Seen
 EVENT = re.compile(r"(kvm_.*)")
 """A line about the tracepoint that it shows."""
 
+READABLE = 88
+"""Columns beyond which lines of prose are no longer easily read."""
+
 NUMBERED = re.compile(r"\W*(\d+)")
 """A line about the number that it begins with."""
 
@@ -156,7 +159,7 @@ def _lab(view: View) -> list[Row]:
     lab, at, titles = lesson.lab, lesson.position, shelf().titles()
     where = f"{CHAPTERS[lab.head.chapter]}, {at.number} of {at.of}; {lab.head.minutes} min"
     needs = {name: titles.get(name, name) for name in lab.head.needs}
-    return lesson_rows(where, lab.prose, lesson.solution, needs, lab.source, view.width)
+    return lesson_rows(where, lab.prose, lesson.solution, needs, lab.source, min(view.width, READABLE))
 
 
 def _goals(view: View) -> list[Row]:

@@ -43,6 +43,8 @@ class Requests(Stage):
 
     def action_course(self) -> None:
         """List the labs and the scenarios, and open the one that is chosen."""
+        if self.live is not None:
+            return
         from kvmlab.tui.catalogue import catalogue  # the course, which the first frame does not wait for
         from kvmlab.tui.library import Library
 

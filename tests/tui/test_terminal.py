@@ -105,7 +105,7 @@ def test_settings_are_read_and_what_is_wrong_in_them_is_told(state: Path) -> Non
     child.expect("IRR")
     child.expect("fpz")
     seen = str(child.before)
-    child.send("\x07")
+    child.send("\x19")
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0

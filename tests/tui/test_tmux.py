@@ -180,3 +180,35 @@ def test_a_client_that_detaches_leaves_it_running_and_the_next_sees_what_was_don
     second.expect_exact("alone")
     second.close(force=True)
     window.shows("2/2")
+
+
+def test_a_lab_is_found_and_solved_without_leaving_the_screen(window: Window) -> None:
+    """From the list of the course to the last goal: an answer, a mistake that undo takes back, a hint."""
+    window.keys("C-o")
+    window.shows("1. Counters and lines", "type to filter")
+    window.tmux("send-keys", "-l", "is a counter")
+    window.until(lambda lines: any("> ○ eventfd-counter" in line for line in lines))
+    window.keys("Enter")
+    window.shows("Lab: An eventfd is a counter", "goal 1 of 3: ", "eventfd-counter 0/3")
+    window.keys("C-l", "C-l")
+    window.shows(">   ▸ lab answer sum 1")
+    window.keys("Down", "Enter")
+    window.shows("● ", "Goals: 1 of 3", "eventfd-counter 1/3")
+    window.keys("C-l")
+    window.until(lambda lines: any("Eventfds ──" in line for line in lines))
+    window.say("read door")
+    window.shows("mistake: That was a read of an empty counter")
+    window.keys("F7", "C-g")
+    window.shows("> hint", "(1 of 3)", "0/1")
+    window.tmux("resize-window", "-x", "120", "-y", "40")
+    window.shows("Lab: An eventfd is a counter", "Goals: 1 of 3", "Eventfds ──")
+    for text in ("write door", "write door", "write door", "read door"):
+        window.say(text)
+    window.shows("eventfd-counter 2/3", "Goals: 2 of 3")
+    for text in ("write door 0xfffffffffffffffe", "write door"):
+        window.say(text)
+    window.shows("the lab is done", "Goals: 3 of 3", " ^n next lab ")
+    window.keys("C-n")
+    window.shows("> lab next", "Goals: 0 of")
+    window.keys("C-o")
+    window.shows("● eventfd-counter", "1 of 8 done")
