@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual import events
 
+from kvmlab.render.course import STATES
 from kvmlab.tui.pane import Listing, Pane
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 SOLUTION = "Solution"
 """The heading over the solution, once it was asked for."""
+
+MARKS = {mark: state for state, (mark, _style) in STATES.items()}
+"""What a line about a goal begins with, and the state that it stands for."""
 
 
 def _text_of(view: View) -> tuple[object, ...]:
@@ -65,16 +69,41 @@ class LessonPane(Pane):
             and (past.lab, past.reached) != (lesson.lab, lesson.reached)
         )
         super().show(None, now)
-        if lesson is not None and (was is None or was.lab is not lesson.lab):
+        if lesson is None:
+            return
+        if was is None or was.lab is not lesson.lab:
             self._cursor = next((at for at, item in enumerate(self.items) if item.key), -1)
+            self.place()
             self.scroll_home(animate=False, force=True)
-            self.place()
-        elif lesson is not None and was is not None and lesson.solution and not was.solution:
-            at = max((at for at, item in enumerate(self.items) if item.text == SOLUTION), default=0)
-            self._cursor = next((k for k, item in enumerate(self.items) if item.key and k > at), self._cursor)
-            self.place()
-            line = next((y for y, spans in enumerate(self._spans) if spans[0].item == at), 0)
-            self.call_after_refresh(self.scroll_to, y=line, animate=False, force=True)
+        elif self.spec.name == "lab" and lesson.solution and not was.solution:
+            self._show_solution()
+        if self.spec.name == "goals" and was is not lesson and not self.has_focus:
+            self._show_goal()
+
+    def _show_solution(self) -> None:
+        """Bring the solution in sight, the cursor on its first command."""
+        at = max((at for at, item in enumerate(self.items) if item.text == SOLUTION), default=0)
+        self._cursor = next((k for k, item in enumerate(self.items) if item.key and k > at), self._cursor)
+        self.place()
+        self.call_after_refresh(self.scroll_to, y=self._line_of(at), animate=False, force=True)
+
+    def _show_goal(self) -> None:
+        """Bring the first goal that is not reached in sight, whole if there is room, with why it is open."""
+        heads = [at for at, item in enumerate(self.items) if item.text[:1] in MARKS]
+        first = next((at for at in heads if MARKS[self.items[at].text[0]] != "reached"), None)
+        if first is None or not self.size.height:
+            return
+        behind = next((at for at in (*heads, len(self.items)) if at > first), first)
+        top, end = self._line_of(first), self._line_of(behind)
+        now, height = round(self.scroll_offset.y), self.size.height
+        if top < now or end > now + height:
+            self.call_after_refresh(
+                self.scroll_to, y=max(0, min(top, end - height)), animate=False, force=True
+            )
+
+    def _line_of(self, item: int) -> int:
+        """Return the line on which an item begins, for one behind the last that behind the last line."""
+        return next((y for y, spans in enumerate(self._spans) if spans[0].item >= item), len(self._spans))
 
     def _list(self, view: View) -> Listing:
         """Return the items of a moment; a text is the same as long as its lab, and is not read again."""

@@ -150,7 +150,7 @@ def _arrow(number: int, seen: Seen) -> Cell:
 
 def _lab(view: View) -> list[Row]:
     lesson = view.seen.lab
-    if lesson is None or not view.width:
+    if lesson is None or view.width < 2:
         return []
     from kvmlab.course.desk import shelf  # who is in a lab has loaded it
     from kvmlab.course.front import CHAPTERS
@@ -159,7 +159,7 @@ def _lab(view: View) -> list[Row]:
     lab, at, titles = lesson.lab, lesson.position, shelf().titles()
     where = f"{CHAPTERS[lab.head.chapter]}, {at.number} of {at.of}; {lab.head.minutes} min"
     needs = {name: titles.get(name, name) for name in lab.head.needs}
-    return lesson_rows(where, lab.prose, lesson.solution, needs, lab.source, min(view.width, READABLE))
+    return lesson_rows(where, lab.prose, lesson.solution, needs, lab.source, min(view.width - 1, READABLE))
 
 
 def _goals(view: View) -> list[Row]:

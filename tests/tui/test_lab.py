@@ -95,7 +95,7 @@ def test_goals_tick_live_and_undo_takes_them_back(small: str) -> None:
         assert "✗ □ gentle: Never three. it became so with unit 2" in shown(app, "goals")
         assert "Wrong turns so far • Too often." in shown(app, "goals")
         app.action_say("undo")
-        assert "○ ■ gentle" in shown(app, "goals")
+        assert "● ■ gentle" in shown(app, "goals")
         app.action_say("undo")
         assert "○ □ rung" in shown(app, "goals")
         app.action_say("redo; read bell")
@@ -105,6 +105,27 @@ def test_goals_tick_live_and_undo_takes_them_back(small: str) -> None:
         assert "The lab is done." in shown(app, "goals")
 
     on_screen(act, said=(small,), size=WIDE)
+
+
+def test_the_goal_to_reach_stays_in_sight(small: str) -> None:
+    """With why it is open, where the goals above it leave no room; not while somebody reads them."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        pane = pane_of(app, "goals")
+        app.action_say("lab answer sum 2; write bell 2")
+        app.action_say("write bell")
+        await pilot.pause()
+        top = round(pane.scroll_offset.y)
+        seen = " ".join(pane.texts[top : top + pane.size.height])
+        assert "✗ □ gentle" in seen
+        assert "leads back" in seen
+        app.action_pane("goals")
+        pane.scroll_home(animate=False)
+        app.action_say("hint")
+        await pilot.pause()
+        assert pane.scroll_offset.y == 0
+
+    on_screen(act, said=(small,), size=(110, 34))
 
 
 def test_a_command_of_the_text_is_done_by_enter_and_the_cursor_goes_on(small: str) -> None:
