@@ -22,7 +22,6 @@ from kvmlab.tui.candidates import Candidates
 from kvmlab.tui.command_line import CommandLine
 from kvmlab.tui.frame import Frame
 from kvmlab.tui.keys import COURSE, EXPLAIN, KEYS, MENU, PAUSE, STOP
-from kvmlab.tui.lesson import LessonPane
 from kvmlab.tui.requests import EXPLORE, Requests
 from kvmlab.tui.stage import gsi_of
 
@@ -224,7 +223,7 @@ class KvmlabApp(Requests):
             self.log_pane.say([line(Cell(f"{action.label}: {why}", "warning"))])
             return
         lines = action.command(here).split("\n")
-        if isinstance(self.pane, LessonPane) and action.fields:
+        if self.pane is not None and action.panes and action.fields:
             self.pane.pass_by(len(lines))
         self.enter_all(lines)
 

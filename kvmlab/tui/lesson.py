@@ -48,14 +48,14 @@ class LessonPane(Pane):
         return self._gained
 
     @property
-    def rest(self) -> str:
-        """The command under the cursor, and those below it without a gap, each on a line."""
+    def values(self) -> dict[str, str]:
+        """The command under the cursor, and with those below it without a gap, each on a line."""
         block = []
         for item in self.items[max(0, self._cursor) :]:
             if not item.key:
                 break
             block.append(item.key)
-        return "\n".join(block)
+        return {**super().values, "rest": "\n".join(block)}
 
     def show(self, before: View | None, now: View) -> None:
         """List a moment; nothing in it is marked. Another lab is read from its beginning."""

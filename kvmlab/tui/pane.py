@@ -65,6 +65,11 @@ class Pane(Lines, can_focus=True):
         return self.items[self._cursor].key if 0 <= self._cursor < len(self.items) else ""
 
     @property
+    def values(self) -> dict[str, str]:
+        """What the cursor chooses, by the words of an action's command that it fills in."""
+        return {self.spec.subject: self.key} if self.spec.subject else {}
+
+    @property
     def heading(self) -> str:
         """What stands in the border."""
         return self.spec.title
@@ -121,6 +126,9 @@ class Pane(Lines, can_focus=True):
         at = next((i for i, item in enumerate(self.items) if item.key == key), -1)
         if at >= 0:
             self._put(at)
+
+    def pass_by(self, lines: int) -> None:
+        """Go behind lines that were done where the cursor stands; a list stays where it is."""
 
     def action_move(self, by: int) -> None:
         """Move the cursor over the items that can be chosen; scroll where there are none."""

@@ -33,7 +33,6 @@ from kvmlab.tui.arrange import (
 from kvmlab.tui.bars import Bar, Part, key_parts, state_parts, tab_parts
 from kvmlab.tui.command_line import CommandLine
 from kvmlab.tui.keys import KEYS, Key, shown
-from kvmlab.tui.lesson import LessonPane
 from kvmlab.tui.lines import Lines
 from kvmlab.tui.live import Pictures
 from kvmlab.tui.log import Log
@@ -122,10 +121,8 @@ class Stage(ThemedApp):
         """Return what the actions act on: the pane with the focus, and what is chosen in it."""
         values = {"vcpu": str(self.vcpu)}
         pane = self.pane
-        if pane is not None and pane.spec.subject:
-            values[pane.spec.subject] = pane.key
-        if isinstance(pane, LessonPane):
-            values["rest"] = pane.rest
+        if pane is not None:
+            values.update(pane.values)
         if values.get("pin"):
             values["gsi"] = str(gsi_of(self.driver.now, int(values["pin"])))
         return Here(pane.spec.name if pane else "", values, self.driver.now)

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from kvmlab.tui.opening import opening
-
 if TYPE_CHECKING:
     from kvmlab.journal import Journal
     from kvmlab.session import Session
@@ -63,6 +61,8 @@ def start(
     if not drawable():
         sys.stderr.write(HINT + "\n")
         return USAGE
+    from kvmlab.tui.opening import opening  # after the check: who has no terminal opens nothing
+
     try:
         first = [opening(what)] if what else []
     except LookupError as error:

@@ -140,3 +140,24 @@ def test_a_killed_session_is_offered_again(state: Path) -> None:
     assert any("survivor" in path.read_text() for path in (state / "journal").glob("*.kvm"))
     again.send("quit\r")
     again.expect(pexpect.EOF)
+
+
+def test_a_lab_is_opened_by_its_name() -> None:
+    """So is a scenario; the command that does it is in the log."""
+    for word, said in (
+        ("eventfd-counter", "Lab: An eventfd is a counter"),
+        ("31-edge-masked", "unmasking does"),
+    ):
+        child = terminal("tui", word)
+        child.expect(said)
+        child.send("quit\r")
+        child.expect(pexpect.EOF)
+
+
+def test_what_is_not_there_is_answered_with_the_nearest_word() -> None:
+    """Before anything is drawn, by exit status 2."""
+    child = terminal("tui", "eventfd-countr")
+    child.expect("no lab, scenario or file is called 'eventfd-countr'; did you mean 'eventfd-counter'?")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -212,3 +213,18 @@ def test_a_lab_is_found_and_solved_without_leaving_the_screen(window: Window) ->
     window.shows("> lab next", "Goals: 0 of")
     window.keys("C-o")
     window.shows("● eventfd-counter", "1 of 8 done")
+
+
+def test_a_lab_comes_back_after_a_kill(window: Window, tmp_path: Path) -> None:
+    """Up recalls the line that brings the lost session back: its lab, its answer and its goals."""
+    for text in ("lab start eventfd-counter", "lab answer sum 3", "write door", "write door"):
+        window.say(text)
+    window.shows("eventfd-counter 1/3", "2/2")
+    os.kill(int(window.tmux("list-panes", "-F", "#{pane_pid}")), signal.SIGKILL)
+    again = Window(tmp_path / "again", (80, 24))
+    try:
+        again.shows("The last session did not end by itself")
+        again.keys("Up", "Enter")
+        again.shows("Lab: An eventfd is a counter", "eventfd-counter 1/3", "2/2")
+    finally:
+        again.end()
