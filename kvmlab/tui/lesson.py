@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SOLUTION = "Solution"
 """The heading over the solution, once it was asked for."""
 
+AWAY = "lab start"
+"""What a line begins with that leads to another lab."""
+
 MARKS = {mark: state for state, (mark, _style) in STATES.items()}
 """What a line about a goal begins with, and the state that it stands for."""
 
@@ -113,8 +116,8 @@ class LessonPane(Pane):
         return super()._list(view)
 
     def pass_by(self, lines: int) -> None:
-        """Put the cursor behind the command under it, and behind further ones."""
-        keys = [at for at, item in enumerate(self.items) if item.key]
+        """Put the cursor behind lines that were done; one more Enter begins no other lab."""
+        keys = [at for at, item in enumerate(self.items) if item.key and not item.key.startswith(AWAY)]
         if self._cursor in keys:
             self._put(keys[min(keys.index(self._cursor) + lines, len(keys) - 1)])
 

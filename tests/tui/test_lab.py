@@ -144,6 +144,24 @@ def test_a_command_of_the_text_is_done_by_enter_and_the_cursor_goes_on(small: st
     on_screen(act, said=(small,))
 
 
+def test_the_cursor_goes_on_to_no_other_lab() -> None:
+    """Behind the last command stand the labs that this one builds on: who chooses one goes there."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        pane = pane_of(app, "lab")
+        keys = [item.key for item in pane.items if item.key]
+        assert keys[-1].startswith("lab start ")
+        await pilot.press("ctrl+l")
+        pane.pass_by(len(keys))
+        assert pane.key == next(key for key in reversed(keys) if not key.startswith("lab start "))
+        for _line in pane.texts:
+            await pilot.press("down")
+        assert pane.key == keys[-1]
+
+    builds = next(name for name, each in shelf().heads.items() if each.head and each.head.needs)
+    on_screen(act, said=(f"lab start {builds}",))
+
+
 def test_a_block_of_the_text_is_done_at_once(small: str) -> None:
     """Line by line, from the cursor on; what cannot be run here has no mark, and is not run."""
 
