@@ -333,7 +333,7 @@ class _View:
                 state=self._state(IOEVENTFDS, handle),
                 addr=obj.addr,
                 length=obj.length,
-                pio=bool(obj.pio),
+                pio=obj.pio == 1,
                 datamatch=obj.datamatch,
             )
             for handle, obj in self._alive("ioeventfd")

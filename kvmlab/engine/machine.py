@@ -21,7 +21,7 @@ from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route, RoutingTable
 from kvmlab.engine.chips.routing import ROUTING, Routing
 from kvmlab.engine.chips.rtc import RTC_STATUS, RtcStatus
 from kvmlab.engine.fds.files import FDS, Fds
-from kvmlab.engine.fds.io_bus import BUSES, IoBus
+from kvmlab.engine.fds.io_bus import IoBus, buses_of
 from kvmlab.engine.fds.ioeventfd import IOEVENTFDS, Ioeventfds
 from kvmlab.engine.fds.irqfd import IRQFDS, Irqfds
 from kvmlab.engine.kernel.clock import CLOCK, Clock
@@ -92,7 +92,7 @@ class Machine:
         for handle, kind in profile.proposal.objects.items():
             place(handle, kind())
         place(IOEVENTFDS, Ioeventfds())
-        self.buses = {bus: place(bus, IoBus()) for bus in BUSES}
+        self.buses = {bus: place(bus, IoBus()) for bus in buses_of(profile.rules)}
         reserved = profile.proposal.reserved_sources
         place(IRQ_SOURCES, IrqSources(profile.rules.sources_exhausted, reserved))
         place(IRQSOURCES, IrqSourceList())

@@ -7,15 +7,22 @@ that begins inside another one, which its comparison calls equal; here the outer
 
 from __future__ import annotations
 
-from kvmlab.engine.abi import ENOENT, ENOSPC, NR_IOBUS_DEVS, Errno
+from kvmlab.engine.abi import ENOENT, ENOSPC, KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY, NR_IOBUS_DEVS, Errno
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import Path, path
 from kvmlab.engine.kernel.rcu import synchronize_srcu
+from kvmlab.engine.kernels import Rules
 from kvmlab.engine.profile import Profile
 
-MMIO_BUS, PIO_BUS = "bus-mmio", "bus-pio"
-BUSES = (MMIO_BUS, PIO_BUS)
-"""kvm->buses, in the order of enum kvm_bus: a flag KVM_IOEVENTFD_FLAG_PIO of 0 or 1 is the index."""
+MMIO_BUS, PIO_BUS, CCW_BUS = "bus-mmio", "bus-pio", "bus-virtio-ccw"
+BUSES = (MMIO_BUS, PIO_BUS, CCW_BUS)
+"""kvm->buses, in the order of enum kvm_bus. No x86 guest reaches the third, which later kernels have."""
+
+
+def buses_of(rules: Rules) -> tuple[str, ...]:
+    """Return the buses of a kernel."""
+    return BUSES if rules.ioeventfd_flags & KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY else BUSES[:2]
+
 
 Range = tuple[int, int, str]
 """struct kvm_io_range: first address, first address behind it, device."""

@@ -18,7 +18,7 @@ SLOTS_LOCK = "kvm.slots_lock"
 IOEVENTFDS = "ioeventfds"
 
 Request = tuple[str, int, int, int, int | None]
-"""(eventfd, addr, len, pio 0|1, datamatch or None): what identifies an ioeventfd."""
+"""(eventfd, addr, len, index in BUSES, datamatch or None): what identifies an ioeventfd."""
 
 
 class Ioeventfd(Object):

@@ -15,6 +15,7 @@ from kvmlab.engine.abi import (
     KVM_IOEVENTFD_FLAG_DATAMATCH,
     KVM_IOEVENTFD_FLAG_DEASSIGN,
     KVM_IOEVENTFD_FLAG_PIO,
+    KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY,
     Errno,
 )
 from kvmlab.engine.fds.eventfd import eventfd_ctx_put
@@ -34,7 +35,12 @@ from kvmlab.engine.kernel.memory import kfree, kzalloc
 from kvmlab.engine.kernel.path import Path, path
 from kvmlab.engine.profile import Profile
 
-VALID_FLAGS = KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DEASSIGN
+
+def bus_of(flags: int) -> int:
+    """Return the index in BUSES of the bus that flags mean (ioeventfd_bus_from_flags)."""
+    if flags & KVM_IOEVENTFD_FLAG_PIO:
+        return 1
+    return 2 if flags & KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY else 0
 
 
 def check_ioeventfd(profile: Profile, addr: int, length: int, flags: int) -> Errno | None:
@@ -44,8 +50,9 @@ def check_ioeventfd(profile: Profile, addr: int, length: int, flags: int) -> Err
         return Errno(EINVAL, f"len is {'0, ' if any_length else ''}1, 2, 4 or 8, not {length}")
     if addr + length >= 1 << 64:
         return Errno(EINVAL, "addr + len wraps round")
-    if flags & ~VALID_FLAGS:
-        return Errno(EINVAL, f"KVM_IOEVENTFD has no flag {flags & ~VALID_FLAGS:#x}")
+    unknown = flags & ~profile.rules.ioeventfd_flags
+    if unknown:
+        return Errno(EINVAL, f"KVM_IOEVENTFD has no flag {unknown:#x}")
     if not length and flags & KVM_IOEVENTFD_FLAG_DATAMATCH:
         return Errno(EINVAL, "a write of any length has no value to match")
     return None
@@ -56,14 +63,14 @@ def kvm_ioeventfd(profile: Profile, fd: int, addr: int, length: int, flags: int,
     """KVM_IOEVENTFD: 0; -ENOSYS from the stub, or what assign or deassign says."""
     if not profile.has("config-eventfd"):
         return Errno(ENOSYS, "this kernel has no CONFIG_HAVE_KVM_EVENTFD: the stub answers")
-    pio = 1 if flags & KVM_IOEVENTFD_FLAG_PIO else 0
+    bus = bus_of(flags)
     match = datamatch if flags & KVM_IOEVENTFD_FLAG_DATAMATCH else None
     if flags & KVM_IOEVENTFD_FLAG_DEASSIGN:
-        return (yield from kvm_deassign_ioeventfd(profile, fd, (addr, length, pio, match)))
+        return (yield from kvm_deassign_ioeventfd(profile, fd, (addr, length, bus, match)))
     refusal = check_ioeventfd(profile, addr, length, flags)
     if refusal is not None:
         return refusal
-    return (yield from kvm_assign_ioeventfd(profile, fd, (addr, length, pio, match)))
+    return (yield from kvm_assign_ioeventfd(profile, fd, (addr, length, bus, match)))
 
 
 @path

@@ -12,7 +12,7 @@ from kvmlab.engine.chips.apics import APICS, Apics
 from kvmlab.engine.chips.irq_source import kvm_free_irq_source_id, kvm_request_irq_source_id
 from kvmlab.engine.chips.routing import ROUTING, Routing, kvm_set_irq
 from kvmlab.engine.fds.files import FDS, Fds
-from kvmlab.engine.fds.io_bus import BUSES, PIO_BUS, kvm_io_bus_register_dev, kvm_io_bus_unregister_dev
+from kvmlab.engine.fds.io_bus import PIO_BUS, buses_of, kvm_io_bus_register_dev, kvm_io_bus_unregister_dev
 from kvmlab.engine.fds.ioeventfd import SLOTS_LOCK
 from kvmlab.engine.fds.ioeventfd_ioctl import kvm_io_bus_destroy
 from kvmlab.engine.fds.irqfd_ioctl import kvm_irqfd_release
@@ -131,7 +131,7 @@ def kvm_destroy_vm(profile: Profile) -> Path[None]:
     if table:
         yield (Routing.publish, ROUTING, "")
         yield kfree(table)
-    for bus in BUSES:
+    for bus in buses_of(profile.rules):
         yield from kvm_io_bus_destroy(profile, bus)
     yield (Vm.check_leaks, VM, (*OF_A_VM, *profile.proposal.kinds))
 
