@@ -109,7 +109,8 @@ def _counted(part: str) -> Callable[[Snapshot, tuple[Segment, ...]], Value]:
     def count(snapshot: Snapshot, path: tuple[Segment, ...]) -> Value:
         if snapshot.counters is None:
             return None
-        return int(dict(getattr(snapshot.counters, part)).get(path[0], 0))
+        counts = getattr(snapshot.counters, part)
+        return None if counts is None else int(dict(counts).get(path[0], 0))
 
     return count
 

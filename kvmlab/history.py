@@ -69,9 +69,9 @@ class History:
         """Undo up to ``count`` units; return them, newest first."""
         undone: list[Unit] = []
         while len(undone) < count and self.position > self.first:
-            self.position -= 1
-            unit = self.units[self.position - self.first]
+            unit = self.units[self.position - 1 - self.first]
             holder.backend.rewind(unit.change)
+            self.position -= 1
             holder.last = unit.before
             undone.append(unit)
         return undone

@@ -9,6 +9,8 @@ from dataclasses import replace
 from operator import is_
 from typing import TYPE_CHECKING
 
+from kvmlab.backends.backend import Refused
+
 if TYPE_CHECKING:
     from kvmlab.language.command import Command
     from kvmlab.result import Result, Sliced
@@ -37,7 +39,10 @@ class Place:
         """
         session = self._session
         session.backend, session.history = self._backend, self._history
-        whole = self._go_back()
+        try:
+            whole = self._go_back()
+        except Refused:  # A real kernel does not go back.
+            whole = False
         session.scope, session.properties = self._names, self._properties
         session.texts, session.tally = self._texts, self._tally
         session.watcher = self._watcher

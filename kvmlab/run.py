@@ -61,20 +61,26 @@ def refuse(error: LanguageError) -> int:
 
 
 def play(session: Session, commands: list[Command], name: str, *, as_json: bool, trace: bool) -> int:
-    """Execute parsed commands and print each; return HELD or FAILED."""
+    """Execute parsed commands and print each; return HELD, FAILED, or WRONG where no machine is to be had."""
     failures: list[Result] = []
+    refused: LanguageError | None = None
     with progress(len(commands)) as tick:
-        for result in run(session, commands):
-            tick()
-            print(as_object(result) if as_json else transcript(result, trace))
-            if result.held is False:
-                failures.append(result)
+        try:
+            for result in run(session, commands):
+                tick()
+                print(as_object(result) if as_json else transcript(result, trace))
+                if result.held is False:
+                    failures.append(result)
+        except LanguageError as error:
+            refused = error
     sys.stdout.flush()  # the transcript stands before what is said of it
     for result in failures:
         at = result.command
         where = f"{at.file or name or '-c'}:{at.line}:{at.column}"
         print(f"{where}: {shorten(at.text)}: {result.why}", file=sys.stderr)
     print(summary(session, name), file=sys.stderr)
+    if refused is not None:
+        return refuse(refused)
     return FAILED if failures else HELD
 
 

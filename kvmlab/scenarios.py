@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 ENDING = ".kvm"
 
-FOLDERS = {"bugs/": "Bugs of the past, and their mending", "explore/": "To be explored, schedule by schedule"}
+FOLDERS = {
+    "bugs/": "Bugs of the past, and their mending",
+    "explore/": "To be explored, schedule by schedule",
+    "kvm/": "On a real kernel",
+}
 """Where further scenarios are, beside what the scenarios include, and what they show."""
 
 NUMBERED = {

@@ -178,7 +178,8 @@ def _save(session: Session, command: Command) -> Result:
 def describe_machine(session: Session) -> str:
     """Return the words of `machine` that make the session's machine again."""
     profile = session.backend.profile
-    words = [f"kernel={profile.kernel}", f"api={profile.api}", f"vcpus={profile.vcpus}"]
+    words = [f"backend={profile.backend}"] if profile.backend != "model" else []
+    words += [f"kernel={profile.kernel}", f"api={profile.api}", f"vcpus={profile.vcpus}"]
     words += [name for name in ("pit", "x2apic", "bare") if getattr(profile, name)]
     options = (("without", profile.without), ("with", profile.with_))
     words += [f"{option}={','.join(sorted(names))}" for option, names in options if names]

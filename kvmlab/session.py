@@ -7,13 +7,14 @@ is performed by a handler of the table ``handlers``; rooms below this one add th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kvmlab.backends.backend import NONE, Answer, Args, Backend, Refused
-from kvmlab.backends.model import Model
+from kvmlab.backends.making import make
 from kvmlab.engine.kernel.sanitizers import UNMET
-from kvmlab.engine.profile import DEFAULT_APIS, DEFAULT_KERNEL, Profile
+from kvmlab.engine.profile import DEFAULT_APIS, KERNEL_OF_BACKEND, Profile
 from kvmlab.facts import lookup
 from kvmlab.history import History, Last, Unit
 from kvmlab.language.command import Command
@@ -100,7 +101,8 @@ class Session:
 
     def _leave(self) -> None:
         """Leave the machine as it was before the command that has failed."""
-        self.backend.rewind(self.backend.commit())
+        with suppress(Refused):  # A real kernel does not go back.
+            self.backend.rewind(self.backend.commit())
         self._broken.clear()
 
     def _told(self, result: Result) -> Result:
@@ -128,6 +130,8 @@ class Session:
             self._broken += [text.removeprefix(UNMET) for text in change.news if text.startswith(UNMET)]
         if self.properties:
             self._check()
+        if change.differs:
+            self._broken.append(f"model and kernel differ: {change.differs}")
         if self._broken:
             result = replace(result, held=False, why="; ".join(self._broken))
             self._broken.clear()
@@ -165,7 +169,9 @@ class Session:
     # -- machines -----------------------------------------------------------------------------
 
     def _begin(self, profile: Profile) -> None:
-        self.backend: Backend = Model(profile)
+        # Made first: what is refused leaves the machine there is.
+        backend = make(profile)
+        self.backend: Backend = backend
         self.backend.commit()
         self.history = History()
         self.properties: list[Property] = []
@@ -173,8 +179,10 @@ class Session:
         self.found = ()
 
     def _profile(self, args: Args) -> Profile:
-        kernel = args.get("kernel") or self.options.kernel or DEFAULT_KERNEL
+        backend = args.get("backend", "model")
+        kernel = args.get("kernel") or self.options.kernel or KERNEL_OF_BACKEND[backend]
         return Profile(
+            backend=backend,
             kernel=kernel,
             api=args.get("api") or self.options.api or DEFAULT_APIS[kernel],
             vcpus=args.get("vcpus", 1),
@@ -186,7 +194,7 @@ class Session:
         )
 
     def renew(self, command: Command, profile: Profile | None = None) -> Result:
-        """Make a new machine: history, marks, properties and what was said begin anew."""
+        """Make a new machine: history, marks, properties and what was said begin anew. Raises Refused."""
         self._begin(profile or self._profile(command.args))
         self.texts.clear()
         return Result(command)

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class CountersSnapshot:
-    """What happened so far: (vector, taken), (GSI, acknowledged) and (tracepoint, emitted)."""
+    """What happened so far: (vector, taken), (GSI, acknowledged), (tracepoint, emitted); None if hidden."""
 
     taken: tuple[tuple[int, int], ...] = ()
-    acked: tuple[tuple[int, int], ...] = ()
-    trace: tuple[tuple[str, int], ...] = ()
+    acked: tuple[tuple[int, int], ...] | None = ()
+    trace: tuple[tuple[str, int], ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)

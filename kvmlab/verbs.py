@@ -10,15 +10,17 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kvmlab.backends.backend import NONE, Answer, Args, Planned
+from kvmlab.backends.backend import NONE, Answer, Args, Planned, Refused
 from kvmlab.history import Unit
 from kvmlab.language.command import Command
 from kvmlab.language.commands import COMMANDS
+from kvmlab.language.errors import LanguageError
 from kvmlab.language.ioctls import ioctls_of
 from kvmlab.language.parse import parse_line
 from kvmlab.result import Handler, Property, Result, Sliced, Underway, sliced
 
 if TYPE_CHECKING:
+    from kvmlab.engine.profile import Profile
     from kvmlab.session import Session
 
 
@@ -39,11 +41,22 @@ def perform(session: Session, command: Command) -> Result:
 
 
 def _machine(session: Session, command: Command) -> Result:
-    return session.renew(command)
+    return _renewed(session, command, None)
 
 
 def _reset(session: Session, command: Command) -> Result:
-    return session.renew(command, session.backend.profile)
+    return _renewed(session, command, session.backend.profile)
+
+
+def _renewed(session: Session, command: Command, profile: Profile | None) -> Result:
+    """Make a new machine; one that cannot be had here ends a script, as wrong text does."""
+    try:
+        return session.renew(command, profile)
+    except Refused as refused:
+        session.scope.rollback()
+        raise LanguageError(
+            str(refused), command.line, command.column, file=command.file, source=command.text
+        ) from None
 
 
 def _quit(session: Session, command: Command) -> Result:

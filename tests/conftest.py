@@ -1,4 +1,4 @@
-"""What holds for every test: no verdict hangs on how fast the machine is, and none on the one before."""
+"""What holds for every test: no verdict hangs on how fast a machine is, what it lacks, or the test before."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import signal
 
 import pytest
 from hypothesis import settings
+
+from kvmlab.backends.backend import Refused
+from kvmlab.backends.making import make
+from kvmlab.engine.profile import Profile
 
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
@@ -15,3 +19,20 @@ settings.load_profile("unhurried")
 def _pipes() -> None:
     """Begin as Python does: the program, if a test has run it here, dies of a pipe that breaks."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+
+def _why_no_kvm() -> str:
+    """Return why no VM of /dev/kvm can be made here, "" if one can."""
+    try:
+        make(Profile("linux-6.x", "resample", backend="kvm"))
+    except Refused as refused:
+        return str(refused)
+    return ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what needs a kernel where there is none."""
+    marked = [item for item in items if item.get_closest_marker("kvm")]
+    why = _why_no_kvm() if marked else ""
+    for item in marked if why else ():
+        item.add_marker(pytest.mark.skip(reason=why))

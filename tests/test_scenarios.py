@@ -48,7 +48,7 @@ def test_scenario_names_its_claim(script: Path) -> None:
 
 def test_every_scenario_is_listed_with_its_claim() -> None:
     """`help scenarios` has each by name, and `source` is completed by the names."""
-    scripts = (*SCRIPTS, *FOLDER.glob("explore/*.kvm"))
+    scripts = (*SCRIPTS, *FOLDER.glob("explore/*.kvm"), *FOLDER.glob("kvm/*.kvm"))
     names = sorted(str(script.relative_to(FOLDER).with_suffix("")) for script in scripts)
     assert list(claims()) == names
     assert (

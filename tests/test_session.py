@@ -124,22 +124,6 @@ def test_what_is_not_here_yet_says_so(line: str) -> None:
     assert (lab.session.version, len(lab.session.history), lab.session.texts) == (version, 0, [])
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "machine backend=kvm",
-        "machine backend=both",
-    ],
-)
-def test_a_machine_that_is_not_here_yet_says_so(lab: Lab, line: str) -> None:
-    """Its words parse; the machine that stands stays, with its history."""
-    units = len(lab.session.history)
-    before = fresh(lab.machine)
-    with pytest.raises(LanguageError, match="not yet here"):
-        lab.say(line)
-    assert (fresh(lab.machine), len(lab.session.history)) == (before, units)
-
-
 def test_a_bare_session_says_what_it_cannot_do() -> None:
     """A session of the library, without the rooms that draw, has no `info`: that is no KeyError."""
     session = Session()

@@ -62,14 +62,32 @@ class Committed(Protocol):
         """The vector that was taken last, or NONE."""
 
     @property
+    def differs(self) -> str:
+        """What is newly different between two backends that ran it; "" where there is one."""
+
+    @property
     def news(self) -> tuple[str, ...]:
         """What the kernel had to say meanwhile: sanitizer reports and lines of its log."""
 
 
 class Backend(Protocol):
-    """One running machine. Everything it holds is undone by :meth:`rewind`."""
+    """One running machine. Everything that a model holds is undone by :meth:`rewind`.
+
+    What a backend holds of the system it gives back when nobody refers to it any more.
+    """
 
     profile: Profile
+
+    @property
+    def status(self) -> str:
+        """What it runs on and what is particular to that, for a status line; "" for the model."""
+
+    @property
+    def trace_source(self) -> str:
+        """Where the trace comes from, in a few words; "" where it is the model's own."""
+
+    def extension(self, number: int) -> int | None:
+        """Return what KVM_CHECK_EXTENSION says of a capability; None where the profile's table says it."""
 
     def perform(self, verb: str, args: Args) -> Answer:
         """Make a call now. Raises Refused where its context stands in another one."""
@@ -105,10 +123,10 @@ class Backend(Protocol):
         """End a unit; return what :meth:`rewind` and :meth:`replay` need for it."""
 
     def rewind(self, unit: Any) -> None:
-        """Undo a unit, the newest that is not undone."""
+        """Undo a unit, the newest that is not undone. Raises Refused where time does not go back."""
 
     def replay(self, unit: Any) -> None:
-        """Redo a unit."""
+        """Redo a unit. Raises Refused where time does not go back."""
 
     def events(self, unit: Any) -> Sequence[str]:
         """Return the tracepoints that a unit hit, worded as the kernel words them."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
+from kvmlab.backends.arguments import entry_words, route_words
 from kvmlab.backends.backend import NONE, Answer, Args, Planned, Refused, Watch
-from kvmlab.engine.abi import KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC, Fault
+from kvmlab.engine.abi import Fault
 from kvmlab.engine.chips.ioapic_registers import MASK
-from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
+from kvmlab.engine.chips.route_table import DEFAULT_ROUTING
 from kvmlab.engine.kernel.continuation import EXPECTING, Call, Context, Place
 from kvmlab.engine.kernel.memory import Change
 from kvmlab.engine.kernel.path import describe
@@ -36,46 +37,13 @@ class Unit:
     lost: Lost
     taken: int | str
     news: tuple[str, ...]
+    differs: str = ""
 
 
 APIC_TASKPRI = 0xFEE00080
 
 STATUS = frozenset({"irq-line", "msi"})
 """Verbs whose -1 is kvm_set_irq's status, not a no."""
-
-_WORDS = {
-    "trigger": (1 << 15, {"edge": 0, "level": 1 << 15}),
-    "mask": (MASK, {"unmasked": 0, "masked": MASK}),
-    "dest_mode": (1 << 11, {"physical": 0, "logical": 1 << 11}),
-    "polarity": (1 << 13, {"high-active": 0, "low-active": 1 << 13}),
-    "mode": (
-        0x700,
-        {"fixed": 0, "lowest": 0x100, "smi": 0x200, "nmi": 0x400, "init": 0x500, "extint": 0x700},
-    ),
-}
-"""Words of `ioapic`: the mask of their field in the low dword, and the bits of each word."""
-
-
-def _ioapic(args: Args) -> tuple[Any, ...]:
-    low = [(mask, words[args[name]]) for name, (mask, words) in _WORDS.items() if args.get(name)]
-    if args.get("vector") is not None:
-        low.append((0xFF, args["vector"]))
-    return args["vcpu"], args["pin"], tuple(low), args.get("dest")
-
-
-_ROUTES: dict[str, Callable[..., Route]] = {
-    "ioapic": lambda gsi, pin: Route(gsi, irqchip=KVM_IRQCHIP_IOAPIC, pin=pin),
-    "pic": lambda gsi, pin: Route(gsi, irqchip=min(pin // 8, 1), pin=pin - 8 * min(pin // 8, 1)),
-    "msi": lambda gsi, address, data: Route(
-        gsi, KVM_IRQ_ROUTING_MSI, address_lo=address & 0xFFFFFFFF, address_hi=address >> 32, data=data
-    ),
-}
-"""Kinds of routes: how a table entry is made. An 8259 input is counted over the pair."""
-
-
-def _route(args: Args) -> tuple[Any, ...]:
-    gsi, targets = args["gsi"], args["targets"]
-    return gsi, tuple([_ROUTES[kind](gsi, *values) for kind, *values in targets if kind != "none"])
 
 
 def _fields(*names: str) -> Callable[[Args], tuple[Any, ...]]:
@@ -129,11 +97,11 @@ VERBS: dict[str, Verb] = {
     "ioeventfd": Verb("user_ioeventfd", _fields("fd", "addr", "len", "flags", "datamatch")),
     "irq-line": Verb("vm_ioctl", _ioctl("kvm_vm_ioctl_irq_line", "irq", "level")),
     "msi": Verb("vm_ioctl", _ioctl("kvm_send_userspace_msi", "address_lo", "address_hi", "data", "flags")),
-    "route": Verb("user_route", _route),
+    "route": Verb("user_route", route_words),
     "routes default": Verb("user_routes", lambda args: (DEFAULT_ROUTING,)),
     "pit": Verb("vm_ioctl", _ioctl("kvm_create_pit")),
     "release": Verb("close_vm", _fields()),
-    "ioapic": Verb("guest_ioapic", _ioapic, guest=True),
+    "ioapic": Verb("guest_ioapic", entry_words, guest=True),
     "mmio read": Verb("mmio_read", _fields("vcpu", "addr", "len"), guest=True),
     "mmio write": Verb("mmio_write", _fields("vcpu", "addr", "len", "value"), guest=True),
     "pio read": Verb("pio_read", _fields("vcpu", "port", "len"), guest=True),
@@ -202,6 +170,20 @@ class Model:
         self._guest = guest
         self._total = 0
         self._told: tuple[tuple[Report, ...], tuple[str, ...]] = (), ()
+
+    @property
+    def status(self) -> str:
+        """See :attr:`Backend.status`."""
+        return ""
+
+    @property
+    def trace_source(self) -> str:
+        """See :attr:`Backend.trace_source`."""
+        return ""
+
+    def extension(self, number: int) -> int | None:
+        """See :meth:`Backend.extension`."""
+        return None
 
     # -- calls --------------------------------------------------------------------------------
 

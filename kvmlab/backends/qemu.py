@@ -23,6 +23,7 @@ class Still(NamedTuple):
 
     taken: int | str = NONE
     news: tuple[str, ...] = ()
+    differs: str = ""
 
 
 class Qemu:
@@ -31,6 +32,20 @@ class Qemu:
     def __init__(self, picture: Snapshot, profile: Profile) -> None:
         self.profile = profile
         self.picture = picture
+
+    @property
+    def status(self) -> str:
+        """See :attr:`Backend.status`: the row of what is attached says it."""
+        return ""
+
+    @property
+    def trace_source(self) -> str:
+        """See :attr:`Backend.trace_source`."""
+        return ""
+
+    def extension(self, number: int) -> int | None:
+        """See :meth:`Backend.extension`."""
+        return None
 
     def perform(self, verb: str, args: Args) -> Answer:
         """Refuse."""

@@ -25,6 +25,9 @@ APIS = tuple(PROPOSALS)
 DEFAULT_KERNEL = "linux-3.6"
 """The kernel unless another one is asked for."""
 
+KERNEL_OF_BACKEND = {"model": DEFAULT_KERNEL, "kvm": "linux-6.x", "both": "linux-6.x"}
+"""What runs a machine, and the kernel that goes with it: a real one is no other than it is."""
+
 DEFAULT_APIS = {"linux-3.6": "eoifd-v7", "linux-6.x": "resample"}
 """The design that goes with a kernel unless another one is asked for."""
 
@@ -41,7 +44,10 @@ def proposal_of(api: str) -> Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The constants of one machine. ``without`` and ``with_`` are names from SWITCHES."""
+    """The constants of one machine. ``without`` and ``with_`` are names from SWITCHES.
+
+    ``backend``, from KERNEL_OF_BACKEND, is what runs it.
+    """
 
     kernel: str = "linux-3.6"
     api: str = "eoifd-v7"
@@ -51,6 +57,7 @@ class Profile:
     bare: bool = False
     without: frozenset[str] = frozenset()
     with_: frozenset[str] = frozenset()
+    backend: str = "model"
     rules: Rules = field(init=False, repr=False, compare=False)
     """What the kernel does where kernels differ."""
     proposal: Proposal = field(init=False, repr=False, compare=False)

@@ -98,6 +98,8 @@ class Proposal:
     """Lists that a VM has with it: handle → class."""
     kinds: tuple[str, ...] = ()
     """Kinds of objects that must be gone when their VM is."""
+    over_resampler: bool = False
+    """Userspace can build it over the resampling irqfds of a later kernel."""
     eoifds: str = ""
     """The kind of object that its ``eoifd`` command makes; its list is called so, with an s."""
     reserved_sources: int = 0

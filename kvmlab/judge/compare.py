@@ -114,7 +114,7 @@ class DesignScope(Scope):
     def __init__(self, design: Design) -> None:
         super().__init__(design.kernel, design.api)
 
-    def renew(self, kernel: str = "", api: str = "", vcpus: int = 1) -> None:
+    def renew(self, kernel: str = "", api: str = "", vcpus: int = 1, backend: str = "model") -> None:
         """Begin a new machine of the design."""
         super().renew("", "", vcpus)
 

@@ -11,6 +11,7 @@ from kvmlab.language.commands import COMMANDS, VERBS, parameters_of
 from kvmlab.language.facts import FACTS
 from kvmlab.language.ioctls import apis_with
 from kvmlab.language.kinds import KINDS
+from kvmlab.language.real_kernel import real_kernel
 from kvmlab.language.spec import CommandSpec, Parameter
 from kvmlab.language.topics import TOPICS, unknown_topic
 
@@ -248,6 +249,7 @@ def _markdown() -> Iterator[str]:
                 yield from ("", *(f"    {example}" for example in spec.examples))
     yield from ("", "## How devices are counted", "", *(f"- {sentence}" for sentence in _DEVICES))
     yield from ("", "## A running QEMU", "", *(f"- {sentence}" for sentence in _ATTACH))
+    yield from ("", "## A real kernel", "", *(f"- {sentence}" for sentence in real_kernel()))
     yield from ("", "## Expressions", "", *(f"- {sentence}" for sentence in _EXPRESSIONS))
     yield from ("", "## Facts", "", "| fact | value | what it tells |", "|---|---|---|")
     yield from (f"| `{fact.pattern}` | {_values(fact.type, fact.words)} | {fact.summary} |" for fact in FACTS)
@@ -280,5 +282,6 @@ _TOPIC_LINES: dict[str, Callable[[], list[str]]] = {
     "labs": lambda: _paragraphs(_LABS),
     "devices": lambda: _paragraphs(_DEVICES),
     "attach": lambda: _paragraphs(_ATTACH),
+    "real-kernel": lambda: _paragraphs(real_kernel()),
     "--all": lambda: list(_markdown()),
 }

@@ -184,7 +184,7 @@ def _unquoted(word: str) -> str:
 
 def _renew(spec: CommandSpec, args: Args, scope: Scope, column: int) -> None:
     if spec.verb == "machine":
-        scope.renew(args.get("kernel", ""), args.get("api", ""), args["vcpus"])
+        scope.renew(args.get("kernel", ""), args.get("api", ""), args["vcpus"], args.get("backend", "model"))
         if not scope.forgiving:
             check_switches(args, scope.api, column)
     else:

@@ -1,4 +1,4 @@
-"""What parses and cannot be run yet: other backends, devices and programs."""
+"""What parses and cannot be run yet."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ from collections.abc import Container
 from kvmlab.language.command import Command
 from kvmlab.language.errors import LanguageError
 
-READY_BACKENDS = ("model",)
-
 
 def check_ready(command: Command, verbs: Container[str]) -> None:
-    """Raise LanguageError for a command, or a word of it, that parses but cannot be run yet."""
+    """Raise LanguageError for a command that parses but cannot be run yet."""
     if command.verb not in verbs:
         raise _not_yet(command, f"'{command.verb}'")
-    backend = command.args.get("backend") if command.verb == "machine" else None
-    if backend and backend not in READY_BACKENDS:
-        raise _not_yet(command, f"backend={backend}")
     for inner in command.inner:
         check_ready(inner, verbs)
 

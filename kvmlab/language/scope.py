@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from kvmlab.engine.profile import DEFAULT_APIS, DEFAULT_KERNEL
+from kvmlab.engine.profile import DEFAULT_APIS, DEFAULT_KERNEL, KERNEL_OF_BACKEND
 
 NAMED = ("eventfd", "device", "actor", "mark")
 """Kinds of things that text gives names to."""
@@ -74,7 +74,7 @@ class Scope:
         """Make a name unknown again; nothing happens when it is."""
         self._names[kind].pop(name, None)
 
-    def renew(self, kernel: str = "", api: str = "", vcpus: int = 1) -> None:
+    def renew(self, kernel: str = "", api: str = "", vcpus: int = 1, backend: str = "model") -> None:
         """Begin a new machine: no name is known. What is "" comes from the options or the defaults."""
         if self._before is None:
             for kind, name in self._journal:
@@ -83,7 +83,7 @@ class Scope:
         self._journal.clear()
         self._names = {kind: {} for kind in NAMED}
         self.vcpus = vcpus
-        self.kernel = kernel or self._options[0] or DEFAULT_KERNEL
+        self.kernel = kernel or self._options[0] or KERNEL_OF_BACKEND[backend]
         self.api = api or self._options[1] or DEFAULT_APIS[self.kernel]
 
     def begin(self) -> None:

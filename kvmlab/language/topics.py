@@ -16,6 +16,7 @@ TOPICS: dict[str, str] = {
     "devices": "the scripted devices, and what is counted of them",
     "attach": "a running QEMU on the screen: what is seen of it, and how it is reached",
     "apis": "the designs of the EOI interface and their words",
+    "real-kernel": "a VM of /dev/kvm in place of the model, and what it cannot show",
     "--all": "the whole reference, in Markdown",
 }
 """Topics that are no commands, each with a summary."""

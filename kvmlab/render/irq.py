@@ -22,7 +22,9 @@ def irq_rows(snapshot: Snapshot) -> list[Row]:
     ]
 
 
-def _counts(chip: str, counts: tuple[tuple[int, int], ...]) -> list[Row]:
+def _counts(chip: str, counts: tuple[tuple[int, int], ...] | None) -> list[Row]:
     title = line(Cell(f"IRQ statistics for {chip}:", "header"))
+    if counts is None:
+        return [title, *hidden("irq")]
     rows = [line(f"{number:2}: {count}") for number, count in counts if count]
     return [title, *(rows or [line(Cell("(none)", "muted"))])]

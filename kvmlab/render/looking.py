@@ -30,7 +30,9 @@ def _pane(session: Session, command: Command, name: str) -> Result:
 def _trace(session: Session, command: Command) -> Result:
     events = session.backend.trace(command.args.get("count"))
     rows = [line(Cell(event, "event")) for event in events] or [line(Cell("no tracepoint was hit", "muted"))]
-    return Result(command, output=tuple(rows))
+    source = session.backend.trace_source
+    said = [line(Cell(f"# {source}", "muted"))] if source else []
+    return Result(command, output=(*said, *rows))
 
 
 def _caps(session: Session, command: Command) -> Result:
@@ -38,13 +40,26 @@ def _caps(session: Session, command: Command) -> Result:
     name = command.args.get("name")
     if name is not None:
         known, value = check_extension(profile, name)
-        why = "" if known in capabilities(profile) else f"this kernel does not know {known}"
-        return Result(command, ret=value, why=why)
+        caps = capabilities(profile)
+        if known in caps:
+            return Result(command, ret=_asked(session, caps[known][0], value))
+        real = _asked(session, int(name, 0) if name[:1].isdigit() else -1, value)
+        return Result(command, ret=real, why="" if real else f"this kernel does not know {known}")
     rows = [
-        (cap, str(number), str(value))
+        (cap, str(number), str(_asked(session, number, value)))
         for cap, (number, value) in sorted(capabilities(profile).items(), key=lambda item: item[1])
     ]
     return Result(command, output=tuple(table(("capability", "number", "value"), rows)))
+
+
+def _asked(session: Session, number: int, value: int) -> int:
+    """Return a capability as a real kernel answers, else the value of the profile's table.
+
+    What an api adds is userspace's on a real kernel, where its numbers mean something else.
+    """
+    added = {at for at, _value in session.backend.profile.proposal.caps.values()}
+    real = None if number < 0 or number in added else session.backend.extension(number)
+    return value if real is None else real
 
 
 def _help(session: Session, command: Command) -> Result:

@@ -199,7 +199,7 @@ def _eoi(trail: Trail) -> Iterator[Item]:
 
 def _acked(trail: Trail) -> Iterator[Item]:
     counters = trail.snapshot.counters
-    if counters is not None:
+    if counters is not None and counters.acked is not None:
         yield Item((f"acknowledged {dict(counters.acked).get(trail.gsi, 0)} times",))
 
 

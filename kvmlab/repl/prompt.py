@@ -214,6 +214,8 @@ def status_line(session: Session) -> str:
         parts.append("quiescent" if seen.quiescent else "work waits")
     if seen.reports:
         parts.append(f"{len(seen.reports)} report{'s' if len(seen.reports) > 1 else ''}")
+    if session.backend.status:
+        parts.append(session.backend.status)
     return " " + " · ".join(parts)
 
 

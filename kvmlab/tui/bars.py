@@ -90,6 +90,8 @@ def state_parts(seen: Seen, running: Running | None = None) -> list[Part]:
         parts.append(Part("  work waits", "warning"))
     if snapshot.reports:
         parts.append(Part(f"  {len(snapshot.reports)} report{'s' * (len(snapshot.reports) > 1)}", "error"))
+    if seen.status:
+        parts.append(Part(f"  {seen.status}", "muted"))
     return parts
 
 

@@ -56,6 +56,8 @@ class Seen:
     first: int
     total: int
     marks: tuple[tuple[str, int], ...]
+    status: str = ""
+    """What it runs on, if that is worth a word."""
     lab: Lesson | None = None
 
 
@@ -72,6 +74,7 @@ def see(session: Session, studied: bool = False) -> Seen:
         history.first,
         len(history),
         tuple(history.marks.items()),
+        session.backend.status,
         None if session.watcher is None else _lesson(session.watcher, studied),
     )
 

@@ -165,5 +165,6 @@ PROPOSAL = Proposal(
     objects={EOIFDS: Eoifds},
     kinds=("eoifd", "irq_source"),
     eoifds="eoifd",
+    over_resampler=True,
 )
 """v7, the patch of the thread."""

@@ -1,0 +1,1 @@
+"""A virtual machine of /dev/kvm behind the Backend protocol."""

@@ -1,0 +1,213 @@
+"""The kernel's own kvm:* tracepoints of this process and of its kernel's workers, through perf events.
+
+perf_event_open(2) on a tracepoint needs its number and layout from tracefs, which must be mounted
+already: nothing is mounted here, and nothing is left behind, as closing the descriptors ends it all.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from struct import Struct, pack_into
+
+from kvmlab.backends.kvm.guest import PORTS
+from kvmlab.backends.kvm.ioctls import ioctl
+from kvmlab.backends.kvm.settle import GSI as MARKER
+from kvmlab.engine.tracepoint import Event
+from kvmlab.engine.tracetext import FORMATS
+
+_PERF_EVENT_OPEN = 298
+"""The system call's number on x86-64."""
+
+_TRACEPOINT, _TID, _TIME, _RAW = 2, 1 << 1, 1 << 2, 1 << 10
+_ATTR_SIZE = 112
+_CLOEXEC = 1 << 3
+_SET_OUTPUT, _ENABLE = 0x2405, 0x2400
+_PAGES = 256
+"""Pages of a ring, a power of two: about 16 000 events."""
+
+_SAMPLE = 9
+"""PERF_RECORD_SAMPLE."""
+
+_HEADER, _BODY = Struct("<IHH"), Struct("<IIQI")
+_HEADS = Struct("<QQQQ")
+_HEADS_AT = 1024
+
+_FIELD = re.compile(r"field:[^;]*?(\w+);\s*offset:(\d+);\s*size:(\d+);\s*signed:(\d);")
+_CHIPS_OF_MARKER = ("kvm_pic_set_irq", "kvm_ioapic_set_irq")
+
+
+class Untraceable(Exception):
+    """Why the kernel's tracepoints cannot be read: one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A tracepoint's name, and where its fields are: (offset, size, signed)."""
+
+    name: str
+    number: int
+    fields: tuple[tuple[int, int, bool], ...]
+
+    def event(self, raw: bytes) -> Event:
+        """Return a record as an event: as many fields as its wording takes, 0 for one that is not there."""
+        values = [
+            int.from_bytes(raw[at : at + size], "little", signed=signed) for at, size, signed in self.fields
+        ]
+        wanted = len(signature(FORMATS["linux-6.x"][self.name]).parameters)
+        return (self.name, *values[:wanted], *[0] * (wanted - len(values)))
+
+
+def tracefs() -> Path:
+    """Return where tracefs is mounted. Raises Untraceable."""
+    with Path("/proc/self/mounts").open(encoding="utf-8") as mounts:
+        for line in mounts:
+            _device, where, kind, *_rest = line.split()
+            if kind == "tracefs":
+                return Path(where)
+    raise Untraceable("tracefs is not mounted ('mount -t tracefs nodev /sys/kernel/tracing' as root does it)")
+
+
+def layouts(folder: Path) -> list[Layout]:
+    """Return the tracepoints that there is a wording for. Raises Untraceable."""
+    found = []
+    for name in FORMATS["linux-6.x"]:
+        try:
+            text = (folder / "events" / "kvm" / name / "format").read_text("utf-8")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise Untraceable(f"{folder} may not be read: {error.strerror}") from None
+        number = re.search(r"^ID: (\d+)$", text, re.MULTILINE)
+        assert number is not None, "every format says its ID"
+        fields = [
+            (int(at), int(size), signed == "1")
+            for field, at, size, signed in _FIELD.findall(text)
+            if not field.startswith("common_")
+        ]
+        found.append(Layout(name, int(number[1]), tuple(fields)))
+    return found
+
+
+class Ring:
+    """What one CPU has hit: the descriptors, the first of which has the ring."""
+
+    def __init__(self, cpu: int, wanted: list[Layout]) -> None:
+        self.fds: list[int] = []
+        self.memory: mmap.mmap | None = None
+        try:
+            for layout in wanted:
+                self.fds.append(_open(layout.number, cpu))
+            self.memory = mmap.mmap(self.fds[0], (1 + _PAGES) * mmap.PAGESIZE)
+            for fd in self.fds[1:]:
+                ioctl(fd, _SET_OUTPUT, self.fds[0])
+            for fd in self.fds:
+                ioctl(fd, _ENABLE, 0)
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Unmap and close."""
+        if self.memory is not None:
+            self.memory.close()
+            self.memory = None
+        for fd in self.fds:
+            os.close(fd)
+        self.fds.clear()
+
+    def records(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield (time, thread, raw record) of each sample since the last call."""
+        memory = self.memory
+        assert memory is not None
+        head, tail, start, size = _HEADS.unpack_from(memory, _HEADS_AT)
+        while tail < head:
+            kind, _misc, length = _HEADER.unpack(_wrapped(memory, start, size, tail, _HEADER.size))
+            if kind == _SAMPLE:
+                body = _wrapped(memory, start, size, tail + _HEADER.size, length - _HEADER.size)
+                _pid, thread, when, raw = _BODY.unpack_from(body)
+                yield when, thread, body[_BODY.size : _BODY.size + raw]
+            tail += length
+        pack_into("<Q", memory, _HEADS_AT + 8, head)
+
+
+def _wrapped(memory: mmap.mmap, start: int, size: int, at: int, length: int) -> bytes:
+    first = at % size
+    taken = memory[start + first : start + min(size, first + length)]
+    return taken + memory[start : start + length - len(taken)]
+
+
+def _open(number: int, cpu: int) -> int:
+    """perf_event_open(2) on a tracepoint, for every thread on a CPU. Raises OSError."""
+    attr = bytearray(_ATTR_SIZE)
+    # type, size, config, sample_period, sample_type, read_format, and the bit `disabled`.
+    pack_into("<IIQQQQQ", attr, 0, _TRACEPOINT, _ATTR_SIZE, number, 1, _TID | _TIME | _RAW, 0, 1)
+    libc = ctypes.CDLL(None, use_errno=True)
+    buffer = (ctypes.c_char * _ATTR_SIZE).from_buffer(attr)
+    fd: int = libc.syscall(_PERF_EVENT_OPEN, buffer, -1, cpu, -1, _CLOEXEC)
+    if fd < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return fd
+
+
+class Tracepoints:
+    """The rings of every CPU. Raises Untraceable where they cannot be had."""
+
+    def __init__(self) -> None:
+        known = layouts(tracefs())
+        if not known:
+            raise Untraceable("this kernel has no kvm tracepoints")
+        self._layouts = {layout.number: layout for layout in known}
+        self._workers: dict[int, bool] = {}
+        self._rings: list[Ring] = []
+        try:
+            for cpu in sorted(os.sched_getaffinity(0)):
+                self._rings.append(Ring(cpu, known))
+        except OSError as error:
+            self.close()
+            raise Untraceable(f"perf_event_open(2) says no: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Close everything."""
+        for ring in self._rings:
+            ring.close()
+        self._rings.clear()
+
+    def events(self) -> list[Event]:
+        """Return what this process and the kernel's workers have hit since the last call, in order."""
+        records = sorted(record for ring in self._rings for record in ring.records())
+        found: list[Event] = []
+        skipping: dict[int, bool] = {}
+        for _when, thread, raw in records:
+            layout = self._layouts.get(int.from_bytes(raw[:2], "little"))
+            if layout is None or not (thread == os.getpid() or self._is_worker(thread)):
+                continue
+            event = layout.event(raw)
+            if event[0] == "kvm_set_irq":
+                skipping[thread] = event[1] == MARKER
+            if not _own(event, skipping=skipping.get(thread, False)):
+                found.append(event)
+        return found
+
+    def _is_worker(self, thread: int) -> bool:
+        if thread not in self._workers:
+            try:
+                name = Path(f"/proc/{thread}/comm").read_text("utf-8")
+            except OSError:
+                name = "kworker"  # it has gone since
+            self._workers[thread] = name.startswith("kworker")
+        return self._workers[thread]
+
+
+def _own(event: Event, *, skipping: bool) -> bool:
+    """Tell whether an event is the lab's own: the marker, or the guest that asks what to do next."""
+    if skipping and event[0] in ("kvm_set_irq", *_CHIPS_OF_MARKER):
+        return True
+    return event[0] == "kvm_pio" and event[2] in PORTS

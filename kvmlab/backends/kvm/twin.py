@@ -1,0 +1,79 @@
+"""A model beside a real kernel: it takes interrupts as that host does."""
+
+from __future__ import annotations
+
+from kvmlab.backends.backend import Answer, Args
+from kvmlab.backends.kvm.accesses import output_may_stand
+from kvmlab.backends.model import Model
+from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
+from kvmlab.engine.chips.ioapic_scan import IOAPIC_SCAN, IoapicScan
+from kvmlab.engine.chips.lapic import Lapic
+from kvmlab.engine.chips.rtc import RTC_STATUS, RtcStatus
+from kvmlab.engine.kernel.path import Path, path
+from kvmlab.engine.profile import Profile
+from kvmlab.engine.world.guest import kvm_cpu_get_extint, vcpu_enter_guest
+from kvmlab.engine.world.vcpu import GUEST, OPEN, Guest, Vcpu, lapic, vcpu
+
+
+@path
+def acknowledge(profile: Profile, cpu: int, unsure: bool) -> Path[int | None]:
+    """Take an interrupt as a host does that has to acknowledge by KVM_SET_LAPIC: a vector, or None.
+
+    That has every vCPU scan the IOAPIC, and the RTC's books are made anew for this one. ``unsure``:
+    the host had to try whether the 8259 has one.
+    """
+    yield from vcpu_enter_guest(profile, cpu)
+    if (yield (Vcpu.window, vcpu(cpu))) != OPEN:
+        return None
+    chip = lapic(cpu)
+    waits, serves = yield (Lapic.load, chip, "irr", "isr")
+    vector: int = yield from kvm_cpu_get_extint(profile, cpu)
+    if vector >= 0 and not waits | serves:
+        # Nothing had to be put aside.
+        yield (Guest.take, GUEST, vector)
+        return vector
+    if vector < 0:
+        vector = yield (Lapic.get_interrupt, chip)
+    tried = unsure and waits | serves and (yield (Lapic.accept_pic_intr, chip))
+    if vector >= 0 or tried:
+        yield (IoapicScan.request_all, IOAPIC_SCAN)
+    if vector < 0:
+        return None
+    rtc_vector, pending = yield (Ioapic.rtc_state, IOAPIC, cpu)
+    if rtc_vector >= 0:
+        yield (RtcStatus.restore, RTC_STATUS, cpu, rtc_vector, pending)
+    yield (Guest.take, GUEST, vector)
+    return vector
+
+
+class Twin(Model):
+    """A model that takes interrupts as the host does that it is compared with."""
+
+    def __init__(self, profile: Profile, auto_eoi: bool) -> None:
+        super().__init__(profile)
+        self._auto_eoi, self._unsure = auto_eoi, False
+        self._start = self.machine.freeze()
+
+    def perform(self, verb: str, args: Args) -> Answer:
+        """See :meth:`Backend.perform`."""
+        if verb == "take" and self._auto_eoi:
+            number = args["vcpu"]
+            answer = self._submit(vcpu(number), (acknowledge.__name__, (number, self._unsure)))
+            self._unsure = self._unsure and not self._asked(number)
+            return answer
+        answer = super().perform(verb, args)
+        if verb in ("pio read", "pio write"):
+            write = verb == "pio write"
+            value = args["value"] if write else int(answer.ret)
+            self._unsure = self._unsure or output_may_stand(args["port"], value, write=write)
+        return answer
+
+    def _asked(self, number: int) -> bool:
+        """Tell whether a vCPU that takes has looked at the 8259."""
+        return bool(self.machine.vcpus[number].if_ and self.machine.lapics[number].accept_pic_intr())
+
+    def reset(self) -> None:
+        """Make everything as it was when the machine was made."""
+        self.machine.thaw(self._start)
+        self.machine.trace.clear()
+        self._unsure = False

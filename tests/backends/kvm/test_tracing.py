@@ -1,0 +1,138 @@
+"""The trace of a real VM: the kernel's own where it can be read, else a model's, and it says which."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kvmlab.backends.kvm import perf, tracing
+from kvmlab.backends.kvm.perf import Layout, Untraceable, layouts
+from kvmlab.engine.tracetext import format_event
+from tests.engine.lab import Lab
+
+SETUP = "eventfd t; eventfd e; ioapic 11 vector=0x41 level unmasked; irqfd t gsi=11 resample=e"
+ROUND = ("write t", "take", "eoi")
+FORMAT = """name: kvm_set_irq
+ID: 40
+format:
+	field:unsigned short common_type;	offset:0;	size:2;	signed:0;
+	field:int common_pid;	offset:4;	size:4;	signed:1;
+
+	field:unsigned int gsi;	offset:8;	size:4;	signed:0;
+	field:int level;	offset:12;	size:4;	signed:1;
+	field:int irq_source_id;	offset:16;	size:4;	signed:1;
+"""
+
+
+def told(machine: str) -> list[list[str]]:
+    """Return the tracepoints of each command of a round."""
+    lab = Lab(machine)
+    lab.say(SETUP)
+    return [list(lab.one(command).events) for command in ROUND]
+
+
+@pytest.mark.kvm
+def test_a_model_rebuilds_what_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Word for word, when somebody looks; the trace says that it is so, and why."""
+
+    def refuse() -> None:
+        raise Untraceable("nobody may")
+
+    monkeypatch.setattr(tracing, "tracepoints", refuse)
+    assert told("machine backend=kvm") == told("machine kernel=linux-6.x")
+    lab = Lab("machine backend=kvm", SETUP, *ROUND)
+    shown = [str(line) for line in lab.one("trace").output]
+    assert "rebuilt by a model, as nobody may" in shown[0]
+    assert "trace rebuilt" in lab.session.backend.status
+    assert len(lab.one("trace 3").output) == 4
+
+
+@pytest.mark.kvm
+def test_what_nobody_looks_at_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the trace says so."""
+
+    def refuse() -> None:
+        raise Untraceable("nobody may")
+
+    monkeypatch.setattr(tracing, "tracepoints", refuse)
+    monkeypatch.setattr(tracing, "LONGEST", 100)
+    lab = Lab("machine backend=kvm", SETUP, "storm 50")
+    assert "too much has happened" in str(lab.one("trace").output[0])
+    assert "no trace" in lab.session.backend.status
+
+
+@pytest.mark.kvm
+def test_the_kernels_own_tracepoints_are_the_models() -> None:
+    """In a mount namespace of its own, which ends with the process; the take of a host may look otherwise."""
+    script = "; ".join(("machine backend=kvm", SETUP, *ROUND, "trace"))
+    mounted = 'mount -t tracefs nodev /sys/kernel/tracing && exec "$@"'
+    words = [
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        mounted,
+        "sh",
+        sys.executable,
+        "-m",
+        "kvmlab",
+        "run",
+        "--json",
+        "-c",
+        script,
+    ]
+    try:
+        ran = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    except FileNotFoundError:
+        pytest.skip("unshare(1) is not installed")
+    if "mount:" in ran.stderr or "unshare:" in ran.stderr:
+        pytest.skip(f"tracefs cannot be mounted here: {ran.stderr.splitlines()[0]}")
+    commands = [json.loads(line) for line in ran.stdout.splitlines()]
+    if "the kernel's own" not in commands[-1]["output"][0]:
+        pytest.skip(commands[-1]["output"][0])
+    model = told("machine kernel=linux-6.x")
+    by_text = {each["text"]: each["events"] for each in commands}
+    assert [by_text["write t"], by_text["eoi"]] == [model[0], model[2]]
+
+
+def test_a_record_is_read_by_its_layout(tmp_path: Path) -> None:
+    """Fields by offset, size and sign; what the wording takes beyond them is 0."""
+    folder = tmp_path / "events" / "kvm" / "kvm_set_irq"
+    folder.mkdir(parents=True)
+    (folder / "format").write_text(FORMAT, "utf-8")
+    (layout,) = layouts(tmp_path)
+    raw = (
+        b"\x28\0\0\0\1\0\0\0"
+        + (11).to_bytes(4, "little")
+        + (-1).to_bytes(4, "little", signed=True)
+        + b"\1\0\0\0"
+    )
+    assert layout.number == 40
+    assert format_event(layout.event(raw), "linux-6.x") == "kvm_set_irq: gsi 11 level -1 source 1"
+    accepted = Layout(
+        "kvm_apic_accept_irq", 1, ((8, 4, False), (12, 2, False), (14, 2, False), (16, 1, False))
+    )
+    assert accepted.event(bytes(8) + b"\0\0\0\0\0\0\1\0\x41") == ("kvm_apic_accept_irq", 0, 0, 1, 0x41, 0)
+
+
+def test_the_labs_own_events_are_left_out() -> None:
+    """The settler's marker with what it hits, and the guest that asks what to do next."""
+    assert perf._own(("kvm_pio", 0, 0x5200, 4, 1, 0), skipping=False)
+    assert perf._own(("kvm_pic_set_irq", 0, 1, 0, 0, 0), skipping=True)
+    assert not perf._own(("kvm_pio", 0, 0x20, 1, 1, 0), skipping=False)
+    assert not perf._own(("kvm_pic_set_irq", 0, 1, 0, 0, 0), skipping=False)
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the kernel's reason."""
+
+    def refuse(*_args: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(Untraceable, match="may not be read: Permission denied"):
+        layouts(tmp_path)
