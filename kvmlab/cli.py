@@ -27,12 +27,6 @@ USAGE = 2
 MOST_JOBS = 256
 """Exit status for a command line, or a text, that is wrong."""
 
-LATER = {
-    "diff": "the model against a real kernel",
-    "record": "recordings of a real kernel",
-}
-"""Programs that are named in the language's contract and not yet here."""
-
 
 def make_session(kernel: str = "", api: str = "") -> Session:
     """Return a session that knows the verbs of every room; the options fill in for `machine`."""
@@ -193,16 +187,16 @@ def parser() -> argparse.ArgumentParser:
     conform = _program(programs, "conform", _conform, "replay recorded behaviour and compare every field")
     conform.add_argument("files", nargs="+", metavar="FILE.jsonl")
     conform.add_argument("--json", action="store_true", help="one object a file")
+    _diff_options(_program(programs, "diff", _diff, "random programs on the model and on a running kernel"))
+    _record_options(
+        _program(programs, "record", _record, "recordings of the running kernel, as conform reads")
+    )
     bench = _program(programs, "bench", _bench, "measure the budgets")
     bench.add_argument("part", nargs="?", default="", metavar="PART", help="only this part")
     bench.add_argument("--json", action="store_true", help="one object a figure")
     about = _program(programs, "help", _help, "explain a command or a topic of the language")
     about.add_argument("topic", nargs="*", metavar="TOPIC")
     about.add_argument("--all", action="store_true", help="the whole reference")
-    for name, what in LATER.items():
-        later = _program(programs, name, _later, f"{what}: not yet here")
-        later.add_argument("words", nargs=argparse.REMAINDER)
-        later.set_defaults(name=name, what=what)
     return top
 
 
@@ -270,6 +264,33 @@ def _explore_options(made: argparse.ArgumentParser) -> None:
     form.add_argument("--json", action="store_true", help="everything as one object")
     form.add_argument("--mermaid", action="store_true", help="each schedule as a sequence diagram")
     _machine_options(made)
+
+
+def _diff_options(diff: argparse.ArgumentParser) -> None:
+    """Give a parser the options of `diff`."""
+    diff.add_argument(
+        "--seed", type=int, default=None, metavar="S", help="of the programs; else any, and told"
+    )
+    diff.add_argument("--ops", type=int, default=0, metavar="N", help="stop after so many operations")
+    diff.add_argument("--minutes", type=float, default=0, metavar="M", help="stop after so long; else 1")
+    text = "the same number of vCPUs for every program; else 1 to 4 in turn"
+    diff.add_argument("--vcpus", type=int, default=0, choices=(1, 2, 3, 4), metavar="N", help=text)
+    diff.add_argument("--family", default="", metavar="NAME,…", help="what the programs are about; else all")
+    diff.add_argument("--json", action="store_true", help="everything as one object")
+
+
+def _record_options(record: argparse.ArgumentParser) -> None:
+    """Give a parser the options of `record`."""
+    record.add_argument("file", metavar="FILE.jsonl", help="what to write, a file that is not there yet")
+    text = "make the operations of a file again, write what is seen now, and compare"
+    record.add_argument("--again", default="", metavar="OLD.jsonl", help=text)
+    record.add_argument("--seed", type=int, default=1, metavar="S", help="of the random programs")
+    record.add_argument("--traces", type=int, default=50, metavar="N", help="how many programs; else 50")
+    text = "the same number of vCPUs for every program; else 1, 2 or 4"
+    record.add_argument("--vcpus", type=int, default=0, choices=(1, 2, 3, 4), metavar="N", help=text)
+    record.add_argument(
+        "--family", default="", metavar="NAME,…", help="what the programs are about; else all"
+    )
 
 
 def _maker(options: argparse.Namespace) -> Callable[[], Session]:
@@ -342,6 +363,18 @@ def _conform(options: argparse.Namespace) -> int:
     return conform(options.files, as_json=options.json)
 
 
+def _diff(options: argparse.Namespace) -> int:
+    from kvmlab.diffing import main as diff
+
+    return diff(options)
+
+
+def _record(options: argparse.Namespace) -> int:
+    from kvmlab.judge.record import main as record
+
+    return record(options)
+
+
 def _bench(options: argparse.Namespace) -> int:
     from kvmlab.judge.bench import main as bench
 
@@ -359,8 +392,3 @@ def _help(options: argparse.Namespace) -> int:
         print(error.sentence(), file=sys.stderr)
         return USAGE
     return 0
-
-
-def _later(options: argparse.Namespace) -> int:
-    print(f"kvmlab {options.name} ({options.what}) is not yet here", file=sys.stderr)
-    return USAGE

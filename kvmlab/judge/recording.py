@@ -179,9 +179,8 @@ def _recording(trace: dict[str, Any], texts: dict[str, tuple[tuple[str, ...], ..
     if model is None:
         raise _Wrong(f'"kernel" is {kernel!r}; only recordings of 3.6 and 6.x can be replayed')
     vcpus = _number(_need(trace, "vcpus"), "vcpus", (1, MAX_VCPUS))
-    fields = FIELDS[model]
     steps = tuple(
-        [_step(number, step, vcpus, fields) for number, step in enumerate(_need(trace, "steps", list))]
+        [_step(number, step, vcpus, model) for number, step in enumerate(_need(trace, "steps", list))]
     )
     text = texts.get(name)
     if text is not None and len(text) != len(steps):
@@ -190,17 +189,14 @@ def _recording(trace: dict[str, Any], texts: dict[str, tuple[tuple[str, ...], ..
     return Recording(name, model, vcpus, pit, x2apic, steps, text)
 
 
-def _step(number: int, step: Any, vcpus: int, fields: dict[str, dict[str, Kind]]) -> Step:
-    try:
-        return _checked_step(step, vcpus, fields)
-    except _Wrong as wrong:
-        raise _Wrong(f"step {number}: {wrong}") from None
+def read_raw(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the traces of a file as the JSON objects they are. Raises BadRecording."""
+    return (trace for _line, trace in _lines(path))
 
 
-def _checked_step(step: Any, vcpus: int, known: dict[str, dict[str, Kind]]) -> Step:
-    if not isinstance(step, dict):
-        raise _Wrong("not an object")
-    op = _need(step, "op", dict)
+def arguments(op: dict[str, Any], vcpus: int, kernel: str = "linux-6.x") -> tuple[str, tuple[Any, ...]]:
+    """Return an operation's name, and its arguments in the order of FIELDS, checked."""
+    known = FIELDS[kernel]
     name = _need(op, "op", str)
     if name not in known:
         raise _Wrong(f"unknown operation {name!r}")
@@ -210,6 +206,20 @@ def _checked_step(step: Any, vcpus: int, known: dict[str, dict[str, Kind]]) -> S
         raise _Wrong(f'"vcpu" is {args[0]}, but there are {vcpus}')
     if name == "set_routing":
         args = (tuple([_route(entry) for entry in _need(op, "entries", list)]),)
+    return name, args
+
+
+def _step(number: int, step: Any, vcpus: int, kernel: str) -> Step:
+    try:
+        return _checked_step(step, vcpus, kernel)
+    except _Wrong as wrong:
+        raise _Wrong(f"step {number}: {wrong}") from None
+
+
+def _checked_step(step: Any, vcpus: int, kernel: str) -> Step:
+    if not isinstance(step, dict):
+        raise _Wrong("not an object")
+    name, args = arguments(_need(step, "op", dict), vcpus, kernel)
     obs = dict(_need(step, "obs", dict))
     acks = tuple(_need(obs, "acks", list)) if "acks" in obs else None
     obs.pop("acks", None)

@@ -1,0 +1,83 @@
+"""`kvmlab diff`: random programs on the model and on a running kernel, until they differ or it is enough.
+
+Exit status: 0 they did not differ, 1 they did, 2 what was asked for cannot be had.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+
+from kvmlab.backends.backend import Refused
+from kvmlab.judge.diff import Comparison, Differ
+from kvmlab.judge.families import FAMILIES
+from kvmlab.language.errors import nearest
+from kvmlab.progress import telling
+from kvmlab.render.panes import PANES
+from kvmlab.render.plain import plain_lines
+from kvmlab.run import FAILED, HELD, WRONG
+from kvmlab.snapshot import Snapshot
+
+MINUTES = 1.0
+"""How long it runs unless a time or a number of operations is asked for."""
+
+SHOWN = ("pic", "lapic", "eventfds", "irqfds")
+"""Panes of both machines that a divergence is told with; an object has all of the snapshots."""
+
+
+def main(options: Namespace) -> int:
+    """Compare, and print what came of it."""
+    families = options.family.split(",") if options.family else list(FAMILIES)
+    unknown = next((name for name in families if name not in FAMILIES), None)
+    if unknown is not None:
+        near = nearest(unknown, FAMILIES)
+        hint = f"did you mean '{near}'?" if near else "expected " + ", ".join(FAMILIES)
+        print(f"kvmlab diff: there is no family '{unknown}'; {hint}", file=sys.stderr)
+        return WRONG
+    seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
+    try:
+        done = _compare(options, seed, families)
+    except Refused as refused:
+        print(f"kvmlab diff: {refused}", file=sys.stderr)
+        return WRONG
+    if options.json:
+        print(json.dumps(done.numbers()))
+    else:
+        print("\n".join(_told(done)))
+    return FAILED if done.divergence else HELD
+
+
+def _compare(options: Namespace, seed: int, families: list[str]) -> Comparison:
+    minutes = options.minutes or (0 if options.ops else MINUTES)
+    done = Comparison(seed)
+    try:
+        with telling() as tell:
+            for done in Differ().run(seed, families, options.vcpus):
+                tell(done.line)
+                if (options.ops and done.operations >= options.ops) or (
+                    minutes and done.seconds >= minutes * 60
+                ):
+                    break
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+    return done
+
+
+def _told(done: Comparison) -> Iterator[str]:
+    """Yield a divergence as a script, with both machines as comments, and how far it came."""
+    found = done.divergence
+    if found is not None:
+        yield f"# {found.family}, program {found.seed}: holds on the kernel, fails on the model"
+        yield from found.script()
+        yield from _machine("the model", found.model)
+        yield from _machine("the kernel", found.kernel)
+    yield f"# {done.line()}" if found else done.line()
+
+
+def _machine(name: str, snapshot: Snapshot) -> Iterator[str]:
+    for pane in SHOWN:
+        yield f"# {name}, {pane}:"
+        yield from (f"#   {text}" for text in plain_lines(PANES[pane](snapshot)))

@@ -1,0 +1,66 @@
+"""Families of random programs: which operations, and how often, for each part of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from kvmlab.judge import operations as op
+from kvmlab.judge.operations import Call
+
+Maker = Callable[[Random, int], Call]
+"""Draws a call for a machine with so many vCPUs."""
+
+Family = list[tuple[int, Maker]]
+"""Makers by weight."""
+
+_CORE: Family = [(6, op.write), (5, op.take), (5, op.eoi), (4, op.line), (3, op.entry)]
+
+FAMILIES: dict[str, Family] = {
+    "pins": [
+        *[*_CORE, (3, op.mask), (3, op.trigger), (3, op.vector), (1, op.destination)],
+        *[(2, op.index), (3, op.window), (2, op.look), (3, op.resample_irqfd)],
+    ],
+    "sources": [
+        *[*_CORE, (6, op.line), (3, op.edge_irqfd), (4, op.resample_irqfd)],
+        *[(2, op.deassign), (2, op.read), (1, op.mask)],
+    ],
+    "irqfds": [
+        *[*_CORE, (4, op.edge_irqfd), (6, op.resample_irqfd), (4, op.deassign)],
+        *[(3, op.close), (3, op.eventfd), (2, op.dup), (2, op.read), (1, op.poll), (1, op.mask)],
+    ],
+    "pic": [
+        *[*_CORE, (4, op.pic_mask), (5, op.pic_command), (1, op.pic_initialise), (2, op.pic_trigger)],
+        *[(3, op.pic_look), (2, op.lint0), (3, op.resample_irqfd), (1, op.edge_irqfd)],
+        *[(4, op.line), (1, op.flag)],
+    ],
+    "routing": [
+        *[*_CORE, (4, op.route), (1, op.default_routes), (3, op.edge_irqfd)],
+        *[(4, op.resample_irqfd), (2, op.deassign), (2, op.mask)],
+    ],
+    "msi": [
+        *[*_CORE, (6, op.msi), (2, op.route), (3, op.edge_irqfd), (3, op.resample_irqfd)],
+        *[(2, op.mask), (2, op.logical)],
+    ],
+    "destinations": [
+        *[*_CORE, (4, op.destination), (3, op.logical), (2, op.enable)],
+        *[(3, op.msi), (2, op.ipi), (3, op.resample_irqfd)],
+    ],
+    "priorities": [
+        *[*_CORE, (3, op.tpr), (5, op.take), (3, op.eoi), (4, op.msi)],
+        *[(2, op.ipi), (2, op.flag), (3, op.look)],
+    ],
+}
+"""By name, and by what it is about."""
+
+FAMILIES["all"] = [item for family in FAMILIES.values() for item in family]
+
+
+def program(rng: Random, family: str, vcpus: int, length: int) -> list[Call]:
+    """Return a program: its eventfds, entries for its pins, then random operations of a family."""
+    weights, makers = zip(*FAMILIES[family], strict=True)
+    made: list[Call] = [
+        ("eventfd", {"name": name, "count": 0, "semaphore": False, "blocking": False}) for name in op.NAMES
+    ]
+    made += [op.entry(rng, vcpus) for _pin in op.PINS]
+    return made + [maker(rng, vcpus) for maker in rng.choices(makers, weights, k=length)]
