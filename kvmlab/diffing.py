@@ -15,7 +15,7 @@ from kvmlab.backends.backend import Refused
 from kvmlab.judge.diff import Comparison, Differ
 from kvmlab.judge.families import FAMILIES
 from kvmlab.language.errors import nearest
-from kvmlab.progress import telling
+from kvmlab.progress import Teller
 from kvmlab.render.panes import PANES
 from kvmlab.render.plain import plain_lines
 from kvmlab.run import FAILED, HELD, WRONG
@@ -53,16 +53,16 @@ def main(options: Namespace) -> int:
 def _compare(options: Namespace, seed: int, families: list[str]) -> Comparison:
     minutes = options.minutes or (0 if options.ops else MINUTES)
     done = Comparison(seed)
+    teller = Teller()
     try:
-        with telling() as tell:
-            for done in Differ().run(seed, families, options.vcpus):
-                tell(done.line)
-                if (options.ops and done.operations >= options.ops) or (
-                    minutes and done.seconds >= minutes * 60
-                ):
-                    break
+        for done in Differ().run(seed, families, options.vcpus):
+            teller.tell(done.line)
+            if (options.ops and done.operations >= options.ops) or (minutes and done.seconds >= minutes * 60):
+                break
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
+    finally:
+        teller.clear()
     return done
 
 

@@ -23,7 +23,8 @@ class Result:
     tracepoints it hit. ``held`` is None, or what became of an expectation: True, False, "not
     visible". ``ends`` is True for the command that ends the session. ``stopped`` is what was run in
     place of a command that was stopped before its end, () otherwise. ``told`` is what a watcher of the
-    session has to say of it, as rows or strings.
+    session has to say of it, as rows or strings. ``differs`` is what the kernel beside a model answered
+    where that is something else.
     """
 
     command: Command
@@ -36,6 +37,7 @@ class Result:
     ends: bool = False
     stopped: tuple[Command, ...] = ()
     told: tuple[Any, ...] = ()
+    differs: str = ""
 
 
 @dataclass(slots=True)

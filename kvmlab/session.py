@@ -126,12 +126,11 @@ class Session:
         noted = None if self.watcher is None else self.watcher.noted(command)
         self.history.add(Unit(command.text, change, before, last, noted))
         result = Result(command, answer.ret, answer.errno, answer.why, change.news, backend.events(change))
+        result.differs = answer.differs
         if command.verb not in BY_HAND:
             self._broken += [text.removeprefix(UNMET) for text in change.news if text.startswith(UNMET)]
         if self.properties:
             self._check()
-        if change.differs:
-            self._broken.append(f"model and kernel differ: {change.differs}")
         if self._broken:
             result = replace(result, held=False, why="; ".join(self._broken))
             self._broken.clear()
@@ -158,13 +157,20 @@ class Session:
         return self.backend.snapshot(LastSnapshot(*self.last))
 
     def judge(self, expression: Expression, wanted: bool = True) -> tuple[bool | str, str]:
-        """Return whether an expression is as wanted ("not visible" if nobody can tell), and why not."""
-        verdict = expression.evaluate(lookup(self.snapshot()))
-        if verdict.held is None:
-            return "not visible", expression.describe_failure(verdict, wanted)
-        if verdict.held == wanted:
-            return True, ""
-        return False, expression.describe_failure(verdict, wanted)
+        """Return whether an expression is as wanted ("not visible" if nobody can tell), and why not.
+
+        Of a model with a kernel beside it both have to be so; what a kernel hides is the model's alone.
+        """
+        seen = self.snapshot()
+        held, why = _judged(expression, seen, wanted)
+        beside = self.backend.beside(seen)
+        if beside is None:
+            return held, why
+        also, reason = _judged(expression, beside, wanted)
+        if (also, reason) == (held, why):
+            return held, why
+        sides = (("model", held, why), ("kernel", also, reason))
+        return False, "; ".join([f"in the {side}: {text}" for side, good, text in sides if good is not True])
 
     # -- machines -----------------------------------------------------------------------------
 
@@ -198,6 +204,15 @@ class Session:
         self._begin(profile or self._profile(command.args))
         self.texts.clear()
         return Result(command)
+
+
+def _judged(expression: Expression, seen: Snapshot, wanted: bool) -> tuple[bool | str, str]:
+    verdict = expression.evaluate(lookup(seen))
+    if verdict.held is None:
+        return "not visible", expression.describe_failure(verdict, wanted)
+    if verdict.held == wanted:
+        return True, ""
+    return False, expression.describe_failure(verdict, wanted)
 
 
 def _refused(command: Command, refused: Refused) -> Result:

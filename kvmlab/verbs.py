@@ -165,6 +165,8 @@ def _expect(session: Session, command: Command) -> Sliced[Result]:
         # A call that only stands has no result yet, which is not the result "none".
         held = inner.ret == wanted and not (wanted == NONE and inner.why)
     why = "" if held else f"it returned {got}, not {wanted}" + (f": {inner.why}" if inner.why else "")
+    if held and inner.differs:
+        held, why = False, f"the model returned {got}, and {inner.differs}"
     return replace(inner, command=command, held=held and inner.held is not False, why=why or inner.why)
 
 

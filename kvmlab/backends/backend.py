@@ -30,12 +30,14 @@ class Answer:
     """What became of a call.
 
     ``ret`` is the return value (-1 with an ``errno`` name for a kernel's no) or NONE; ``why``
-    is a sentence on a no, or on where the call stands now.
+    is a sentence on a no, or on where the call stands now. ``differs`` says what a machine that
+    stands beside this one answered, "" where it answered the same.
     """
 
     ret: int | str = 0
     errno: str = ""
     why: str = ""
+    differs: str = ""
 
 
 class Planned(NamedTuple):
@@ -60,10 +62,6 @@ class Committed(Protocol):
     @property
     def taken(self) -> int | str:
         """The vector that was taken last, or NONE."""
-
-    @property
-    def differs(self) -> str:
-        """What is newly different between two backends that ran it; "" where there is one."""
 
     @property
     def news(self) -> tuple[str, ...]:
@@ -118,6 +116,12 @@ class Backend(Protocol):
 
     def snapshot(self, last: LastSnapshot | None) -> Snapshot:
         """Return everything that can be seen."""
+
+    def beside(self, seen: Snapshot) -> Snapshot | None:
+        """Return what is seen now with what another machine, which does the same, shows in its place.
+
+        None where there is no other one.
+        """
 
     def commit(self) -> Committed:
         """End a unit; return what :meth:`rewind` and :meth:`replay` need for it."""

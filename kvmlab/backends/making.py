@@ -15,7 +15,7 @@ def make(profile: Profile) -> Backend:
 
         return Kvm(profile, traced=True)
     if profile.backend == "both":
-        from kvmlab.backends.kvm.both import Both
+        from kvmlab.backends.both import Both
 
         return Both(profile)
     return Model(profile)

@@ -37,7 +37,6 @@ class Unit:
     lost: Lost
     taken: int | str
     news: tuple[str, ...]
-    differs: str = ""
 
 
 APIC_TASKPRI = 0xFEE00080
@@ -325,6 +324,9 @@ class Model:
         from kvmlab.backends.observe import observe
 
         return observe(self.machine, last)
+
+    def beside(self, seen: Snapshot) -> None:
+        """See :meth:`Backend.beside`: nothing stands there."""
 
     def events(self, unit: Unit) -> Worded:
         """See :meth:`Backend.events`."""

@@ -23,7 +23,6 @@ class Still(NamedTuple):
 
     taken: int | str = NONE
     news: tuple[str, ...] = ()
-    differs: str = ""
 
 
 class Qemu:
@@ -82,6 +81,9 @@ class Qemu:
     def snapshot(self, last: LastSnapshot | None) -> Snapshot:
         """See :meth:`Backend.snapshot`: the picture, with what the last command returned."""
         return replace(self.picture, last=last)
+
+    def beside(self, seen: Snapshot) -> None:
+        """See :meth:`Backend.beside`: nothing stands there."""
 
     def commit(self) -> Still:
         """See :meth:`Backend.commit`."""

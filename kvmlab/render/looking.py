@@ -5,6 +5,7 @@ The table LOOKING goes into the session's table of handlers.
 
 from __future__ import annotations
 
+from kvmlab.backends.backend import Refused
 from kvmlab.engine.caps import capabilities, check_extension
 from kvmlab.language.command import Command
 from kvmlab.render.cells import Cell, line, table
@@ -24,7 +25,25 @@ def _pane(session: Session, command: Command, name: str) -> Result:
     # The panes read snapshots, whose records take 12 ms to define: only who looks pays that.
     from kvmlab.render.panes import PANES
 
-    return Result(command, output=tuple(PANES[name](session.snapshot())))
+    seen = session.snapshot()
+    rows, beside = PANES[name](seen), session.backend.beside(seen)
+    if beside is not None:
+        from kvmlab.render.differing import differing_rows
+
+        rows = differing_rows(rows, PANES[name](beside))
+    return Result(command, output=tuple(rows))
+
+
+def _differences(session: Session, command: Command) -> Result:
+    seen = session.snapshot()
+    beside = session.backend.beside(seen)
+    if beside is None:
+        raise Refused("there is one machine to look at: 'machine backend=both' has a kernel beside a model")
+    from kvmlab.beside import cells
+
+    rows = [(Cell(cell.name, "differs"), *cell.values) for cell in cells(seen, beside)]
+    agree = line(Cell("model and kernel agree", "ok"))
+    return Result(command, output=tuple(table(("cell", "model", "kernel"), rows)) if rows else (agree,))
 
 
 def _trace(session: Session, command: Command) -> Result:
@@ -71,6 +90,7 @@ def _help(session: Session, command: Command) -> Result:
 LOOKING: dict[str, Handler] = {
     "info": _info,
     "contexts": _contexts,
+    "differences": _differences,
     "trace": _trace,
     "caps": _caps,
     "help": _help,

@@ -41,6 +41,7 @@ STYLES: dict[str, tuple[str, str]] = {
     "cue": ("primary", "bold"),
     "event": ("foreground", ""),
     "changed": ("foreground", "bold reverse"),
+    "differs": ("error", "bold underline"),
     "irq-asserted": ("warning", "bold"),
     "irq-pending": ("warning", ""),
     "irq-in-service": ("primary", "bold"),

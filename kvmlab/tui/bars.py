@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.segment import Segment
@@ -59,9 +59,9 @@ class Bar(Lines):
 
 
 def tab_parts(
-    tabs: Sequence[tuple[str, str, str]], shown: set[str], changed: set[str], width: int
+    tabs: Sequence[tuple[str, str, str]], shown: set[str], marks: Mapping[str, str], width: int
 ) -> list[Part]:
-    """Return the tabs of (name, tab, key): those shown are reversed, a star behind one marks a change.
+    """Return the tabs of (name, tab, key): those shown are reversed, a mark stands behind its tab.
 
     Names are cut until all fit.
     """
@@ -72,7 +72,7 @@ def tab_parts(
     for name, tab, key in tabs:
         action = f"app.pane('{name}')"
         parts.append(Part(f"{key}{tab[:most]}", "toolbar" if name in shown else "muted", action))
-        parts.append(Part("*" if name in changed else " ", "cue", action))
+        parts.append(Part(marks[name] or " ", "cue", action))
     return parts
 
 
@@ -81,6 +81,8 @@ def state_parts(seen: Seen, running: Running | None = None) -> list[Part]:
     snapshot = seen.snapshot
     parts = [Part(" ◂", "cue", "app.act('back')"), *_track(seen), Part("▸ ", "cue", "app.act('forward')")]
     parts.append(Part(f"{seen.position}/{seen.total}  "))
+    if seen.beside is not None:
+        parts.append(Part(f"{seen.status}  ", "muted" if seen.beside == snapshot else "warning"))
     parts.append(Part(f"{snapshot.kernel} {snapshot.api} {snapshot.mode}", "muted"))
     if seen.lab is not None:
         parts.append(Part(f"  {seen.lab.lab.id} {seen.lab.reached}/{seen.lab.of}", "header", "app.lab"))
@@ -90,7 +92,7 @@ def state_parts(seen: Seen, running: Running | None = None) -> list[Part]:
         parts.append(Part("  work waits", "warning"))
     if snapshot.reports:
         parts.append(Part(f"  {len(snapshot.reports)} report{'s' * (len(snapshot.reports) > 1)}", "error"))
-    if seen.status:
+    if seen.status and seen.beside is None:
         parts.append(Part(f"  {seen.status}", "muted"))
     return parts
 

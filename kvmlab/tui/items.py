@@ -12,9 +12,13 @@ from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 from kvmlab.render.cells import BODY, HEAD, Cell, Line, Row, layout
+from kvmlab.render.differing import GLYPH, STYLE, differing, glyphed
 
 CHANGED, NEW, NAMED = "*", "+", "~"
 """The glyph of an item that the last command changed, of one that it made, of one that is pointed at."""
+
+DIFFERS = GLYPH
+"""The glyph of an item in which a machine beside this one differs, which comes before the others."""
 
 
 class Item(NamedTuple):
@@ -47,12 +51,21 @@ def items_of(rows: Iterable[Row], subject: re.Pattern[str] | None = None) -> lis
     return items
 
 
-def marked(before: Sequence[Item] | None, now: Sequence[Item]) -> list[Item]:
-    """Return items with what differs from ``before`` marked; nothing is where that is None."""
-    if before is None:
-        return list(now)
-    old = dict(zip(_names(before), before, strict=True))
-    return [_compare(old.get(name), item) for name, item in zip(_names(now), now, strict=True)]
+def marked(
+    before: Sequence[Item] | None, now: Sequence[Item], beside: Sequence[Item] | None = None
+) -> list[Item]:
+    """Return items with what differs from ``before`` marked, and what differs from a machine ``beside`` it.
+
+    Nothing is where these are None.
+    """
+    items, names = list(now), _names(now)
+    if before is not None:
+        old = dict(zip(_names(before), before, strict=True))
+        items = [_compare(old.get(name), item) for name, item in zip(names, items, strict=True)]
+    if beside is not None:
+        other = dict(zip(_names(beside), beside, strict=True))
+        items = [_differ(item, other.get(name)) for name, item in zip(names, items, strict=True)]
+    return [item._replace(cells=_parted(item.cells)) if item.mark else item for item in items]
 
 
 def marked_tail(before: Sequence[Item] | None, now: Sequence[Item]) -> list[Item]:
@@ -68,11 +81,15 @@ def marked_tail(before: Sequence[Item] | None, now: Sequence[Item]) -> list[Item
 def pointed(items: Sequence[Item], keys: Container[str]) -> list[Item]:
     """Return items with those of some keys pointed at, by a glyph and by the style of a cue."""
     return [
-        item._replace(mark=NAMED, cells=tuple([Cell(cell.text, "cue") for cell in item.cells]))
+        item._replace(mark=NAMED, cells=tuple([_cued(cell) for cell in item.cells]))
         if item.key and item.key in keys
         else item
         for item in items
     ]
+
+
+def _cued(cell: Cell) -> Cell:
+    return cell if cell.style == STYLE else Cell(cell.text, "cue")
 
 
 def _names(items: Sequence[Item]) -> list[tuple[str, int]]:
@@ -95,11 +112,21 @@ def _compare(old: Item | None, item: Item) -> Item:
         cell if same and was.text.strip() == cell.text.strip() else _changed(cell)
         for cell, was in zip(item.cells, old.cells if same else item.cells, strict=True)
     ]
-    return item._replace(cells=tuple([part for cell in cells for part in _split(cell)]), mark=CHANGED)
+    return item._replace(cells=tuple(cells), mark=CHANGED)
+
+
+def _differ(item: Item, other: Item | None) -> Item:
+    cells = None if item.head else differing(item.cells, None if other is None else other.cells)
+    return item if cells is None else item._replace(cells=cells, mark=DIFFERS)
 
 
 def _changed(cell: Cell) -> Cell:
     return Cell(cell.text, "changed") if cell.text.strip() else cell
+
+
+def _parted(cells: Line) -> Line:
+    """Return cells with the blanks round a marked text parted from it."""
+    return glyphed(tuple([part for cell in cells for part in _split(cell)]))
 
 
 def _split(cell: Cell) -> list[Cell]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, NamedTuple
 
 from textual import events
@@ -10,7 +11,7 @@ from textual.message import Message
 
 from kvmlab.render.cells import Cell, Row
 from kvmlab.tui.actions import ACTIONS
-from kvmlab.tui.items import Item, items_of, marked, marked_tail, pointed
+from kvmlab.tui.items import CHANGED, DIFFERS, Item, items_of, marked, marked_tail, pointed
 from kvmlab.tui.keys import KEYS
 from kvmlab.tui.lines import Drawn, Lines
 from kvmlab.tui.panes import SPECS, PaneSpec, View
@@ -53,7 +54,7 @@ class Pane(Lines, can_focus=True):
         self._listed: list[Listing] = []
         self._shown: tuple[object, ...] = ()
         self._cursor = -1
-        self._changed = False
+        self._changed = self._differs = False
         self.vector: int | None = None
         self.entitle(spec.title)
         self.display = False
@@ -79,23 +80,39 @@ class Pane(Lines, can_focus=True):
         """Whether the last command changed anything that is listed."""
         return self._changed
 
+    @property
+    def mark(self) -> str:
+        """The glyph of what is listed: a machine beside this one has something else, or it has changed."""
+        return DIFFERS if self._differs else CHANGED if self.changed else ""
+
     def show(self, before: View | None, now: View) -> None:
         """List a moment, with what differs from the one before marked."""
         self._listed = [self._list(view) for view in (before, now) if view]
         old, new = self._listed[0].items if before else None, self._listed[-1].items
+        beside = self._beside(now)
         keys = {key for pane, key in now.touched if pane == self.spec.name}
         # While a storm blows most panes list the same again and again, which is seen sooner than drawn.
-        shown = old, new, keys, self.display, self.has_focus
+        shown = old, new, beside, keys, self.display, self.has_focus
         if shown != self._shown:
             self._shown = shown
-            self._mark(old, new, keys)
+            self._mark(old, new, beside, keys)
 
-    def _mark(self, old: list[Item] | None, new: list[Item], keys: set[str]) -> None:
-        """Show items with what differs from the old ones marked, and those of some keys pointed at."""
+    def _beside(self, view: View) -> list[Item] | None:
+        """Return what the machine beside this one has where it shows something else, None if it does not."""
+        seen = view.seen
+        if seen.beside is None or seen.beside == seen.snapshot:
+            return None
+        rows = self.spec.rows(replace(view, seen=replace(seen, snapshot=seen.beside)))
+        return items_of(rows, self.spec.lines)
+
+    def _mark(
+        self, old: list[Item] | None, new: list[Item], beside: list[Item] | None, keys: set[str]
+    ) -> None:
+        """Show items with what has changed and what differs marked, and those of some keys pointed at."""
         key, count = self.key, len(self.items)
-        mark = marked_tail if self.spec.subject == "event" else marked
-        items = mark(old, new)
-        self._changed = any(item.mark for item in items)
+        items = marked_tail(old, new) if self.spec.subject == "event" else marked(old, new, beside)
+        self._changed = any(item.mark not in ("", DIFFERS) for item in items)
+        self._differs = any(item.mark == DIFFERS for item in items)
         self.items = pointed(items, keys) if keys else items
         self._cursor = self._find(key)
         if self.display:
@@ -118,7 +135,7 @@ class Pane(Lines, can_focus=True):
         """Put the items on lines, for the size that the pane has now."""
         size = self.scrollable_content_region.size
         self._spans = place(self.items, size.width, self.size.height, self.spec.flows)
-        self.entitle(f"{'* ' if self.changed else ''}{self.heading}")
+        self.entitle(f"{self.mark} {self.heading}".strip())
         self.draw([self._line(spans) for spans in self._spans])
 
     def choose(self, key: str) -> None:

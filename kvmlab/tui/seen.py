@@ -58,6 +58,8 @@ class Seen:
     marks: tuple[tuple[str, int], ...]
     status: str = ""
     """What it runs on, if that is worth a word."""
+    beside: Snapshot | None = None
+    """The snapshot with what a machine beside this one shows in its place, if there is one."""
     lab: Lesson | None = None
 
 
@@ -66,8 +68,10 @@ def see(session: Session, studied: bool = False) -> Seen:
     history = session.history
     low = max(history.first, history.position - UNITS)
     near = history.units[low - history.first : history.position - history.first + UNITS]
+    snapshot = session.snapshot()
+    beside = session.backend.beside(snapshot)
     return Seen(
-        session.snapshot(),
+        snapshot,
         session.backend.trace(EVENTS),
         tuple(_numbered(near, low + 1)),
         history.position,
@@ -75,6 +79,7 @@ def see(session: Session, studied: bool = False) -> Seen:
         len(history),
         tuple(history.marks.items()),
         session.backend.status,
+        beside,
         None if session.watcher is None else _lesson(session.watcher, studied),
     )
 

@@ -220,13 +220,13 @@ class Stage(ThemedApp):
         panes, width = self.panes, self.size.width
         base = self.screen_stack[0]
         displayed = {name for name, pane in panes.items() if pane.display}
-        changed = {name for name, pane in panes.items() if pane.changed}
+        marks = {name: pane.mark for name, pane in panes.items()}
         tabs = [
             (pane.spec.name, pane.spec.tab, pane.spec.key)
             for pane in panes.values()
             if self._lab[0] or pane.spec.name not in LESSON
         ]
-        base.query_one("#tabs", Bar).put(tab_parts(tabs, displayed, changed, width))
+        base.query_one("#tabs", Bar).put(tab_parts(tabs, displayed, marks, width))
         self.log_pane.entitle("Log" if "goals" in displayed else self._goal())
         self._state()
         actions = [(self._shown(a), a.label, f"app.act('{a.name}')") for a in self.offered()]

@@ -41,7 +41,6 @@ class Unit(NamedTuple):
     taken: int | str
     news: tuple[str, ...]
     events: Sequence[str]
-    differs: str = ""
 
 
 Handler = tuple[str, list[tuple[str, Args]]]
@@ -150,6 +149,15 @@ class Kvm:
         if verb.enters:
             host.enter_all()
 
+    def settle(self) -> None:
+        """Wait until every worker has done what it was given, and have every vCPU do what it was asked."""
+        settler = self.host.settler
+        if settler is not None:
+            settler.injected()
+            settler.injected()
+            settler.shut_down()
+        self.host.enter_all()
+
     def take(self, number: int) -> int:
         """Have a vCPU take what it can: a vector, or -1."""
         vector = self.host.take(number, bool(self.flags[number]))
@@ -237,6 +245,9 @@ class Kvm:
             last=last,
         )
 
+    def beside(self, seen: Snapshot) -> None:
+        """See :meth:`Backend.beside`: nothing stands there."""
+
     def events(self, unit: Unit) -> Sequence[str]:
         """See :meth:`Backend.events`."""
         return unit.events
@@ -281,13 +292,14 @@ def _close_all(host: Host, descriptors: Descriptors, eoifds: Eoifds | None) -> N
 
 def check(profile: Profile) -> None:
     """Raise Refused for a machine that no kernel is: another kernel, another api, switches."""
+    backend = f"backend={profile.backend}"
     if profile.kernel != KERNEL:
-        raise Refused(f"backend=kvm is kernel={KERNEL}, the one that runs here, not {profile.kernel}")
+        raise Refused(f"{backend} is kernel={KERNEL}, the one that runs here, not {profile.kernel}")
     if profile.api != MERGED and not profile.proposal.over_resampler:
         built = ", ".join(api for api in APIS if proposal_of(api).over_resampler)
         raise Refused(
-            f"backend=kvm: no kernel has api={profile.api}; {MERGED} was merged, {built} is built over that"
+            f"{backend}: no kernel has api={profile.api}; {MERGED} was merged, {built} is built over that"
         )
     switches = sorted(profile.with_ | profile.without - {"irqchip"})
     if switches:
-        raise Refused(f"backend=kvm: {', '.join(switches)}: a real kernel has no such switch; the model has")
+        raise Refused(f"{backend}: {', '.join(switches)}: a real kernel has no such switch; the model has")

@@ -19,6 +19,12 @@ LOOKS = (
         ("info ioapic", "info irqfds"), unit=False,
     ),
     CommandSpec(
+        "differences", LOOKING, "list the cells in which model and kernel differ (machine backend=both)",
+        detail="Each with its value on either side; ≠ marks them in the panes of the screen. A difference has"
+        " come again when everything was repeated on a new VM.",
+        examples=("differences",), unit=False,
+    ),
+    CommandSpec(
         "trace", LOOKING, "list the newest tracepoints, worded as the kernel words them",
         (place("count", "count", "how many", "N", required=False),),
         examples=("trace", "trace 5"), unit=False,
