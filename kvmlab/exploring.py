@@ -142,7 +142,7 @@ def replay_verb(session: Session, command: Command) -> Result:
         return Result(command, why=str(error) if isinstance(error, LanguageError) else why, held=False)
     backend = session.backend
     if not isinstance(backend, Model):
-        raise Refused("only the model can replay a schedule")
+        raise Refused("only the model can replay a schedule: 'machine kernel=linux-6.x' makes one")
     for step in steps:
         if not backend.machine.contexts.knows(step.args["context"]):
             raise Refused(f"{_at(step)}: no context is called {step.args['context']} here")

@@ -10,6 +10,7 @@ from hypothesis import settings
 from kvmlab.backends.backend import Refused
 from kvmlab.backends.making import make
 from kvmlab.engine.profile import Profile
+from tests.second import Beside
 
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
@@ -19,6 +20,12 @@ settings.load_profile("unhurried")
 def _pipes() -> None:
     """Begin as Python does: the program, if a test has run it here, dies of a pipe that breaks."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+
+@pytest.fixture
+def beside(monkeypatch: pytest.MonkeyPatch) -> Beside:
+    """Return what stands beside the models of this test instead of a kernel."""
+    return Beside(monkeypatch)
 
 
 def _why_no_kvm() -> str:

@@ -81,7 +81,7 @@ class Both:
 
         number = len(self.differing)
         found = f"model and kernel: {count(number)}" if number else "model and kernel agree"
-        return f"{found} · {self.kernel.status}"
+        return " · ".join(filter(None, (found, self.kernel.status)))
 
     @property
     def trace_source(self) -> str:

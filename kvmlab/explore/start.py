@@ -27,7 +27,7 @@ class Start:
         """Return where a session's machine stands. Raises Refused where it is no model."""
         backend = session.backend
         if not isinstance(backend, Model):
-            raise Refused("only the model can be explored")
+            raise Refused("only the model can be explored: 'machine kernel=linux-6.x' makes one")
         return cls(backend.profile, backend.machine.freeze())
 
     def machine(self) -> Machine:

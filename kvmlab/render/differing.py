@@ -17,35 +17,41 @@ STYLE = "differs"
 def differing(ours: Line, theirs: Line | None) -> Line | None:
     """Return a line with the cells in the style that differ from the other machine's; None if none does.
 
-    All of them do where the other one has no such line, or one of another shape. Blanks that align are
-    no difference.
+    All of them do where the other one has no such line. Blanks that align are no difference; what the
+    other one has beyond the line's end is marked there.
     """
-    if theirs is not None and [cell.text.strip() for cell in ours] == [cell.text.strip() for cell in theirs]:
+    others = [cell.text.strip() for cell in theirs or ()]
+    texts = [cell.text.strip() for cell in ours]
+    if theirs is not None and texts == others:
         return None
-    if theirs is None or len(ours) != len(theirs):
-        return tuple([Cell(cell.text, STYLE) if cell.text.strip() else cell for cell in ours])
-    return tuple(
-        [
-            cell if cell.text.strip() == other.text.strip() else Cell(cell.text, STYLE)
-            for cell, other in zip(ours, theirs, strict=True)
-        ]
-    )
+    cells = [
+        Cell(cell.text, STYLE) if others[at : at + 1] != [texts[at]] and (texts[at] or others[at:]) else cell
+        for at, cell in enumerate(ours)
+    ]
+    return (*cells, Cell("", STYLE)) if len(others) > len(ours) else tuple(cells)
 
 
 def glyphed(cells: Line) -> Line:
-    """Return a line with the glyph behind each cell that differs: in place of a blank, or at the end."""
+    """Return a line with the glyph behind each cell that differs: in place of a blank, or at the end.
+
+    Where no blank follows the cell has the style alone.
+    """
     parts: list[Cell] = []
-    for number, cell in enumerate(cells):
-        parts += _glyphed(cell, last=number + 1 == len(cells)) if cell.style == STYLE else [cell]
-    return tuple(parts)
-
-
-def _glyphed(cell: Cell, *, last: bool) -> list[Cell]:
-    core = cell.text.strip()
-    before, _, behind = cell.text.partition(core) if core else ("", "", cell.text)
-    mark = GLYPH if behind or last or not core else ""
-    parts = (Cell(before), Cell(core + mark, STYLE), Cell(behind[1:]))
-    return [part for part in parts if part.text]
+    rest = list(cells)
+    while rest:
+        cell = rest.pop(0)
+        if cell.style != STYLE:
+            parts.append(cell)
+            continue
+        core = cell.text.strip()
+        before, _, behind = cell.text.partition(core) if core else ("", "", cell.text)
+        parts.append(Cell(before))
+        if not behind and rest and core and rest[0].text.startswith(" "):
+            rest[0] = rest[0]._replace(text=rest[0].text[1:])
+            behind = " "
+        mark = GLYPH if behind or not rest or not core else ""
+        parts += [Cell(core + mark, STYLE), Cell(behind[1:])]
+    return tuple([part for part in parts if part.text])
 
 
 def differing_rows(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Row]:

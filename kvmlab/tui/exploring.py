@@ -72,7 +72,7 @@ class Exploration:
         self.why_not = ""
         self._told = False
         if not isinstance(session.backend, Model):
-            self.why_not = "only the model can be explored"
+            self.why_not = "only the model can be explored: 'machine kernel=linux-6.x' makes one"
             return
         self._manual = session.backend.machine.contexts.manual
         last = LastSnapshot(*session.last)

@@ -19,6 +19,7 @@ from kvmlab.settings import Settings
 from kvmlab.tui.app import KvmlabApp
 from kvmlab.tui.arrange import LESSON
 from kvmlab.tui.widgets import SPECS
+from tests.second import Beside, no_remote_irr, nothing_pending
 from tests.tui.stand import LEVEL, Hand, on_screen, small_lab, text_of
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -54,6 +55,17 @@ STYLED_LABS = ("goals-80x24", "lab-120x40")
 
 """Name of the file → size of the screen, the pane chosen, and the key pressed then."""
 
+SHOWN_BESIDE = (("ioapic", "80x24"), ("lapic", "80x24"), ("path", "120x40"), ("eventfds", "200x60"))
+"""Panes and sizes of the screen over two machines."""
+
+SIDE_BY_SIDE = (
+    "machine backend=both",
+    "eventfd trigger; eventfd unmask; irqfd trigger gsi=11 resample=unmask",
+    "ioapic 11 vector=0x41 level unmasked",
+    "write trigger",
+)
+"""The level interrupt of LEVEL on two machines."""
+
 LETTERS = ascii_letters + digits
 
 
@@ -84,10 +96,23 @@ def test_a_lab_is_styled_as_it_was(name: str, tmp_path: Path) -> None:
     compare(f"styles-{name}.txt", studied(size, pane, tmp_path, styles_of))
 
 
+BESIDE = {f"beside-{pane}-{size}": (SIZES[size], pane) for pane, size in SHOWN_BESIDE}
+"""Name of the file → size of the screen and the pane chosen."""
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_differs_from_a_kernel_is_marked_as_it_was(name: str, beside: Beside) -> None:
+    """No remote IRR and nothing pending there: each cell has a style, and a glyph where there is room."""
+    beside.plant = lambda second: setattr(second, "fault", lambda seen: nothing_pending(no_remote_irr(seen)))
+    size, pane = BESIDE[name]
+    compare(f"{name}.txt", seen(size, pane, "", styles_of, SIDE_BY_SIDE))
+
+
 def test_no_golden_is_left_over() -> None:
     """Every file is compared by one of the tests."""
     wanted = {f"{name}.txt" for name in SCREENS} | {f"styles-{name}.txt" for name in STYLED}
     wanted |= {f"{name}.txt" for name in LABS} | {f"styles-{name}.txt" for name in STYLED_LABS}
+    wanted |= {f"{name}.txt" for name in BESIDE}
     wanted |= {f"explorer-{size}.txt" for size in SIZES}  # of test_explorer.py
     wanted |= {f"library-{size}.txt" for size in SIZES}  # of test_library.py
     assert {file.name for file in GOLDENS.iterdir()} == wanted

@@ -32,7 +32,7 @@ MERGED = DEFAULT_APIS[KERNEL]
 
 FAULT = "the guest gets #GP: no such MSR is there, or it refuses this access"
 GONE = "the VM is released, and its vCPUs with it"
-ONLY_MODEL = "'machine' without backend= makes one that can"
+ONLY_MODEL = "'machine kernel=linux-6.x' makes a model, which can"
 
 
 class Unit(NamedTuple):
