@@ -44,7 +44,7 @@ class Cell(NamedTuple):
 
 
 def laid_over(ours: Snapshot, theirs: Snapshot) -> Snapshot:
-    """Return our snapshot with what the other machine shows in its place; what that hides stays ours."""
+    """Return our snapshot with what the other machine shows in its place; what either hides stays ours."""
     return replace(
         ours,
         ioapic=_over(ours.ioapic, theirs.ioapic),
@@ -57,7 +57,7 @@ def laid_over(ours: Snapshot, theirs: Snapshot) -> Snapshot:
 
 
 def _over(ours: Any, theirs: Any) -> Any:
-    if theirs is None or ours == theirs:
+    if ours is None or theirs is None or ours == theirs:
         return ours
     if is_dataclass(ours) and not isinstance(ours, type):
         names = [each.name for each in fields(ours)]

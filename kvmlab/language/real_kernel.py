@@ -19,7 +19,7 @@ _REAL_KERNEL = (
     "trace shows the kernel's own kvm:* events where tracefs is mounted and may be read.",
     "Elsewhere it shows what a model says they would be, and tells so.",
     "Without the device, or the right to open it, machine says so with the errno and the remedy.",
-    "machine backend=both has a model make each call too. The answers are the model's, and the panes show it.",
+    "machine backend=both has a model make each call too. It answers, and the panes show it.",
     "Each cell in which the kernel differs is marked with ≠, and 'differences' lists them with both values.",
     "What differs is settled and repeated on a new VM first; a result says where the kernel's is another.",
     "expect, never and always must hold on both; what the kernel does not show is the model's alone.",

@@ -224,7 +224,7 @@ def test_a_machine_that_cannot_be_had_leaves_the_old_one(monkeypatch: pytest.Mon
     assert lab.one("read t").ret == 1
 
 
-@pytest.mark.parametrize("words", ["kernel=linux-3.6", "api=eoifd-v7", "without=rcu-wait"])
+@pytest.mark.parametrize("words", ["kernel=linux-3.6", "api=eoifd-v4", "without=rcu-wait"])
 def test_a_machine_that_no_kernel_is_is_refused_by_name(words: str) -> None:
     """The sentence names what was asked for."""
     with pytest.raises(LanguageError, match="backend=both"):

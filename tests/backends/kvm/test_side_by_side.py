@@ -68,6 +68,13 @@ def test_handlers_and_storms_come_to_the_same() -> None:
     assert [result.ret for result in said[-2:]] == [1, 20]
 
 
+def test_a_released_machine_has_descriptors_alone() -> None:
+    """The chips are gone on the kernel's side, which is no difference."""
+    lab = Lab("machine backend=both", ROUND_TRIP[0], "release", "write e 3")
+    assert lab.one("read e").ret == 3
+    assert both(lab.session).differing == ()
+
+
 def test_a_fault_in_the_model_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """An EOI that leaves remote IRR, which the kernel clears."""
     end_pin: Callable[..., int] = Ioapic.end_pin
