@@ -199,16 +199,20 @@ class Both:
         return self.model.finish(context, watch)
 
     def storm(self, count: int) -> Iterator[int]:
-        """See :meth:`Backend.storm`; they are compared at its end."""
+        """See :meth:`Backend.storm`; they are compared at its end. One that is broken off is taken back."""
         ours, theirs = self.model.storm(count), self.kernel.storm(count)
         done = 0
         try:
             while next(ours, None) is not None and next(theirs, None) is not None:
                 done += 1
                 yield done
-        finally:
-            cycles = done
-            self._keep(lambda kernel: Answer(sum(1 for _cycle in kernel.storm(cycles))))
+        except KeyboardInterrupt:
+            self._take_back(again=True)
+            raise
+        except GeneratorExit:
+            self._keep(_cycles(done))  # It was stopped between two cycles, which is an end.
+            raise
+        self._keep(_cycles(done))
 
     # -- looking ------------------------------------------------------------------------------
 
@@ -277,6 +281,10 @@ class Both:
         """See :meth:`Backend.replay`."""
         self.kernel.replay(unit.kernel)
         self.model.replay(unit.model)
+
+
+def _cycles(count: int) -> Step:
+    return lambda kernel: Answer(sum(1 for _cycle in kernel.storm(count)))
 
 
 def _differ(ours: Answer, theirs: Answer) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -176,6 +177,24 @@ def test_a_call_that_is_broken_off_leaves_both_as_they_were(
     assert replace(lab.snapshot(), last=None) == replace(before, last=None)
     assert both(lab).kernel is beside.made[1]
     assert (lab.one("take").ret, told(lab.one("differences"))) == (0x41, ["model and kernel agree"])
+
+
+def test_a_storm_that_is_broken_off_leaves_both_as_they_were(
+    beside: Beside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model stands within a cycle that the other one has not begun, and goes back."""
+    lab = Lab(*CYCLE)
+
+    def broken_off(_count: int) -> Iterator[int]:
+        yield 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(beside.made[0], "storm", broken_off)
+    before = lab.snapshot()
+    with pytest.raises(KeyboardInterrupt):
+        lab.say("storm 10")
+    assert replace(lab.snapshot(), last=None) == replace(before, last=None)
+    assert told(lab.one("differences")) == ["model and kernel agree"]
 
 
 def test_a_number_is_the_models_descriptor(beside: Beside) -> None:

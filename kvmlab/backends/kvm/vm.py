@@ -51,7 +51,7 @@ def refusal(error: OSError, what: str) -> Refused:
 
     number = error.errno or 0
     remedy = _REMEDIES.get(number, "'machine' without backend= runs the model")
-    return Refused(f"backend=kvm: {what}: {errorcode.get(number, number)}, {error.strerror}; {remedy}")
+    return Refused(f"{what}: {errorcode.get(number, number)}, {error.strerror}; {remedy}")
 
 
 class Kvm:
@@ -75,10 +75,10 @@ class Kvm:
     def _check(self, path: str) -> None:
         version = ioctl(self.fd, kvm.KVM_GET_API_VERSION, 0)
         if version != kvm.API_VERSION:
-            raise Refused(f"backend=kvm: {path} speaks version {version}, not {kvm.API_VERSION}")
+            raise Refused(f"{path} speaks version {version}, not {kvm.API_VERSION}")
         lacking = [name for name, number in kvm.NEEDED.items() if not self.extension(number)]
         if lacking:
-            raise Refused(f"backend=kvm: this kernel lacks {', '.join(lacking)}; the model needs none")
+            raise Refused(f"this kernel lacks {', '.join(lacking)}; the model needs none")
 
     def extension(self, number: int) -> int:
         """KVM_CHECK_EXTENSION."""
