@@ -125,6 +125,8 @@ def _shown(value: object) -> str:
     return f"{value:#x}" if isinstance(value, int) and value > 9 else str(value)
 
 
-def count(found: int) -> str:
-    """Say in words how many cells differ."""
-    return f"{found} cell{'s' if found > 1 else ''} differ{'' if found > 1 else 's'}" if found else "agree"
+def verdict(differing: int) -> str:
+    """Say in words whether the machines agree, or how many cells differ."""
+    if not differing:
+        return "model and kernel agree"
+    return f"model and kernel: {differing} cell{'s differ' if differing > 1 else ' differs'}"

@@ -77,11 +77,9 @@ class Both:
     @property
     def status(self) -> str:
         """Whether they agree, then what is particular to the host."""
-        from kvmlab.beside import count
+        from kvmlab.beside import verdict
 
-        number = len(self.differing)
-        found = f"model and kernel: {count(number)}" if number else "model and kernel agree"
-        return " · ".join(filter(None, (found, self.kernel.status)))
+        return " · ".join(filter(None, (verdict(len(self.differing)), self.kernel.status)))
 
     @property
     def trace_source(self) -> str:
@@ -256,14 +254,12 @@ class Both:
         self.beside(seen)
         if not self.differing:
             return
-        kept = self.kernel
         for kernel, _answer in self._repetitions():
             self.kernel = kernel
             self.beside(seen)
             if not self.differing:
                 return
-        self.kernel, self._agreed = kept, False
-        self.beside(seen)
+        self._agreed = False
 
     def _remember(self, taken: int | str) -> None:
         """Remember what the kernel answered last, for facts; None where nothing was asked."""
@@ -294,14 +290,14 @@ def _differ(ours: Answer, theirs: Answer) -> bool:
 def _news(before: set[str], now: Sequence[Cell]) -> tuple[str, ...]:
     """Say which cells differ that did not, with both values; or that none does any more."""
     new = [cell for cell in now if cell.name not in before]
+    from kvmlab.beside import verdict
+
     if before and not now:
-        return ("model and kernel agree again",)
+        return (f"{verdict(0)} again",)
     if not new:
         return ()
-    from kvmlab.beside import count
-
     first, *rest = new
     ours, theirs = first.values
     more = f", and {len(rest)} more: 'differences' shows them" if rest else ""
     text = f"{first.name} is {ours} in the model, {theirs} in the kernel{more}"
-    return (f"model and kernel: {count(len(now))}: {text}",)
+    return (f"{verdict(len(now))}: {text}",)

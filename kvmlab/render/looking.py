@@ -39,10 +39,10 @@ def _differences(session: Session, command: Command) -> Result:
     beside = session.backend.beside(seen)
     if beside is None:
         raise Refused("there is one machine to look at: 'machine backend=both' has a kernel beside a model")
-    from kvmlab.beside import cells
+    from kvmlab.beside import cells, verdict
 
     rows = [(Cell(cell.name, "differs"), *cell.values) for cell in cells(seen, beside)]
-    agree = line(Cell("model and kernel agree", "ok"))
+    agree = line(Cell(verdict(0), "ok"))
     return Result(command, output=tuple(table(("cell", "model", "kernel"), rows)) if rows else (agree,))
 
 
