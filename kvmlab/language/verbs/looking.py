@@ -20,8 +20,8 @@ LOOKS = (
     ),
     CommandSpec(
         "differences", LOOKING, "list the cells in which model and kernel differ (machine backend=both)",
-        detail="Each with its value on either side; ≠ marks them in the panes of the screen. A difference has"
-        " come again when everything was repeated on a new VM.",
+        detail="Each with its value on either side; ≠ marks them in the panes of the screen and in info. The"
+        " first one has come again when everything was repeated on a new VM.",
         examples=("differences",), unit=False,
     ),
     CommandSpec(
