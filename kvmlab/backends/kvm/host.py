@@ -10,6 +10,7 @@ from kvmlab.backends.kvm.chips import (
     IRR,
     ISR,
     SPIV,
+    TMR,
     Pic,
     bitmap,
     clear_bit,
@@ -249,5 +250,19 @@ class Host:
         try:
             return vcpu.open_window()
         finally:
-            vcpu.set_lapic_page(page)
-            vcpu.set_lapic_page(page)
+            self._put_back(vcpu, page)
+
+    def _put_back(self, vcpu: Vcpu, page: bytearray) -> None:
+        """Put back what was taken out of a LAPIC, beside what has arrived meanwhile.
+
+        An 8259 that ends by itself tells its resamplers, whose eventfds may feed irqfds of their own.
+        """
+        assert self.settler is not None
+        self.settler.injected()
+        self.settler.injected()
+        now = vcpu.lapic_page()
+        for at in range(IRR * 16, (IRR + 8) * 16):
+            page[at] |= now[at]
+        page[TMR * 16 : (TMR + 8) * 16] = now[TMR * 16 : (TMR + 8) * 16]
+        vcpu.set_lapic_page(page)
+        vcpu.set_lapic_page(page)

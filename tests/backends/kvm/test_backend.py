@@ -302,6 +302,22 @@ def test_an_8259_comes_first_and_leaves_the_lapic_alone() -> None:
 
 
 @pytest.mark.kvm
+def test_what_arrives_during_an_8259s_acknowledge_is_kept() -> None:
+    """One that ends by itself tells its resampler, whose eventfd feeds another irqfd."""
+    setup = (
+        "eventfd a; eventfd c; eventfd e; ioapic 11 vector=0x60 edge unmasked",
+        "pio write 0x20 0x11; pio write 0x21 0xf8; pio write 0x21 0x04; pio write 0x21 0x03",
+        "irqfd a gsi=5 resample=c; irqfd c gsi=11 resample=e",
+        "ioapic 5 vector=0x31 level unmasked; line 5 1",
+    )
+    for machine in ("machine backend=kvm", "machine kernel=linux-6.x"):
+        lab = Lab(machine, *setup)
+        assert lab.one("take").ret == 0xFD
+        assert lab.fact("lapic", 0, "irr") == frozenset({0x31, 0x60})
+        assert lab.fact("lapic", 0, "tmr") == frozenset({0x31})
+
+
+@pytest.mark.kvm
 def test_handlers_run_until_nothing_is_pending() -> None:
     """And a storm counts full cycles."""
     lab = Lab("machine backend=kvm", *CYCLE, "handler 0x41 mask 11, eoi, unmask 11")
