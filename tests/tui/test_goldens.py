@@ -49,11 +49,10 @@ STYLED = {
     "trace-120x40": (SIZES["120x40"], "trace", ""),
     "help-80x24": (SIZES["80x24"], "", "f1"),
 }
+"""Name of the file → size of the screen, the pane chosen, and the key pressed then."""
 
 STYLED_LABS = ("goals-80x24", "lab-120x40")
 """Of LABS those that are held with their styles."""
-
-"""Name of the file → size of the screen, the pane chosen, and the key pressed then."""
 
 SHOWN_BESIDE = (("ioapic", "80x24"), ("lapic", "80x24"), ("path", "120x40"), ("eventfds", "200x60"))
 """Panes and sizes of the screen over two machines."""
