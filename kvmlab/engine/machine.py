@@ -79,6 +79,7 @@ class Machine:
         self.trace.clear()
 
     def _build_kernel(self) -> None:
+        """Place what every VM finds, and what KVM_CREATE_VM makes (kvm_eventfd_init: the lists)."""
         place, profile = self.memory.place, self.profile
         locks = self.contexts.locks
         place(RCU, Rcu(locks.readers))

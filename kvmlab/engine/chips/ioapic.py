@@ -41,8 +41,9 @@ class Ioapic(IoapicRegisters):
     def set_irq(self, pin: int, irq_source_id: int, level: int, line_status: bool = False) -> int:
         """Set or clear a source's bit on a pin and act on the line (kvm_ioapic_set_irq).
 
-        The line is the OR of the sources, in 3.6 inverted by the polarity bit. Returns 1 for a
-        low line, -1 for masked or not delivered, 0 for merged, else how many APICs took it.
+        The line is the OR of the sources (__kvm_irq_line_state), in 3.6 inverted by the polarity bit.
+        Returns 1 for a low line, -1 for masked or not delivered, 0 for merged, else how many APICs
+        took it.
         ``line_status`` tells of KVM_IRQ_LINE_STATUS, which the RTC's pin answers otherwise.
         """
         self.changed()

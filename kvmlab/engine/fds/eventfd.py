@@ -185,7 +185,10 @@ def wait_event(profile: Profile, ctx: str, value: int | None) -> Path[Errno | No
 
 @path
 def eventfd_poll(profile: Profile, ctx: str, function: str, subject: str) -> Path[int]:
-    """fs/eventfd.c: eventfd_poll with a poll table: hook a waiter, then return the mask."""
+    """fs/eventfd.c: eventfd_poll with a poll table: hook a waiter, then return the mask.
+
+    What irqfd_ptable_queue_proc and eoifd_ptable_queue_proc hook is ``function`` for ``subject``.
+    """
     lock = wqh_lock(ctx)
     yield spin_lock(lock, HOLDS_FILE)
     yield (Eventfd.add_wait_queue, ctx, function, subject)

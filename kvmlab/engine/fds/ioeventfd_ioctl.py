@@ -121,7 +121,7 @@ def kvm_deassign_ioeventfd(profile: Profile, fd: int, where: tuple[int, int, int
 
 @path
 def kvm_io_bus_destroy(profile: Profile, bus: str) -> Path[None]:
-    """The VM is destroyed: the destructors of what is left on a bus run; the chips have none."""
+    """The VM is destroyed: ioeventfd_destructor runs for what is left on a bus; the chips have none."""
     for device in (yield (IoBus.devices, bus)):
         left = device if device.startswith("ioeventfd#") else ""
         if left and profile.adds("ioeventfd-pollhup"):

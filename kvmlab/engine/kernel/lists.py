@@ -31,7 +31,7 @@ class List(Object):
         self.items = tuple([item for item in self.items if item != handle])
 
     def contains(self, handle: str) -> bool:
-        """Tell whether an object is on the list (!list_empty of its own link)."""
+        """Tell whether an object is on the list (irqfd_is_active, eoifd_is_active: its link is not empty)."""
         return handle in self.items
 
     def all(self) -> tuple[str, ...]:
