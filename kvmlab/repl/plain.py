@@ -1,7 +1,8 @@
 """Line mode: commands from a pipe or a bare terminal, plain text out, no escape sequences.
 
 It is what scripts, screen readers and editors talk to. Commands that come from no terminal are
-repeated behind the prompt, so that the output reads as a session.
+repeated behind the prompt, so that the output reads as a session. At a bare terminal a line that
+ends with ``?`` lists what may follow, and runs nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, TextIO
 
 from kvmlab.journal import Journal
-from kvmlab.render.cells import Row, visible
+from kvmlab.render.cells import Cell, Row, line, table, visible
 from kvmlab.render.plain import plain_lines
 from kvmlab.settings import state_dir
 from kvmlab.shell import Shell
@@ -48,10 +49,14 @@ def _run(session: Session, source: TextIO, out: TextIO, first: Sequence[str]) ->
         for text in plain_lines(rows):
             print(text, file=out, flush=True)
 
+    typed = source.isatty()
     with _journal() as journal:
-        shell = Shell(session, show, journal, typed=source.isatty())
+        shell = Shell(session, show, journal, typed=typed)
         for text in chain(first, lines(source, out)):
-            if not shell.run_line(text):
+            before = _asked(text) if typed else None
+            if before is not None:
+                show(_following(before, session))
+            elif not shell.run_line(text):
                 break
         return shell.status
 
@@ -69,6 +74,20 @@ def lines(source: TextIO, out: TextIO) -> Iterator[str]:
         if not typed and text.strip():
             print(PROMPT + visible(text), file=out, flush=True)
         yield text
+
+
+def _asked(text: str) -> str | None:
+    """Return what stands before the ``?`` that ends a line, in no comment and no quote; None without one."""
+    before = text.rstrip()[:-1]
+    asks = text.rstrip().endswith("?") and "#" not in before and before.count('"') % 2 == 0
+    return before if asks else None
+
+
+def _following(before: str, session: Session) -> list[Row]:
+    from kvmlab.language.complete import what_may_follow  # only who asks pays for it
+
+    follow = what_may_follow(before, session.scope)
+    return table(("may follow", ""), follow) if follow else [line(Cell("nothing more may follow", "muted"))]
 
 
 @contextmanager

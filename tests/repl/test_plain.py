@@ -121,3 +121,40 @@ def test_line_mode_loads_no_terminal_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+class Terminal(io.StringIO):
+    """A text that says it is typed at a bare terminal."""
+
+    def isatty(self) -> bool:
+        """Yes."""
+        return True
+
+
+def type_at_a_bare_terminal(text: str) -> tuple[int, str]:
+    """Return the exit status and what a bare terminal shows beside what is typed."""
+    out = io.StringIO()
+    status = run_plain(make_session(), Terminal(text), out)
+    return status, out.getvalue()
+
+
+def test_a_question_at_a_bare_terminal_lists_what_may_follow_and_runs_nothing() -> None:
+    """Also with a name half-way, and where nothing more fits; the line is no wrong text."""
+    status, shown = type_at_a_bare_terminal(
+        "eventfd nic\nirqfd ?\nirqfd nic gsi=11 ?\nclose n?\nquit ?\npoll nic\n"
+    )
+    assert status == 0
+    assert "kvm> may follow\n" in shown and "nothing more may follow" in shown
+    assert "deassign" in shown and "level" in shown
+    assert shown.count("→") == 2
+
+
+@pytest.mark.parametrize("text", ["eventfd a # why?", 'eventfd "a?'])
+def test_a_question_in_a_comment_or_a_quote_asks_nothing(text: str) -> None:
+    """It belongs to the line, which runs or is wrong text."""
+    assert "may follow" not in type_at_a_bare_terminal(text + "\n")[1]
+
+
+def test_a_question_from_a_pipe_is_wrong_text() -> None:
+    """Nobody reads the answer there; a script says what it does."""
+    assert say("eventfd ?\n")[0] == 2
