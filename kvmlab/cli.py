@@ -156,7 +156,9 @@ def parser() -> argparse.ArgumentParser:
     _machine_options(repl)
     run = _program(programs, "run", _run, "run scripts; the exit status is the verdict")
     run.add_argument("files", nargs="*", metavar="FILE", help="a script")
-    run.add_argument("-c", dest="text", metavar="COMMANDS", help="run these commands instead")
+    run.add_argument(
+        "-c", dest="texts", action="append", metavar="COMMANDS", help="run these commands instead"
+    )
     run.add_argument("--json", action="store_true", help="one object a command")
     run.add_argument("--trace", action="store_true", help="show the tracepoints too")
     _machine_options(run)
@@ -316,14 +318,14 @@ def _repl(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if (options.text is None) == (not options.files):
-        print("kvmlab run: give either FILE… or -c COMMANDS", file=sys.stderr)
+    if len(options.texts or ()) + bool(options.files) != 1:
+        print("kvmlab run: give either FILE… or one -c COMMANDS", file=sys.stderr)
         return USAGE
     from kvmlab.run import run_files, run_text
 
     make = _maker(options)
-    if options.text is not None:
-        return run_text(make, options.text, as_json=options.json, trace=options.trace)
+    if options.texts:
+        return run_text(make, options.texts[0], as_json=options.json, trace=options.trace)
     return run_files(make, options.files, as_json=options.json, trace=options.trace)
 
 

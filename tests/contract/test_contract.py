@@ -149,6 +149,16 @@ def test_options_fill_in_only_what_machine_leaves_out() -> None:
     assert kvmlab("run", "--kernel", "linux-9", "-c", text).returncode == WRONG
 
 
+@pytest.mark.parametrize("words", [(), ("-c", "sti", "-c", "cli"), ("-c", "sti", "file.kvm")])
+def test_run_is_given_files_or_one_text_and_drops_nothing(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is given twice, or besides, is not left out in silence."""
+    assert main(["run", *words]) == WRONG
+    ran = capsys.readouterr()
+    assert ran.out == "" and "either FILE… or one -c COMMANDS" in ran.err
+
+
 def test_a_script_that_cannot_be_read_is_wrong_text(tmp_path: Path) -> None:
     """A missing file, a folder and bytes that are no text end with status 2 and a sentence, no traceback."""
     binary = tmp_path / "binary.kvm"
