@@ -6,7 +6,7 @@ as -1, so that the kernel says EBADF. Each call is a path: a thread may be stopp
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from kvmlab.engine.abi import (
     EEXIST,
@@ -30,6 +30,20 @@ NO_KEY = 2**32 - 1
 """What is passed for the key of a name that has none: the kernel answers -ENOENT."""
 
 Pairs = tuple[tuple[str, Any], ...]
+
+
+class Descriptor(NamedTuple):
+    """A number that is passed to an ioctl: its names at that moment, and the eventfd behind it ("" for none).
+
+    Whoever closes it while the ioctl is under way does not change what was asked for.
+    """
+
+    fd: int
+    names: tuple[str, ...]
+    eventfd: str
+
+    def __repr__(self) -> str:
+        return f"fd {self.fd}"
 
 
 class Userspace(Object):
@@ -65,6 +79,14 @@ class Userspace(Object):
         """Return the number a name stands for, CLOSED if none; a number stands for itself."""
         return name if isinstance(name, int) else self.fds.get(name, CLOSED)
 
+    @touches(FDS, "file*")
+    def descriptor(self, name: str | int) -> Descriptor:
+        """Return the number a name stands for, and what stands behind it now."""
+        fd = self.fd(name)
+        objects = self.memory.objects
+        file = objects.get(objects[FDS].load("open").get(fd, ""))
+        return Descriptor(fd, tuple(self.names_of(fd)), file.ctx if isinstance(file, File) else "")
+
     def key(self, key: str | int) -> int:
         """Return the key an irqfd got last, by name; NO_KEY if it never got one."""
         return key if isinstance(key, int) else self.keys.get(key, NO_KEY)
@@ -86,30 +108,30 @@ class Userspace(Object):
         """Return the names that stand for a number."""
         return [name for name, number in self.fds.items() if number == fd]
 
-    @touches(FDS, "file*", "irqfd*")
-    def assigned_irqfd(self, fd: int, key: int | None) -> None:
-        """Remember the irqfd that an eventfd feeds now, and its key."""
-        found = self._newest("irqfd", fd)
-        for name in self.names_of(fd) if found else ():
-            self.changed()
+    @touches("irqfd*")
+    def assigned_irqfd(self, asked: Descriptor, key: int | None) -> None:
+        """Remember the irqfd that was assigned to an eventfd, and its key."""
+        found = self._newest("irqfd", asked)
+        self.changed()
+        for name in asked.names:
             self.irqfds[name] = found
             if key is not None:
                 self.keys[name] = key
 
-    @touches(FDS, "file*", "eoifd*", "eoi_eventfd*")
-    def assigned_eoifd(self, fd: int, kind: str) -> None:
-        """Remember the newest eoifd, of the kind that the api has, that signals an eventfd."""
-        found = self._newest(kind, fd)
-        for name in self.names_of(fd) if found else ():
-            self.changed()
+    @touches("eoifd*", "eoi_eventfd*")
+    def assigned_eoifd(self, asked: Descriptor, kind: str) -> None:
+        """Remember the eoifd, of the kind that the api has, that was assigned to an eventfd."""
+        found = self._newest(kind, asked)
+        self.changed()
+        for name in asked.names:
             self.eoifds[name] = found
 
-    @touches(FDS, "file*", "ioeventfd*")
-    def assigned_ioeventfd(self, fd: int) -> None:
-        """Remember the newest ioeventfd that signals an eventfd."""
-        found = self._newest("ioeventfd", fd)
-        for name in self.names_of(fd) if found else ():
-            self.changed()
+    @touches("ioeventfd*")
+    def assigned_ioeventfd(self, asked: Descriptor) -> None:
+        """Remember the ioeventfd that was assigned to an eventfd."""
+        found = self._newest("ioeventfd", asked)
+        self.changed()
+        for name in asked.names:
             self.ioeventfds[name] = found
 
     def set_routes(self, routes: tuple[Route, ...]) -> None:
@@ -123,12 +145,13 @@ class Userspace(Object):
         at = next((i for i, route in enumerate(self.routes) if route.gsi == gsi), len(rest))
         return (*rest[:at], *entries, *rest[at:])
 
-    def _newest(self, kind: str, fd: int) -> str:
-        objects = self.memory.objects
-        file = objects.get(objects[FDS].load("open").get(fd, ""))
-        if not isinstance(file, File):
-            return ""
-        same = [h for h, each in objects.items() if h.startswith(kind + "#") and each.eventfd == file.ctx]
+    def _newest(self, kind: str, asked: Descriptor) -> str:
+        """Return the newest object of a kind on an eventfd; "" for one that is gone again already."""
+        same = [
+            handle
+            for handle, each in self.memory.objects.items()
+            if handle.startswith(kind + "#") and each.eventfd == asked.eventfd
+        ]
         return max(same, key=lambda handle: int(handle.partition("#")[2]), default="")
 
 
@@ -193,29 +216,38 @@ def user_poll(profile: Profile, name: str) -> Path[int]:
 
 
 @path
-def fill(profile: Profile, fields: Fields, values: tuple[int | str, ...]) -> Path[dict[str, int]]:
-    """Return a structure by the names of its fields, with a number for what was given by name."""
+def fill(
+    profile: Profile, fields: Fields, values: tuple[int | str, ...]
+) -> Path[tuple[dict[str, int], Descriptor]]:
+    """Return a structure by the names of its fields, and its field fd as it stands now.
+
+    What was given by name is a number there.
+    """
     structure: dict[str, int] = {}
+    asked = Descriptor(CLOSED, (), "")
     for (field, kind), value in zip(fields, values, strict=True):
-        if kind == "fd":
+        if field == "fd":
+            asked = yield (Userspace.descriptor, USERSPACE, value)
+            structure[field] = asked.fd
+        elif kind == "fd":
             structure[field] = yield (Userspace.fd, USERSPACE, value)
         elif kind == "key":
             structure[field] = yield (Userspace.key, USERSPACE, value)
         else:
             structure[field] = int(value)
-    return structure
+    return structure, asked
 
 
 @path
 def user_irqfd(profile: Profile, *values: int | str) -> Path[int]:
     """KVM_IRQFD with the values of the api's structure, in order: 0 or the key."""
     ioctl = profile.proposal.ioctls["irqfd"]
-    structure = yield from fill(profile, ioctl.fields, values)
+    structure, asked = yield from fill(profile, ioctl.fields, values)
     ret: int = yield from vm_ioctl(profile, ioctl.path, *structure.values())
     flags = structure["flags"]
     if ret >= 0 and not flags & KVM_IRQFD_FLAG_DEASSIGN:
         has_key = profile.proposal.keys and flags & IRQFD_FLAG_OF_API
-        yield (Userspace.assigned_irqfd, USERSPACE, structure["fd"], ret if has_key else None)
+        yield (Userspace.assigned_irqfd, USERSPACE, asked, ret if has_key else None)
     return ret
 
 
@@ -223,10 +255,10 @@ def user_irqfd(profile: Profile, *values: int | str) -> Path[int]:
 def user_eoifd(profile: Profile, *values: int | str) -> Path[int]:
     """The api's second ioctl with the values of its structure, in order."""
     ioctl = profile.proposal.ioctls["eoifd"]
-    structure = yield from fill(profile, ioctl.fields, values)
+    structure, asked = yield from fill(profile, ioctl.fields, values)
     ret: int = yield from vm_ioctl(profile, ioctl.path, *structure.values())
     if ret == 0 and not structure["flags"] & KVM_IRQFD_FLAG_DEASSIGN:
-        yield (Userspace.assigned_eoifd, USERSPACE, structure["fd"], profile.proposal.eoifds)
+        yield (Userspace.assigned_eoifd, USERSPACE, asked, profile.proposal.eoifds)
     return ret
 
 
@@ -235,10 +267,10 @@ def user_ioeventfd(
     profile: Profile, name: str | int, addr: int, length: int, flags: int, datamatch: int
 ) -> Path[int]:
     """KVM_IOEVENTFD."""
-    fd = yield (Userspace.fd, USERSPACE, name)
-    ret: int = yield from vm_ioctl(profile, "kvm_ioeventfd", fd, addr, length, flags, datamatch)
+    asked: Descriptor = yield (Userspace.descriptor, USERSPACE, name)
+    ret: int = yield from vm_ioctl(profile, "kvm_ioeventfd", asked.fd, addr, length, flags, datamatch)
     if ret == 0 and not flags & 4:
-        yield (Userspace.assigned_ioeventfd, USERSPACE, fd)
+        yield (Userspace.assigned_ioeventfd, USERSPACE, asked)
     return ret
 
 
