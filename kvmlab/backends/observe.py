@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from kvmlab.backends.devices import devices
@@ -199,10 +200,21 @@ class _View:
         pins = tuple(pin for pin, state in enumerate(states) if state >> number & 1)
         if not handle:
             return SourceSnapshot(number, self._owner(number), 0, pins)
-        bound = [*self._named("irqfd", self._alive("irqfd")), *self._named("eoifd", self._eoifds())]
-        holders = [f"{kind} {name or h}" for kind, name, h, o in bound if o.source == handle]
         source = self.objects[handle]
-        return SourceSnapshot(number, ", ".join(holders), source.refs, pins, source.gsi)
+        return SourceSnapshot(
+            number, ", ".join(self.holders.get(handle, ())), source.refs, pins, source.gsi
+        )
+
+    @cached_property
+    def holders(self) -> dict[str, list[str]]:
+        """Who holds each source: its irqfds, then its eoifds."""
+        found: dict[str, list[str]] = {}
+        for kind, name, handle, bound in (
+            *self._named("irqfd", self._alive("irqfd")),
+            *self._named("eoifd", self._eoifds()),
+        ):
+            found.setdefault(bound.source, []).append(f"{kind} {name or handle}")
+        return found
 
     def _owner(self, number: int) -> str:
         """Return who has a source id that is no object: reserved, the PIT's, or an irqfd's."""
@@ -222,8 +234,16 @@ class _View:
 
     def _assigned(self, kind: str, handle: str) -> str:
         """Return the name under which an irqfd, eoifd or ioeventfd was assigned, or ""."""
-        table: dict[str, str] = getattr(self.user, kind + "s")
-        return next((name for name, bound in table.items() if bound == handle), "")
+        return self.names[kind].get(handle, "")
+
+    @cached_property
+    def names(self) -> dict[str, dict[str, str]]:
+        """By kind, under which name each was assigned: the oldest of several."""
+        tables = {"irqfd": self.user.irqfds, "eoifd": self.user.eoifds, "ioeventfd": self.user.ioeventfds}
+        return {
+            kind: {handle: name for name, handle in reversed(table.items())}
+            for kind, table in tables.items()
+        }
 
     def eventfds(self) -> tuple[EventfdSnapshot, ...]:
         return tuple(self._eventfd(handle, ctx) for handle, ctx in self._alive("eventfd"))
