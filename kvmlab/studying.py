@@ -7,6 +7,7 @@ lab; 2 what was asked for is no lab, no script or no text.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from argparse import Namespace
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from kvmlab.backends.backend import Refused
 from kvmlab.course.beginning import begin, set_up
+from kvmlab.course.crew import verified
 from kvmlab.course.desk import list_rows, shelf, store
 from kvmlab.course.fault import Fault
 from kvmlab.course.recording import Draft, Recorder, file_name, template
@@ -124,9 +126,10 @@ def _verify(make: Make, options: Namespace) -> int:
     chosen = _chosen(options)
     faults: list[Fault] = []
     with progress(len(chosen)) as tick:
-        for each in chosen:
-            faults += verify(each, shelf(), make)
+        for _lab, found in verified(chosen, make, options.jobs or os.cpu_count() or 1):
+            faults += found
             tick()
+    faults.sort()
     if options.json:
         print(
             json.dumps(

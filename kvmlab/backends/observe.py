@@ -201,9 +201,7 @@ class _View:
         if not handle:
             return SourceSnapshot(number, self._owner(number), 0, pins)
         source = self.objects[handle]
-        return SourceSnapshot(
-            number, ", ".join(self.holders.get(handle, ())), source.refs, pins, source.gsi
-        )
+        return SourceSnapshot(number, ", ".join(self.holders.get(handle, ())), source.refs, pins, source.gsi)
 
     @cached_property
     def holders(self) -> dict[str, list[str]]:
@@ -241,8 +239,7 @@ class _View:
         """By kind, under which name each was assigned: the oldest of several."""
         tables = {"irqfd": self.user.irqfds, "eoifd": self.user.eoifds, "ioeventfd": self.user.ioeventfds}
         return {
-            kind: {handle: name for name, handle in reversed(table.items())}
-            for kind, table in tables.items()
+            kind: {handle: name for name, handle in reversed(table.items())} for kind, table in tables.items()
         }
 
     def eventfds(self) -> tuple[EventfdSnapshot, ...]:
