@@ -126,8 +126,8 @@ def _verify(make: Make, options: Namespace) -> int:
     chosen = _chosen(options)
     faults: list[Fault] = []
     with progress(len(chosen)) as tick:
-        for _lab, found in verified(chosen, make, options.jobs or os.cpu_count() or 1):
-            faults += found
+        for _each, of_lab in verified(chosen, make, options.jobs or os.cpu_count() or 1):
+            faults += of_lab
             tick()
     faults.sort()
     if options.json:
