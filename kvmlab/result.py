@@ -25,6 +25,7 @@ class Result:
     place of a command that was stopped before its end, () otherwise. ``told`` is what a watcher of the
     session has to say of it, as rows or strings. ``differs`` is what the kernel beside a model answered
     where that is something else.
+    ``of`` is the verb of the call that a `step` or a `finish` brought to its end.
     """
 
     command: Command
@@ -38,6 +39,7 @@ class Result:
     stopped: tuple[Command, ...] = ()
     told: tuple[Any, ...] = ()
     differs: str = ""
+    of: str = ""
 
 
 @dataclass(slots=True)

@@ -126,7 +126,7 @@ class Session:
         noted = None if self.watcher is None else self.watcher.noted(command)
         self.history.add(Unit(command.text, change, before, last, noted))
         result = Result(command, answer.ret, answer.errno, answer.why, change.news, backend.events(change))
-        result.differs = answer.differs
+        result.differs, result.of = answer.differs, answer.of
         if command.verb not in BY_HAND:
             self._broken += [text.removeprefix(UNMET) for text in change.news if text.startswith(UNMET)]
         if self.properties:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from kvmlab.course.shelf import Shelf
+
 CHECKOUT = Path(__file__).parent.parent
 README = (CHECKOUT / "README.md").read_text()
 PROMPT = "kvm> "
@@ -47,3 +49,13 @@ def test_scripts_and_links_are_there() -> None:
     named = re.findall(r"(?:labs/[\w/.-]+\.kvm|kvmlab/\w+(?:\.py|/))", README)
     assert named
     assert [name for name in named if not (CHECKOUT / name).exists()] == []
+
+
+def test_every_lab_it_links_to_is_there_and_the_thread_is_told_in_full() -> None:
+    """The table of claims leads to files that exist, and no lab of chapter 5 is left out."""
+    links = dict(re.findall(r"\[([a-z0-9-]+)\]\(labs/([\w.-]+\.md)\)", README))
+    assert [name for name in links.values() if not (CHECKOUT / "labs" / name).exists()] == []
+    assert [lab for lab, name in links.items() if not name.endswith(f"-{lab}.md")] == []
+    thread = [head.id for head in list(Shelf(Path("/nonexistent")).chapters())[5 - 1][2]]
+    assert thread
+    assert [lab for lab in thread if lab not in links] == []

@@ -32,12 +32,15 @@ class Answer:
     ``ret`` is the return value (-1 with an ``errno`` name for a kernel's no) or NONE; ``why``
     is a sentence on a no, or on where the call stands now. ``differs`` says what a machine that
     stands beside this one answered, "" where it answered the same.
+    ``of`` is the verb of a call that came to its end when a context was moved by hand, "" where the
+    command says it.
     """
 
     ret: int | str = 0
     errno: str = ""
     why: str = ""
     differs: str = ""
+    of: str = ""
 
 
 class Planned(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
@@ -12,7 +12,7 @@ from kvmlab.backends.backend import NONE, Answer, Args, Planned, Refused, Watch
 from kvmlab.engine.abi import Fault
 from kvmlab.engine.chips.ioapic_registers import MASK
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING
-from kvmlab.engine.kernel.continuation import EXPECTING, Call, Context, Place
+from kvmlab.engine.kernel.continuation import EXPECTING, Call, Context, Place, path_of
 from kvmlab.engine.kernel.memory import Change
 from kvmlab.engine.kernel.path import describe
 from kvmlab.engine.kernel.sanitizers import Report
@@ -135,6 +135,10 @@ def _planned(planned: Planned) -> tuple[str, Call]:
         return owner, (name, args)
     status = planned.verb in STATUS
     return owner, (EXPECTING, (name, args, planned.wanted, status, planned.text))
+
+
+_VERB_OF = {verb.path: name for name, verb in reversed(VERBS.items())}
+"""By path, the first verb that is performed by it."""
 
 
 class Worded(Sequence[str]):
@@ -280,8 +284,10 @@ class Model:
         """
         name = self._named(context)
         contexts = self.machine.contexts
-        moved = 0
+        moved, call = 0, ""
         while moved != count:
+            here = contexts.get(name)
+            call = here.at.path if here.at else path_of(here.calls[0]) if here.calls else call
             if contexts.step(name):
                 moved += 1
                 watch()
@@ -290,6 +296,8 @@ class Model:
         here = contexts.get(name)
         ended = moved > 0 and here.at is None and not here.stopped
         answer = self._answer(name, here.result) if ended else Answer(NONE, "", self._where(name))
+        if ended:
+            answer = replace(answer, of=_VERB_OF.get(call, ""))
         self._settle()
         return answer
 

@@ -5,6 +5,7 @@ What made the start is below what undo can reach; `reset` makes it anew.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kvmlab.course.player import Keeper, Player
@@ -17,6 +18,7 @@ from kvmlab.session import NO_RESULT
 
 if TYPE_CHECKING:
     from kvmlab.course.lab import Lab, Start
+    from kvmlab.language.scope import Scope
     from kvmlab.result import Result, Sliced
     from kvmlab.session import Session
 
@@ -48,6 +50,23 @@ def begin(
     session.history = History()
     session.last = NO_RESULT
     session.watcher = player = playing(session, lab, position, keeper)
-    says = {goal.id: goal.say for goal in player.lab.goals}
-    session.scope.offers["goal"] = lambda: says
+    withdraw(session.scope)
+    session.scope.offers |= {kind: partial(dict, words) for kind, words in _offered(lab).items()}
     return player
+
+
+def withdraw(scope: Scope) -> None:
+    """Offer no more what a lab knows."""
+    for kind in [kind for kind in scope.offers if kind.partition(" ")[0] in OFFERED]:
+        del scope.offers[kind]
+
+
+OFFERED = ("goal", "question", "answer")
+"""Kinds of words that a lab offers: its goals, those that ask, and behind each of these its answers."""
+
+
+def _offered(lab: Lab) -> dict[str, dict[str, str]]:
+    asking = [goal for goal in lab.goals if goal.answers]
+    answers = {f"answer {goal.id}": dict.fromkeys(goal.answers, goal.say) for goal in asking}
+    goals = {goal.id: goal.say for goal in lab.goals}
+    return {"goal": goals, "question": {goal.id: goal.say for goal in asking}, **answers}

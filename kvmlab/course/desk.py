@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvmlab.backends.backend import Refused
-from kvmlab.course.beginning import begin, setting_up
+from kvmlab.course.beginning import begin, setting_up, withdraw
 from kvmlab.course.lab import Goal, Head, Lab
 from kvmlab.course.player import Player
 from kvmlab.course.shelf import Missing, Shelf, own_folder, stamp
@@ -124,7 +124,7 @@ def _neighbour(which: str) -> Handler:
 def _leave(session: Session, command: Command) -> Result:
     player = opened(session)
     session.watcher = None
-    session.scope.offers.pop("goal", None)
+    withdraw(session.scope)
     return Result(command, output=(f"left {player.lab.id}; the machine stays as it is",))
 
 

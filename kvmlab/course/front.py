@@ -45,11 +45,15 @@ Check = Callable[[Any], str]
 
 
 class Field(NamedTuple):
-    """One key: the type of its value, what else is checked of it, and whether it must be there."""
+    """One key: the type of its value, what else is checked of it, and whether it must be there.
+
+    What is ``said`` is read by people: code in it is quoted as in the prose.
+    """
 
     type: type | tuple[str, ...]
     required: bool = False
     check: Check = lambda _value: ""
+    said: bool = False
 
 
 TEXTS = ("texts",)
@@ -99,7 +103,16 @@ def _switches(option: str) -> Field:
     return Field(TEXTS, check=_one_of(words, f"switch of {option}="))
 
 
-_SAY = Field(str, required=True, check=_some)
+def spoken(value: str | list[str]) -> str | list[str]:
+    """Return a text, or each of several, with quotes in place of the backticks round code."""
+    if isinstance(value, list):
+        return [_CODE.sub(r"'\2'", each) for each in value]
+    return _CODE.sub(r"'\2'", value)
+
+
+_CODE = re.compile(r"(`+)(.+?)\1")
+
+_SAY = Field(str, required=True, check=_some, said=True)
 _WHEN = Field(str, check=_some)
 _VIOLATION = Field(str, check=_one_of(VIOLATIONS, "violation"))
 _VERDICT = _one_of(("holds", "violated"), "verdict")
@@ -128,7 +141,7 @@ TABLES: dict[str, dict[str, Field]] = {
         "kind": Field(str, True, _one_of(GOAL_KINDS, "kind of goal")),
         "say": _SAY,
         "when": _WHEN,
-        "otherwise": Field(str, check=_some),
+        "otherwise": Field(str, check=_some, said=True),
         "violation": _VIOLATION,
         "verdict": Field(str, check=_VERDICT),
         "never": _WHEN,
@@ -136,11 +149,11 @@ TABLES: dict[str, dict[str, Field]] = {
         "given": _WHEN,
         "answers": Field(TEXTS, check=_some),
         "answer": Field(str, check=_some),
-        "because": Field(str, check=_some),
+        "because": Field(str, check=_some, said=True),
         **_MACHINE,
     },
     "mistake": {"when": Field(str, required=True, check=_some), "say": _SAY},
-    "hint": {"goal": Field(str), "when": _WHEN, "say": Field(TEXTS, True, _three)},
+    "hint": {"goal": Field(str), "when": _WHEN, "say": Field(TEXTS, True, _three, said=True)},
     "proof": {
         "claim": _SAY,
         "script": Field(str, required=True, check=_some),
@@ -236,7 +249,7 @@ class Front:
             elif wrong := _wrong(fields[key], value):
                 self.fault(self.line(name, number, key), _key(name, key), wrong)
             else:
-                right[key] = value
+                right[key] = spoken(value) if fields[key].said else value
         for key, needed in fields.items():
             if needed.required and key not in table:
                 self.fault(self.line(name, number), _key(name, key), "it is missing")

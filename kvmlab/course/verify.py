@@ -130,12 +130,16 @@ def _at_the_end(kind: str) -> bool:
 
 
 def _prose(bench: Bench) -> Iterator[Fault]:
-    """The commands of the prose run, what they expect holds, and they leave every goal to the learner."""
+    """The commands of the prose run, what they expect holds, and they leave every goal to the learner.
+
+    Who only reads along and types them is told of no mistake.
+    """
     player, _faults = bench.begun
     if player is None:
         return
     for fence in bench.lab.fences:
         if fence.role == "":
+            before = player.seen
             run = bench.trial.play(player.session, fence.text, fence.line, called(fence))
             yield from run.faults
             for command, done in run.done:
@@ -143,6 +147,9 @@ def _prose(bench: Bench) -> Iterator[Fault]:
                     what = f"'{command.text}' reaches {', '.join(sorted(done))}, which is for the learner"
                     yield bench.fault(command.line, called(fence), what)
                     return
+            for number in sorted(each for each in player.seen - before if isinstance(each, int)):
+                said = bench.lab.mistakes[number].say
+                yield bench.fault(fence.line, called(fence), f"it triggers a mistake: {said}")
     seen = [goal.id for goal in bench.lab.goals if goal.kind == NEVER and goal.id in player.seen]
     if seen:
         yield bench.fault(1, "kvm", f"the prose breaks {', '.join(seen)}")
@@ -260,7 +267,7 @@ CHECKS = (
     Checked("links", "links to labs and scenarios lead somewhere", _links),
     Checked("short", "the first commands come early, and the prose is short", _short),
     Checked("start", "the start can be made, and nothing is reached or mistaken there", _start),
-    Checked("prose", "the commands of the prose run, hold, and reach no goal", _prose),
+    Checked("prose", "the commands of the prose run, hold, reach no goal and trigger no mistake", _prose),
     Checked("fresh", "the commands beside the lab run and hold", _fresh),
     Checked("solution", "the solution reaches every goal, and not before its last line", _solution),
     Checked("wrong", "every wrong turn runs, misses its goal and triggers a mistake", _wrong),

@@ -172,7 +172,7 @@ def _words(grammar: Grammar, here: _Here) -> Iterator[Suggestion]:
         return
     places = [p for p in grammar.places if p.name not in given]
     if places:
-        yield from values_of(places[0], at, scope)
+        yield from values_of(places[0], at, scope, here.done[-1] if here.done else "")
         if places[0].required and places[0].name not in grammar.keys:
             return
     keys = [p for p in grammar.keys.values() if p.name not in given]

@@ -282,6 +282,8 @@ KINDS: dict[str, Kind] = {
     "thread": _new("thread"),
     "lab": _any_text("the ID of a lab, or the name of its file", lambda scope: scope.offered("lab")),
     "goal": _any_text("the ID of a goal", lambda scope: scope.offered("goal")),
+    "question": _any_text("the ID of a goal that asks", lambda scope: scope.offered("question")),
+    "answer": _any_text("one of its answers"),
     "place": _number_or_name(number(0, 10**9, "a unit of history", decimal=True), _known("mark", "mark"),
                              "a mark, or the number of a unit of history"),
     "key": _number_or_name(_U32, _EVENTFD, "a key, or the eventfd whose irqfd got it"),

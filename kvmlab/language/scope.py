@@ -36,7 +36,10 @@ class Scope:
     def __init__(self, kernel: str = "", api: str = "") -> None:
         self._options = (kernel, api)
         self.offers: dict[str, Callable[[], Mapping[str, str]]] = {}
-        """Words that rooms above the language know, by their kind: to be offered, never to be checked."""
+        """Words that rooms above the language know: to be offered, never to be checked.
+
+        They stand under their kind, or under it and the word that they may stand behind.
+        """
         self._names: dict[str, dict[str, str]] = {kind: {} for kind in NAMED}
         self._journal: list[tuple[str, str]] = []
         self._before: tuple[dict[str, dict[str, str]], str, str, int] | None = None

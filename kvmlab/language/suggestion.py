@@ -21,10 +21,14 @@ class Suggestion(NamedTuple):
     insertable: bool = True
 
 
-def values_of(parameter: Parameter, start: int, scope: Scope) -> Iterator[Suggestion]:
-    """Yield the values that a parameter's kind can list, and a placeholder when there are others."""
+def values_of(parameter: Parameter, start: int, scope: Scope, before: str = "") -> Iterator[Suggestion]:
+    """Yield the values that a parameter's kind can list, and a placeholder when there are others.
+
+    Somebody may offer other values of a kind behind each word that can stand ``before``.
+    """
     kind = KINDS[parameter.kind]
     words = topic_words() if parameter.kind == "topic" else kind.words(scope)
+    words = scope.offered(f"{parameter.kind} {before}") or words
     for text, description in words.items():
         yield Suggestion(text, start, parameter.kind, description or parameter.summary)
     if not words or kind.partial:

@@ -20,6 +20,10 @@ class Goal(Protocol):
         """Its ID."""
 
     @property
+    def kind(self) -> str:
+        """What it is: one that is a "predict" asks for an answer."""
+
+    @property
     def say(self) -> str:
         """What it asks."""
 
@@ -37,7 +41,10 @@ class Goal(Protocol):
 
 
 def goal_rows(goals: Iterable[Goal], *, why: bool = True) -> list[Row]:
-    """Return each goal in one line, and below one that is open why it is."""
+    """Return each goal in one line, and below one that is open why it is.
+
+    Without ``why`` only what asks for an answer says how it is given.
+    """
     rows = []
     for goal in goals:
         mark, style = STATES[goal.state]
@@ -47,7 +54,7 @@ def goal_rows(goals: Iterable[Goal], *, why: bool = True) -> list[Row]:
             else []
         )
         rows.append(line(Cell(f"{mark} ", style), Cell(f"{goal.id}: ", "word-key"), goal.say, *now))
-        if why and goal.why:
+        if goal.why and (why or goal.kind == "predict"):
             rows.append(line("    ", Cell(goal.why, "warning")))
     return rows
 

@@ -59,6 +59,10 @@ class Outcome(Protocol):
         """Whether what it expects holds; "not visible" if nobody can tell, None if it expects nothing."""
 
     @property
+    def of(self) -> str:
+        """The verb of the call that a `step` or a `finish` brought to its end, or ""."""
+
+    @property
     def told(self) -> Sequence[Row | str]:
         """What the lab that is open has to say of it."""
 
@@ -99,7 +103,8 @@ def _verdict(held: bool | str, why: str) -> Row:
 
 def _returned(result: Outcome, why: str) -> Row:
     command = result.command
-    verb = command.inner[0].verb if command.verb == "expect" and command.inner else command.verb
+    said = command.inner[0].verb if command.verb == "expect" and command.inner else command.verb
+    verb = result.of or said
     ret = -1 if result.ret is None else result.ret
     text = f"{ret:#x}" if isinstance(ret, int) and ret >= 0 and verb in HEX else str(ret)
     tail: list[Part] = [Cell(f" {result.errno}", "error")] if result.errno else []

@@ -81,7 +81,7 @@ def test_manual_answers_where_the_call_stands(model: Model) -> None:
     assert write(model) == Answer(NONE, "", "user stands at userspace.fd(a)")
     assert model.step("user", 1, nobody).why == "user stands at fds.eventfd_fget(7)"
     assert model.step("user", 2, nobody).why == "user stands at eventfd#1.write(1)"
-    assert model.step("user", 9, nobody) == Answer(0)
+    assert model.step("user", 9, nobody) == Answer(0, of="write")
     assert model.step("user", 1, nobody).why == "user has nothing to do"
 
 
@@ -89,9 +89,9 @@ def test_steps_go_on_from_call_to_call(model: Model) -> None:
     """The answer is the last call's if the last step ended one; each op is watched."""
     model.actor("x", [Planned("write", {"name": "a", "value": 1}), Planned("read", {"name": "a"})])
     ops: list[int] = []
-    assert model.step("x", 6, lambda: ops.append(1)) == Answer(0)
+    assert model.step("x", 6, lambda: ops.append(1)) == Answer(0, of="write")
     assert model.step("x", 1, lambda: ops.append(1)).ret == NONE
-    assert model.step("x", 100, lambda: ops.append(1)) == Answer(1)
+    assert model.step("x", 100, lambda: ops.append(1)) == Answer(1, of="read")
     assert len(ops) == 12
     assert model.step("x", 1, lambda: ops.append(1)).why == "x has nothing to do"
     assert len(ops) == 12
@@ -100,7 +100,7 @@ def test_steps_go_on_from_call_to_call(model: Model) -> None:
 def test_finish_goes_to_the_end_of_all_calls(model: Model) -> None:
     """An actor's last result is the answer; one that is blocked says by what."""
     model.actor("x", [Planned("write", {"name": "a", "value": 1}), Planned("read", {"name": "a"})])
-    assert model.finish("x", nobody) == Answer(1)
+    assert model.finish("x", nobody) == Answer(1, of="read")
     model.actor("x", [Planned("write", {"name": "a", "value": 1})])
     model.set_manual(manual=True)
     write(model)

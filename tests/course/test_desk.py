@@ -127,7 +127,7 @@ def test_hints_survive_a_reset(prompt: Prompt) -> None:
         ("lab start small; hint rang", "1:18: no goal is called 'rang'; did you mean 'rung'?"),
         ("lab start small; lab answer sum 3", "expected one of 1, 2, not 3"),
         ("lab start small; lab answer rung 3", "rung asks nothing: Ring twice."),
-        ("lab answer sum", "1:15: lab answer needs WORD; expected words"),
+        ("lab answer sum", "1:15: lab answer needs WORD; expected one of its answers"),
     ],
 )
 def test_what_is_wrong_is_told(prompt: Prompt, said: str, told: str) -> None:
@@ -161,9 +161,11 @@ def test_ids_and_goals_are_completed(prompt: Prompt) -> None:
     assert offered("hint ") == []
     prompt.say("lab start small")
     assert offered("hint ") == ["sum", "rung", "gentle", "silent"]
-    assert offered("lab answer s") == ["sum", "silent"]
+    assert offered("lab answer ") == ["sum"]
+    assert offered("lab answer sum ") == ["1", "2"]
+    assert offered("lab answer rung ") == []
     prompt.say("lab leave")
-    assert offered("hint ") == []
+    assert offered("hint ") == offered("lab answer ") == offered("lab answer sum ") == []
 
 
 def test_a_script_begins_no_lab(prompt: Prompt, tmp_path: Path) -> None:

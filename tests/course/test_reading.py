@@ -224,3 +224,19 @@ def test_any_part_of_a_lab_is_read_without_a_traceback() -> None:
     for end in range(0, len(GOOD), 7):
         lab, faults = read_lab(GOOD[:end], "x.md")
         assert (lab is None) == bool(faults)
+
+
+def test_code_in_what_is_said_is_quoted_as_in_the_prose() -> None:
+    """Goals, mistakes, hints, and why an answer is right."""
+    lab = lab_of(
+        changed(
+            ('say = "Ring twice."', 'say = "Ring `bell` twice."'),
+            ('say = "Too often."', 'say = "``x`` is not `y`."'),
+            ('["nudge", "pointer"', '["`a` nudge", "pointer"'),
+            ("A read takes all.", "`read` takes all."),
+        )
+    )
+    assert lab.goals[1].say == "Ring 'bell' twice."
+    assert lab.goals[0].because == "'read' takes all."
+    assert lab.mistakes[0].say == "'x' is not 'y'."
+    assert lab.hints[0].rungs[0] == "'a' nudge"

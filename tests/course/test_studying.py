@@ -107,6 +107,20 @@ def test_verify_tells_file_and_line(own: Path, capsys: Capture) -> None:
     assert main(["labs", "verify", "gone.md"]) == WRONG
 
 
+def test_verify_says_the_same_with_processes(own: Path, capsys: Capture) -> None:
+    """In the order of files and lines, whichever process is first."""
+    broken = changed(('id = "small"', 'id = "other"'), ("write door\n", "wrte door\nwrit bell\n"))
+    (own / "02-other.md").write_text(broken, encoding="utf-8")
+    (own / "01-small.md").write_text(changed(("write door\n", "wrte door\n")), encoding="utf-8")
+    told = []
+    for jobs in ("1", "2"):
+        files = [str(own / "02-other.md"), str(own / "01-small.md")]
+        assert main(["labs", "verify", "--jobs", jobs, *files]) == FAILED
+        told.append(capsys.readouterr())
+    assert told[0] == told[1]
+    assert told[0].err == "0 of 2 labs are as they should be; 2 faults\n"
+
+
 def git(folder: Path, *words: str) -> None:
     """Run git in a folder, as nobody in particular."""
     who = ["-c", "user.name=x", "-c", "user.email=x@y"]

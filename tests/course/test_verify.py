@@ -77,6 +77,10 @@ BROKEN = {
         ("write door\n", "write door\nwrite bell 2\n"),
         "kvm: 'write bell 2' reaches rung, which is for the learner",
     ),
+    "prose, a mistake": (
+        ("write door\n", "write door\nwrite bell 3\n"),
+        "kvm: it triggers a mistake: ",
+    ),
     "prose, what does not run": (
         ("write door\n", "write door\nreplay\n"),
         "kvm: replay: it did not run: there is no schedule 1",

@@ -31,6 +31,7 @@ class Outcome:
     events: tuple[str, ...] = ()
     held: bool | str | None = None
     told: tuple[Row | str, ...] = ()
+    of: str = ""
     inner: tuple[Command, ...] = ()
     command: Command = field(init=False)
 
@@ -79,3 +80,9 @@ def test_wrong_text_is_shown_with_its_caret() -> None:
     """The caret stays under its column."""
     rows = error_rows("1:6: no eventfd is called 'x'", "read x\n     ^")
     assert plain_lines(rows) == ["1:6: no eventfd is called 'x'", "read x", "     ^"]
+
+
+def test_the_end_of_a_call_is_shown_as_the_call_is() -> None:
+    """A vector is one, whether `take` ran at once or `finish` brought it to its end."""
+    assert plain_lines(result_rows(Outcome("finish", ret=65, of="take"))) == ["→ 0x41"]
+    assert plain_lines(result_rows(Outcome("finish", ret=65, of="read"))) == ["→ 65"]

@@ -29,6 +29,12 @@ class Place(Enum):
     STOPPED = "stopped"
 
 
+def path_of(call: Call) -> str:
+    """Return the path of a call; of one that is expected to return something, that of the call."""
+    name, args = call
+    return str(args[0]) if name == EXPECTING else name
+
+
 class Continuation:
     """A place in a path: where it was called, or one more received value. Equal is identical.
 
@@ -47,8 +53,7 @@ class Continuation:
     @property
     def path(self) -> str:
         """The name of the path; of a call that is expected to return something, that of the call."""
-        name, args = self.call
-        return str(args[0]) if name == EXPECTING else name
+        return path_of(self.call)
 
     def advance(self, value: Any) -> Continuation:
         """Return the place after receiving a value."""

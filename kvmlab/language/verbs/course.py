@@ -28,7 +28,7 @@ COURSE = (
     ),
     CommandSpec(
         "lab answer", GROUP, "answer what a goal asks, before anything is run",
-        (place("goal", "goal", "the goal", "GOAL"), place("word", "text", "the answer", "WORD")),
+        (place("goal", "question", "the goal", "GOAL"), place("word", "answer", "the answer", "WORD")),
         "There is one answer; 'reset' gives another try.", ("lab answer sum 3",), unit=False,
     ),
     CommandSpec(

@@ -46,9 +46,10 @@ MOMENTS = (
             place("name", "new-actor", "what to call it", "NAME:"),
             Parameter("commands", "text", TEXT, "its commands", label="COMMAND; …"),
         ),
-        "The commands go to the end of the line, ';' included, and none is started. An actor with guest"
-        " commands is that vCPU, and then has guest commands only. 'expect X: COMMAND' says what a call"
-        " must return whenever it is made: what else it returns is a report, which 'explore' finds.",
+        "The commands go to the end of the line, ';' included, and none is started. A second line for an"
+        " actor that has not begun replaces the calls of the first. An actor with guest commands is that"
+        " vCPU, and then has guest commands only. 'expect X: COMMAND' says what a call must return whenever"
+        " it is made: what else it returns is a report, which 'explore' finds.",
         (
             "actor closer: close trigger; close unmask",
             "actor cpu: take vcpu=1; eoi vcpu=1",
