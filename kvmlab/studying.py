@@ -28,9 +28,9 @@ from kvmlab.course.store import Entry, Store, state
 from kvmlab.course.verify import verify
 from kvmlab.language.errors import LanguageError
 from kvmlab.progress import progress
-from kvmlab.render.cells import Cell, line, visible
+from kvmlab.render.cells import Cell, Row, line, visible
 from kvmlab.render.course import goal_rows
-from kvmlab.render.plain import plain_lines
+from kvmlab.render.plain import plain_lines, width_of
 from kvmlab.repl.plain import lines
 from kvmlab.run import FAILED, HELD, WRONG, Make, refuse
 from kvmlab.scripts import parse_file, run
@@ -53,6 +53,11 @@ def main(make: Make, options: Namespace) -> int:
         return WRONG
 
 
+def _print(rows: list[Row]) -> None:
+    for text in plain_lines(rows, width_of(sys.stdout)):
+        print(text, flush=True)
+
+
 def _list(_make: Make, options: Namespace) -> int:
     if options.json:
         kept = store().labs()
@@ -63,7 +68,7 @@ def _list(_make: Make, options: Namespace) -> int:
         ]
         print(json.dumps({"labs": told}))
     else:
-        print("\n".join(plain_lines(list_rows())))
+        _print(list_rows())
         print(f"Your own labs are read from {own_folder()}")
     return HELD
 
@@ -102,7 +107,7 @@ def _check(make: Make, options: Namespace) -> int:
     if options.json:
         print(json.dumps(as_object(standing)))
     else:
-        print("\n".join(plain_lines(goal_rows(standing.goals))))
+        _print(goal_rows(standing.goals))
     for result in failed:
         command = result.command
         print(f"{command.file}:{command.line}: {command.text}: {result.why}", file=sys.stderr)
@@ -212,7 +217,7 @@ def _record(make: Make, options: Namespace) -> int:
         )
     session = make()
     recorder = Recorder(session, Draft(name, options.chapter))
-    shell = Shell(session, lambda rows: print(*plain_lines(rows), sep="\n", flush=True) if rows else None)
+    shell = Shell(session, _print)
     print(RECORDING)
     for text in lines(sys.stdin, sys.stdout):
         if text.strip() == "done" or not _recorded(recorder, shell, text):
@@ -269,7 +274,7 @@ def _report(make: Make, options: Namespace) -> int:
     else:
         for each in accounts:
             rows = [line(Cell(each.lab.id, "header"), f": {each.lab.head.title}"), *goal_rows(each.goals)]
-            print("\n".join(plain_lines(rows)))
+            _print(rows)
     sys.stdout.flush()
     for notice in store().notices:
         print(notice, file=sys.stderr)

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from shutil import get_terminal_size
+from typing import TextIO
 
 from kvmlab.render.cells import Row, layout
+from kvmlab.render.fold import fold
 
 
 def plain_lines(rows: Iterable[Row], width: int | None = None) -> list[str]:
-    """Return rows as lines of text without trailing blanks."""
-    return ["".join([text for text, _style in cells]).rstrip() for cells in layout(rows, width)]
+    """Return rows as lines of text without trailing blanks, folded where a ``width`` is given."""
+    lines = layout(rows, width)
+    folded = lines if width is None else [each for cells in lines for each in fold(cells, width)]
+    return ["".join([text for text, _style in cells]).rstrip() for cells in folded]
+
+
+def width_of(out: TextIO) -> int | None:
+    """Return how many columns a terminal has; None for what is no terminal, where nothing is folded."""
+    return get_terminal_size().columns if out.isatty() else None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from kvmlab.journal import Journal
 from kvmlab.render.cells import Cell, Row, line, table, visible
-from kvmlab.render.plain import plain_lines
+from kvmlab.render.plain import plain_lines, width_of
 from kvmlab.settings import state_dir
 from kvmlab.shell import Shell
 
@@ -46,7 +46,7 @@ def run_plain(
 
 def _run(session: Session, source: TextIO, out: TextIO, first: Sequence[str]) -> int:
     def show(rows: list[Row]) -> None:
-        for text in plain_lines(rows):
+        for text in plain_lines(rows, width_of(out)):
             print(text, file=out, flush=True)
 
     typed = source.isatty()
