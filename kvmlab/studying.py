@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from kvmlab.render.cells import Cell, Row, line, visible
 from kvmlab.render.course import goal_rows
 from kvmlab.render.plain import plain_lines, width_of
 from kvmlab.repl.plain import lines
+from kvmlab.repl.start import on_terminal, start
 from kvmlab.run import FAILED, HELD, WRONG, Make, refuse
 from kvmlab.scripts import parse_file, run
 from kvmlab.shell import Shell
@@ -87,8 +89,6 @@ def _show(_make: Make, options: Namespace) -> int:
 
 
 def _start(make: Make, options: Namespace) -> int:
-    from kvmlab.repl.start import start
-
     shelf().lab(options.lab)
     return start(make, plain=options.plain, first=[f'lab start "{options.lab}"'])
 
@@ -201,49 +201,76 @@ def _new(_make: Make, options: Namespace) -> int:
     return HELD
 
 
-RECORDING = (
-    "Commands as at the prompt, and: 'start' (what was done so far leads to the lab's start),"
-    " 'goal ID EXPRESSION' (it is so now), 'done'."
-)
-
-
 def _record(make: Make, options: Namespace) -> int:
     path = Path(options.file)
     number, _dash, name = path.stem.partition("-")
-    file_name(name, options.chapter, ())
-    if path.exists() or not (number.isdecimal() and path.suffix == ENDING):
+    if path.exists() or not (number.isdecimal() and name and path.suffix == ENDING):
         raise ValueError(
             f"{path}: " + ("it exists and is left as it is" if path.exists() else "expected NN-ID.md")
         )
+    file_name(name, options.chapter, ())
     session = make()
-    recorder = Recorder(session, Draft(name, options.chapter))
-    shell = Shell(session, _print)
-    print(RECORDING)
-    for text in lines(sys.stdin, sys.stdout):
-        if text.strip() == "done" or not _recorded(recorder, shell, text):
-            break
-    path.write_text(recorder.text(), encoding="utf-8")
+    recording = Recording(Recorder(session, Draft(name, options.chapter)))
+    _print([line(RECORDING)])
+    if on_terminal():
+        from kvmlab.repl.prompt import run_prompt  # a pipe does not need it
+
+        run_prompt(lambda: session, take=recording)
+    else:
+        shell = Shell(session, _print)
+        for text in lines(sys.stdin, sys.stdout):
+            taken = recording(text)
+            if not (shell.run_line(text) if taken is None else taken):
+                break
+    path.write_text(recording.recorder.text(), encoding="utf-8")
     print(f"wrote {path}; what is left to do:")
     for fault in verify(shelf().shelved(str(path)), shelf(), make):
         print(visible(str(fault)))
     return HELD
 
 
-def _recorded(recorder: Recorder, shell: Shell, text: str) -> bool:
-    """Take one line of a recording; False when the session ends."""
-    verb, *rest = text.split(maxsplit=2) or [""]
-    try:
-        if verb == "start" and not rest:
-            print(recorder.start())
-        elif verb == "goal" and len(rest) == 2:
-            print(recorder.goal(*rest))
-        else:
-            return shell.run_line(text)
-    except LanguageError as error:
-        print(error.sentence())
-    except Refused as refused:
-        print(refused)
-    return True
+RECORDING = (
+    "Commands as at the prompt, and: 'start' (what was done so far leads to the lab's start),"
+    " 'goal ID EXPRESSION' (it is so now), 'done'."
+)
+
+
+class Recording:
+    """A prompt at which a lab is recorded: what it understands beside the language."""
+
+    words: Mapping[str, str] = {
+        "start": "what was done so far leads to the lab's start",
+        "goal": "what is so now is a goal: goal ID EXPRESSION",
+        "done": "write the lab",
+    }
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+
+    def __call__(self, text: str, /) -> bool | None:
+        """Take a line of a recording; see Take."""
+        verb, *rest = text.split(maxsplit=2) or [""]
+        if verb not in self.words:
+            return None
+        try:
+            if verb == "done":
+                self.recorder.text()
+                return False
+            said = "a goal is 'goal ID EXPRESSION', such as 'goal rung eventfd.bell.count == 2'"
+            if verb == "start":
+                said = self.recorder.start()
+            elif len(rest) == 2:
+                said = self.recorder.goal(*rest)
+            _print([line(said)])
+        except LanguageError as error:
+            _print([line(error.sentence())])
+        except Refused as refused:
+            _print([line(str(refused))])
+        return True
+
+    def as_language(self, text: str) -> str:
+        """Return a goal as the `expect` of its expression."""
+        return re.sub(r"^\s*goal\s+\S+\s", "expect ", text)
 
 
 # -- for who teaches -------------------------------------------------------------------------------

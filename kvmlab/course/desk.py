@@ -153,7 +153,8 @@ def _show(session: Session, command: Command) -> Result:
 
 
 def _list(session: Session, command: Command) -> Result:
-    return Result(command, output=tuple(list_rows()))
+    last = line("'lab start ID' begins one, 'lab' shows it again, 'hint' and 'check' help")
+    return Result(command, output=(*list_rows(), last))
 
 
 def _listed(head: Head, entry: Entry) -> Listed:

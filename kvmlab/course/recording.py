@@ -189,7 +189,7 @@ class Recorder:
         script = "\n".join(way(self._player.state))
         self._player = self._watch()
         self.draft = replace(self.draft, start=replace(self.draft.start, script=script))
-        return f"the lab starts here, behind {len(script.splitlines())} commands"
+        return f"the lab starts here, behind {_commands(script.splitlines())}"
 
     def goal(self, name: str, text: str) -> str:
         """Take a state as a goal, which has to be so now; return a sentence.
@@ -204,13 +204,17 @@ class Recorder:
             raise Refused(f"'{name}' is no ID that is free: a lower-case letter, then letters, digits or -")
         goals = (*self.draft.goals, (name, expression.text))
         self.draft = replace(self.draft, goals=goals, solution=self._player.schedule())
-        return f"goal {len(goals)}, behind {len(self.draft.solution)} commands"
+        return f"goal {len(goals)}, behind {_commands(self.draft.solution)}"
 
     def text(self) -> str:
         """Return the lab; raises Refused where it has no goal."""
         if not self.draft.goals:
             raise Refused("a lab has at least one goal: 'goal ID EXPRESSION' when it is reached")
         return written(self.draft)
+
+
+def _commands(texts: Sequence[str]) -> str:
+    return f"{len(texts)} command{'s' * (len(texts) != 1)}"
 
 
 def _machine(session: Session) -> Start:

@@ -1,6 +1,8 @@
 """Is a lab what it says: every check of the format, as a table. Nothing is taken for granted.
 
 The texts of a lab are played, its claims are explored; a fault has the line that is to be mended.
+Nothing looks for dead ends, states from which no goal can be reached any more: `undo` and `reset`
+lead back from every state, and a wrong turn that is worth a word has a mistake, which is checked.
 """
 
 from __future__ import annotations

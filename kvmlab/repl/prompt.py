@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.input import Input
     from prompt_toolkit.output import Output
 
+    from kvmlab.repl.adapters import Take
     from kvmlab.session import Session
     from kvmlab.shell import Shell
 
@@ -42,7 +43,7 @@ MORE = "   > "
 OTHER_LINES = 4
 """Lines of a screen that the answer to ? leaves free: its header, the prompt and the toolbar."""
 
-WELCOME = "'help' lists the commands, ? what may follow; Tab completes, Ctrl+D ends"
+WELCOME = "'help' lists the commands, 'lab list' the course; ? and Tab help, Ctrl+D ends"
 
 
 def run_prompt(
@@ -51,12 +52,14 @@ def run_prompt(
     out: Output | None = None,
     journal: Journal | None = None,
     first: Sequence[str] = (),
+    take: Take | None = None,
 ) -> int:
     """Run the session that ``make`` returns at the prompt until it ends; return the exit status 0.
 
-    The ``first`` lines are run before anything is read.
+    The ``first`` lines are run before anything is read. ``take`` is given every line before the
+    language is.
     """
-    prompt = Prompt(make, source, out, journal)
+    prompt = Prompt(make, source, out, journal, take)
     try:
         if all(prompt.run_line(text) for text in first):
             prompt.run()
@@ -74,10 +77,11 @@ class Prompt:
         source: Input | None = None,
         out: Output | None = None,
         journal: Journal | None = None,
+        take: Take | None = None,
     ) -> None:
         settings, problems = load_settings()
         theme, wrong = find_theme(settings.theme, settings.place("theme"))
-        self._make = make
+        self._make, self._take = make, take
         self._shell: Shell | None = None
         self._style = Style.from_dict(_classes(theme))
         self._toolbar = ""
@@ -133,7 +137,8 @@ class Prompt:
         """Run one line; of several that were pasted at once each is shown before its answer."""
         if pasted and text.strip():
             self._show([line(Cell("> ", "muted"), text)])
-        return shell.run_line(text)
+        taken = None if self._take is None else self._take(text)
+        return shell.run_line(text) if taken is None else taken
 
     def _painted(self, _app: object) -> None:
         self._load()
@@ -146,7 +151,10 @@ class Prompt:
 
             session = self._make()
             self._shell = Shell(session, self._show, self._journal)
-            self._prompt.completer, self._prompt.lexer = LanguageCompleter(session), LanguageLexer()
+            self._prompt.completer, self._prompt.lexer = (
+                LanguageCompleter(session, self._take),
+                LanguageLexer(),
+            )
             self._toolbar = status_line(session)
             self._prompt.app.invalidate()
         return self._shell

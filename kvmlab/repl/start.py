@@ -28,11 +28,15 @@ def start(
     loaded while the user reads.
     """
     make = session if callable(session) else lambda: session
-    terminal = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-    if plain or not terminal:
+    if plain or not on_terminal():
         from kvmlab.repl.plain import run_plain  # a pipe never needs the prompt
 
         return run_plain(make(), first=first)
     from kvmlab.repl.prompt import run_prompt  # prompt_toolkit takes 100 ms
 
     return run_prompt(make, journal=journal, first=first)
+
+
+def on_terminal() -> bool:
+    """Tell whether there is a terminal that can show the full prompt."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"

@@ -10,10 +10,15 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
 
-from kvmlab.cli import main
+from kvmlab.cli import main, make_session
+from kvmlab.course.recording import Draft, Recorder
 from kvmlab.course.standing import Score
 from kvmlab.course.store import Store
+from kvmlab.repl.adapters import LanguageCompleter
+from kvmlab.studying import Recording
 from tests.course.stand import GOOD, changed
 
 HELD, FAILED, WRONG = 0, 1, 2
@@ -262,3 +267,33 @@ def test_start_is_the_prompt_in_the_lab(own: Path) -> None:
     assert done.returncode == HELD
     done = subprocess.run([*argv, "smal"], input="", capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (WRONG, "")
+
+
+def test_a_recording_is_completed() -> None:
+    """What is understood beside the language, and a goal's expression as that of an `expect`."""
+    session = make_session()
+    recording = Recording(Recorder(session, Draft("small", 1)))
+    completer = LanguageCompleter(session, recording)
+
+    def completed(text: str) -> list[str]:
+        found = completer.get_completions(Document(text), CompleteEvent())
+        return [text[: len(text) + each.start_position] + each.text for each in found]
+
+    assert "start " in completed("st")
+    assert completed("goal rung ioapic.11.li") == ["goal rung ioapic.11.line "]
+    assert completed("write") == ["write "]
+
+
+def test_a_recording_goes_on_where_it_has_no_goal(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`done` is refused, and so is half a goal."""
+    typed = "eventfd bell\nstart\ndone\ngoal x\nwrite bell\ngoal x eventfd.bell.count == 1\ndone\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert main(["labs", "record", str(tmp_path / "01-x.md")]) == HELD
+    told = capsys.readouterr().out
+    assert "a lab has at least one goal" in told
+    assert "a goal is 'goal ID EXPRESSION'" in told
+    assert "goal 1, behind 1 command\n" in told
+    assert main(["labs", "record", str(tmp_path / "x.md")]) == WRONG
+    assert capsys.readouterr().err.endswith("x.md: expected NN-ID.md\n")
