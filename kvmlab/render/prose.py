@@ -17,6 +17,12 @@ WIDTH = 78
 RUN = ("kvm", "kvm solution")
 """What stands behind a fence whose commands can be run where it is read."""
 
+FRESH = "kvm fresh"
+"""What stands behind a fence whose commands are shown beside a lab."""
+
+ASIDE = "# on a machine of its own; 'reset' leads back to the lab"
+"""What stands above these where no command is marked, for whoever types them in the lab."""
+
 
 def prose_rows(text: str, width: int = WIDTH, mark: str = "") -> list[Row]:
     """Return a Markdown text as rows of at most ``width`` columns, but for commands, which stay whole.
@@ -86,7 +92,9 @@ class _Page:
     def _commands(self, token: Token) -> None:
         style = "word-verb" if token.info.startswith("kvm") else ""
         mark = self._mark if token.info.strip() in RUN else ""
-        self._add([_command(each, style, mark) for each in token.content.rstrip("\n").split("\n")])
+        rows = [_command(each, style, mark) for each in token.content.rstrip("\n").split("\n")]
+        aside = token.info.strip() == FRESH and not self._mark
+        self._add([line("    ", Cell(ASIDE, "muted")), *rows] if aside else rows)
 
 
 def _command(text: str, style: str, mark: str) -> Row:
