@@ -7,18 +7,16 @@ as the search of the same reduction in one process.
 
 from __future__ import annotations
 
-import os
-import signal
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from ctypes import c_bool
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
-from multiprocessing import get_context, parent_process
-from threading import Thread
+from multiprocessing import get_context
 
 from kvmlab.explore import units
+from kvmlab.explore.pool import STOPS, Pool
 from kvmlab.explore.search import CAP, Progress
 from kvmlab.explore.units import Cell, Entry, Found, Order, Scenario, Schedule, Unit
 
@@ -34,7 +32,7 @@ class Workers(ABC):
 
     @abstractmethod
     def open(self) -> Executor:
-        """Return an executor whose workers are alive."""
+        """Return an executor that lives on when a worker dies: BrokenExecutor is the answer to that unit."""
 
     def close(self, executor: Executor) -> None:
         """End an executor; what it has not begun is dropped."""
@@ -62,7 +60,7 @@ class Processes(Workers):
     def open(self) -> Executor:
         """Return a pool of new processes."""
         self._stop.value = False
-        return ProcessPoolExecutor(self._jobs, self._context, _begin, (self._stop,))
+        return Pool(self._jobs, self._context, self._stop)
 
     def close(self, executor: Executor) -> None:
         """Have every process leave its unit, and end it."""
@@ -72,26 +70,7 @@ class Processes(Workers):
     @staticmethod
     def search(unit: Unit) -> Found:
         """Search a unit in a process of a pool."""
-        return units.search(unit, lambda: _STOPS[-1].value)
-
-
-_STOPS: list[c_bool] = []
-"""In a process of a pool: what tells it to leave its unit."""
-
-
-def _begin(stop: c_bool) -> None:
-    """Begin a process: Ctrl+C is for the one that gives out the units, which tells when to stop."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _STOPS.append(stop)
-    Thread(target=_follow, daemon=True).start()
-
-
-def _follow() -> None:
-    """End with the process that gives out the units, however it ends: the pool would wait for ever."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+        return units.search(unit, lambda: STOPS[-1].value)
 
 
 @dataclass(slots=True)
@@ -181,9 +160,7 @@ class Sharing:
         try:
             while self.ready or self.waiting or self.out:
                 self._choose(first)
-                if not self._give_out(executor):
-                    self.workers.close(executor)
-                    executor = self.workers.open()
+                self._give_out(executor)
                 yield Progress(outcome.states, outcome.transitions, len(self.waiting), outcome.rounds)
                 self._take_back()
                 if outcome.why or self.backwards:
@@ -200,15 +177,11 @@ class Sharing:
                 entries = tuple(sorted(self.waiting.pop(cell), key=_schedule_of))
                 self.ready.append(replace(first, cell=cell, entries=entries))
 
-    def _give_out(self, executor: Executor) -> bool:
-        """Give out every unit that is ready; False if the workers are dead."""
-        try:
-            while self.ready:
-                self.out[executor.submit(self.workers.search, self.ready[0])] = self.ready[0]
-                del self.ready[0]
-        except BrokenExecutor:
-            return False
-        return True
+    def _give_out(self, executor: Executor) -> None:
+        """Give out every unit that is ready."""
+        while self.ready:
+            self.out[executor.submit(self.workers.search, self.ready[0])] = self.ready[0]
+            del self.ready[0]
 
     def _take_back(self) -> None:
         """Take what has come back, or wait for it a little; what was lost is ready again."""

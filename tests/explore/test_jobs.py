@@ -43,18 +43,16 @@ SECONDS = 60
 
 
 class AtOnce(Executor):
-    """An executor that does everything when it is given it; dead after ``life`` units."""
+    """An executor that does everything when it is given it; it loses every ``life``-th unit."""
 
-    def __init__(self, life: int = 1 << 30) -> None:
-        self._life = life
+    def __init__(self, life: int) -> None:
+        self._life, self._given = life, 0
 
     def submit(self, do: Any, /, *given: Any, **_named: Any) -> Future[Any]:
         """Do it."""
-        if not self._life:
-            raise BrokenExecutor
-        self._life -= 1
+        self._given += 1
         done = Future[Any]()
-        if self._life:
+        if self._given % self._life:
             done.set_result(do(*given))
         else:
             done.set_exception(BrokenExecutor())
@@ -62,7 +60,7 @@ class AtOnce(Executor):
 
 
 class Here(Workers):
-    """This process; an executor dies with its ``life``-th unit."""
+    """This process; every ``life``-th unit is lost."""
 
     def __init__(self, life: int = 1 << 30) -> None:
         self._life = life
