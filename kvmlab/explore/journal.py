@@ -19,7 +19,7 @@ from kvmlab.explore.explorer import Explorer
 from kvmlab.explore.record import go_on, search_data, walk_data, walk_on
 from kvmlab.explore.record_units import share_on, sharing_data
 
-FORMAT, VERSION = "kvmlab explore", 2
+FORMAT, VERSION = "kvmlab explore", 3
 
 
 def digest(scenario: Sequence[str], explorer: Explorer) -> str:
@@ -34,7 +34,7 @@ def write(path: Path, explorer: Explorer, of: str) -> None:
     """Write a journal; the old one is there until the new one is whole. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.part")
-    text = json.dumps(_data(explorer))
+    text = json.dumps(_data(explorer), separators=(",", ":"))
     head = {"format": FORMAT, "version": VERSION, "of": of, "sum": _sum(text)}
     try:
         with part.open("w", encoding="utf-8") as file:

@@ -6,12 +6,14 @@ States are told by what differs from the state that they were found from.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import compress, count
+from operator import ne
 from typing import Any
 
 from kvmlab.explore.knowledge import Knowledge, Local
 from kvmlab.explore.resources import Access
 from kvmlab.explore.search import Move, Outcome, Search
-from kvmlab.explore.shortest import Cheapest, Node
+from kvmlab.explore.shortest import Cheapest, Failure
 from kvmlab.explore.spelling import read, spelled
 from kvmlab.explore.world import State, World
 
@@ -91,11 +93,7 @@ def _difference(before: State, after: State) -> list[int]:
     """Return the indices that differ, each followed by the number there."""
     room = max(len(before), len(after))
     one, other = ((*state, *(0,) * (room - len(state))) for state in (before, after))
-    found = list[int]()
-    for index, (old, new) in enumerate(zip(one, other, strict=True)):
-        if old != new:
-            found += index, new
-    return found
+    return [told for index in compress(count(), map(ne, one, other)) for told in (index, other[index])]
 
 
 def _changed(before: State, difference: list[int]) -> State:
@@ -149,57 +147,48 @@ def go_on(search: Search, data: Data) -> None:
 
 
 def walk_data(walk: Cheapest) -> Data:
-    """Return where a walk by price stands."""
+    """Return the moves that a walk by price has made; it comes to where it stands by making them again.
+
+    Each state that was gone through is told with its moves, as who, how many ops, and where to: the
+    number of a state, or of a state that was not told of yet what differs. Numbers are given in that order.
+    """
     world = walk.world
-    numbers = {state: number for number, state in enumerate(walk.wrong)}
-    names = ["", *world.names]
-
-    def node(of: Node | None) -> list[int] | None:
-        return None if of is None else [numbers[of[0]], names.index(of[1])]
-
+    numbers, names = {world.start: 0}, list(world.names)
+    told = []
+    for state, moves in walk.moves.items():
+        row: list[Any] = [numbers[state]]
+        for name, ops, after in moves:
+            known = numbers.get(after)
+            if known is None:
+                numbers[after] = len(numbers)
+            row += names.index(name), ops, _difference(state, after) if known is None else known
+        told.append(row)
     return {
         "names": names,
-        "states": [_difference(world.start, state) for state in numbers],
+        "moves": told,
         "wrong": [[number, *walk.wrong[state]] for state, number in numbers.items() if walk.wrong[state]],
-        "moves": [
-            [numbers[state], [[names.index(name), ops, numbers[after]] for name, ops, after in moves]]
-            for state, moves in walk.moves.items()
-        ],
-        "before": [
-            [node(of), *((node(came[0]), came[1]) if came else ())] for of, came in walk.before.items()
-        ],
-        "heap": [[*entry[:3], node(entry[3]), node(entry[4]), entry[5]] for entry in walk.heap],
-        "tickets": walk.tickets,
-        "transitions": walk.transitions,
         "world": world_data(world),
     }
 
 
 def walk_on(walk: Cheapest, data: Data) -> None:
-    """Put a walk that has not begun where another one stood; raises an error of Python's if it cannot."""
+    """Have a walk that has not begun know what another one did; raises an error of Python's if it cannot."""
     world, names = walk.world, data["names"]
-    if names != ["", *world.names]:
+    if names != list(world.names):
         raise ValueError(names)
     learn_world(world, data["world"])
-    states = [_changed(world.start, difference) for difference in data["states"]]
-
-    def node(of: list[int]) -> Node:
-        number, name = of
-        return states[number], names[name]
-
-    walk.wrong = {state: [] for state in states}
+    states = [world.start]
+    known: dict[State, list[tuple[str, int, State]]] = {}
+    for number, *row in data["moves"]:
+        moves = known[states[number]] = []
+        for name, ops, after in zip(row[::3], row[1::3], row[2::3], strict=True):
+            if after.__class__ is list:
+                states.append(_changed(states[number], after))
+            moves.append((names[name], int(ops), states[-1] if after.__class__ is list else states[after]))
+    wrong: dict[State, list[Failure]] = {state: [] for state in states}
     for number, *failures in data["wrong"]:
-        walk.wrong[states[number]] = [(kind, text) for kind, text in failures]
-    walk.moves = {
-        states[number]: [(names[name], ops, states[after]) for name, ops, after in moves]
-        for number, moves in data["moves"]
-    }
-    walk.before = {node(of): (node(came[0]), int(came[1])) if came else None for of, *came in data["before"]}
-    walk.heap = [
-        (price, ops, ticket, node(of), node(before) if before else None, ran)
-        for price, ops, ticket, of, before, ran in data["heap"]
-    ]
-    walk.tickets, walk.transitions = int(data["tickets"]), int(data["transitions"])
+        wrong[states[number]] = [(kind, text) for kind, text in failures]
+    walk.know(known, wrong)
 
 
 # -- what was learned --------------------------------------------------------------------------------

@@ -24,6 +24,9 @@ Price = Callable[[str, str, Collection[str]], int]
 EVERY = 20
 """States between two words of progress."""
 
+AGAIN = 1_000
+"""The same where they are known: as many are gone through in that time."""
+
 
 def switches(last: str, name: str, _movable: Collection[str]) -> int:
     """One for every switch from a context to another."""
@@ -73,6 +76,17 @@ class Cheapest:
         self.tickets = 1
         self._look(self.world.start)
 
+    def know(
+        self, moves: dict[State, list[tuple[str, int, State]]], wrong: dict[State, list[Failure]]
+    ) -> None:
+        """Take over the moves that another walk has made, and what was wrong in each state that it saw.
+
+        A walk that has not begun makes them first, in the same order, without a step of the world.
+        """
+        self.moves, self.wrong = moves, wrong
+        self.transitions = sum(map(len, moves.values()))
+        self.heap = [(0, 0, 0, (self.world.start, ""), None, 0)]
+
     @property
     def states(self) -> int:
         """How many states were seen."""
@@ -96,7 +110,7 @@ class Cheapest:
                 return
             seen = self.states
             self._lead(node, price, ops)
-            if self.states // EVERY > seen // EVERY:
+            if self.states // EVERY > seen // EVERY or not len(self.before) % AGAIN:
                 yield Progress(self.states, self.transitions, len(self.heap), price)
             if self.states >= self._cap:
                 return
