@@ -68,6 +68,9 @@ def search_data(search: Search) -> Data:
         "rounds": outcome.rounds,
         "news": search.news,
         "turns": [[numbers[state], turn.orders] for state, turn in outcome.turns.items() if state in numbers],
+        "failures": [
+            [*failure, numbers[state]] for failure, state in outcome.failures.items() if state in numbers
+        ],
         "told": sorted(search.told),
         "exhausted": outcome.exhausted,
         "knowledge": _knowledge_data(search.fused.knowledge) if search.fused else None,
@@ -131,6 +134,7 @@ def go_on(search: Search, data: Data) -> None:
     outcome.ends = [states[number] for number in data["ends"]]
     search.partly = {states[number] for number in data["partly"]}
     search.whole = {states[number] for number in data["whole"]}
+    outcome.failures = {(kind, text): states[number] for kind, text, number in data["failures"]}
     search.told = {(kind, text) for kind, text in data["told"]}
     for number, orders in data["turns"]:
         assert search.symmetry is not None

@@ -20,8 +20,8 @@ WIRED = (
 )
 """A level irqfd and its eoifd, and the interrupt in service."""
 
-CLOSED = (*WIRED, "actor closer: close trigger unmask", "actor cpu: eoi")
-"""Both descriptors are closed while the vCPU makes its EOI."""
+CLOSED = (*WIRED, "actor closer: close unmask", "actor cpu: eoi")
+"""The eoifd's descriptor is closed while the vCPU makes its EOI."""
 
 FREED = ("machine without=rcu-wait", *CLOSED)
 """The same where nobody waits for readers: the EOI's walk may touch what was freed."""

@@ -21,7 +21,7 @@ SCENARIO = Scenario(
         "write trigger",
         "take",
         "manual",
-        "actor closer: close trigger unmask",
+        "actor closer: close unmask",
         "actor cpu: eoi",
     )
 )

@@ -30,7 +30,7 @@ PAIR = (
     "take",
     "manual",
 )
-CLOSED = (*PAIR, "actor closer: close trigger unmask", "actor cpu: eoi")
+CLOSED = (*PAIR, "actor closer: close unmask", "actor cpu: eoi")
 DEADLOCK = (
     "machine with=flush-under-lock",
     *PAIR[1:],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests.explore.scenes import FOLDER, kinds, script, searched
@@ -30,11 +28,6 @@ FOUND: dict[str, set[str]] = {
 }
 """By script: the kinds of failures that there are."""
 
-LARGE = {name for name in FOUND if name.startswith("teardown-")}
-"""Scripts that take seconds each; they are searched where KVMLAB_PROGRAMS asks for a thorough run."""
-
-THOROUGH = int(os.environ.get("KVMLAB_PROGRAMS", "0")) >= 1_000
-
 
 def test_every_script_is_here() -> None:
     """Each ends with the command that explores it, and begins with its claim."""
@@ -49,8 +42,6 @@ def test_every_script_is_here() -> None:
 @pytest.mark.parametrize("name", FOUND)
 def test_what_a_script_shows(name: str) -> None:
     """Every schedule is tried, and what goes wrong is what the script says."""
-    if name in LARGE and not THOROUGH:
-        pytest.skip("takes seconds: set KVMLAB_PROGRAMS=1000 or more")
     lines = script(FOLDER / f"{name}.kvm")
     section = (FOLDER / f"{name}.kvm").read_text().endswith("atomicity=section\n")
     _world, outcome = searched("section" if section else "reduced", *lines)
