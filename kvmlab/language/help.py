@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from kvmlab.engine.profile import APIS, DEFAULT_APIS, DEFAULT_KERNEL, proposal_of
 from kvmlab.engine.switches import SWITCHES, Switch
 from kvmlab.language.commands import COMMANDS, VERBS, parameters_of
-from kvmlab.language.facts import FACTS
+from kvmlab.language.facts import FACTS, REPORTS
 from kvmlab.language.ioctls import apis_with
 from kvmlab.language.kinds import KINDS
 from kvmlab.language.real_kernel import real_kernel
@@ -144,6 +144,10 @@ def _facts() -> list[str]:
         *_wrap("Expressions compare facts. Capital segments stand for a name, or a number in any base."),
         "",
         *_table(rows),
+        "",
+        *_wrap("KIND, of a report, is one of:"),
+        "",
+        *_table(list(REPORTS.items())),
     ]
 
 
@@ -253,6 +257,8 @@ def _markdown() -> Iterator[str]:
     yield from ("", "## Expressions", "", *(f"- {sentence}" for sentence in _EXPRESSIONS))
     yield from ("", "## Facts", "", "| fact | value | what it tells |", "|---|---|---|")
     yield from (f"| `{fact.pattern}` | {_values(fact.type, fact.words)} | {fact.summary} |" for fact in FACTS)
+    yield from ("", "## Kinds of reports", "", "| fact | what is reported |", "|---|---|")
+    yield from (f"| `reports.{kind}` | {text} |" for kind, text in REPORTS.items())
     yield from ("", "## Switches", "", "| switch | option | what it does |", "|---|---|---|")
     for name, switch in SWITCHES.items():
         yield f"| `{name}` | `{switch.option}=` | {switch.text}{_conditions(switch)} |"

@@ -70,8 +70,8 @@ EXPECTATIONS = (
         CLAIMS,
         "say what must hold now, or what a command must return",
         (Parameter("claim", "text", TEXT, "what must hold", label="EXPRESSION|RESULT: COMMAND"),),
-        "RESULT is an errno's name, an integer or none, and the command is run. 'help expressions' and"
-        " 'help facts' explain expressions.",
+        "RESULT is an errno's name, an integer or none, and the command is run. A call of an actor may be"
+        " expected so too ('help actor'). 'help expressions' and 'help facts' explain expressions.",
         (
             "expect ioapic.11.remote_irr == 1 and lapic.0.irr == {0x41}",
             "expect irqfd.trigger in {active, shutting-down}",

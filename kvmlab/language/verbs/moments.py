@@ -49,7 +49,8 @@ MOMENTS = (
         "The commands go to the end of the line, ';' included, and none is started. A second line for an"
         " actor that has not begun replaces the calls of the first. An actor with guest commands is that"
         " vCPU, and then has guest commands only. 'expect X: COMMAND' says what a call must return whenever"
-        " it is made: what else it returns is a report, which 'explore' finds.",
+        " it is made: what else it returns is a report of the kind expect ('reports.expect'), which 'explore'"
+        " finds.",
         (
             "actor closer: close trigger; close unmask",
             "actor cpu: take vcpu=1; eoi vcpu=1",
