@@ -10,6 +10,7 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -233,12 +234,13 @@ def main(make: Make, options: Namespace) -> int:
         return WRONG
     report = explorer.report()
     _show(report, options)
-    if options.save:
-        _save(report, session, Path(options.save), Path(options.file).stem)
+    saved = not options.save or _save(report, session, Path(options.save), Path(options.file).stem)
     if report.verdict.whole:
         keeper.drop()
     else:
         print(keeper.left(), file=sys.stderr)
+    if not saved:
+        return WRONG
     return HELD if report.clean and not session.tally.failed else FAILED
 
 
@@ -356,8 +358,8 @@ def scenario(session: Session) -> Sequence[str]:
     return [f"machine {describe_machine(session)}", *own]
 
 
-def _save(report: Report, session: Session, folder: Path, stem: str) -> None:
-    """Write each schedule as a script; what is there already is left as it is."""
+def _save(report: Report, session: Session, folder: Path, stem: str) -> bool:
+    """Write each schedule as a script; what is there already is left as it is. False if one cannot be."""
     said = scenario(session)
     for number, example in enumerate(report.examples, 1):
         path = folder / f"{stem}-{number}-{example.kind}.kvm"
@@ -366,5 +368,11 @@ def _save(report: Report, session: Session, folder: Path, stem: str) -> None:
                 file.write(script(said, example))
         except FileExistsError:
             print(f"{path} exists and is left as it is", file=sys.stderr)
+        except OSError as error:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+            print(f"{path} cannot be written: {error.strerror or error}", file=sys.stderr)
+            return False
         else:
             print(f"saved {path}", file=sys.stderr)
+    return True

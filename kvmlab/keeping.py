@@ -37,6 +37,7 @@ class Keeper:
             journal.resume(self._path, explorer, self._of)
         self._due = time.monotonic() + OFTEN
         self._why = ""
+        self._kept = bool(resumed)
 
     def keep(self) -> None:
         """Write the journal when it is time again."""
@@ -49,9 +50,11 @@ class Keeper:
     def left(self) -> str:
         """Write the journal of a search that has not seen everything; return how to go on with it."""
         self._write()
-        if self._why:
-            return f"{self._path} cannot be written: {self._why}"
-        return f"'kvmlab explore {shlex.join([*self._words, '--resume', str(self._path)])}' goes on"
+        on = f"'kvmlab explore {shlex.join([*self._words, '--resume', str(self._path)])}' goes on"
+        if not self._why:
+            return on
+        why = f"{self._path} cannot be written: {self._why}"
+        return f"{why}; {on} where it was written last" if self._kept else why
 
     def drop(self) -> None:
         """Remove the journal of a search that has come to its end."""
@@ -63,6 +66,6 @@ class Keeper:
     def _write(self) -> None:
         try:
             journal.write(self._path, self._explorer, self._of)
-            self._why = ""
+            self._why, self._kept = "", True
         except OSError as error:
             self._why = error.strerror or str(error)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from kvmlab.cli import main
+from kvmlab.explore import explorer
 from kvmlab.explore.judge import LOST
 from kvmlab.explore.schedule import proof
 from kvmlab.explore.start import Start
@@ -22,7 +23,7 @@ from kvmlab.progress import Pace
 from kvmlab.result import Underway
 from kvmlab.scripts import run
 from kvmlab.shell import Shell
-from tests.explore.stand import FREED, LEFT, SOUND, STUCK, said, say
+from tests.explore.stand import FREED, LEFT, SMALL, SOUND, STUCK, said, say
 
 HELD, FAILED, WRONG = 0, 1, 2
 
@@ -130,6 +131,34 @@ def test_what_workers_cannot_do_is_2(
         why = "no scheduler answers"
     assert main(["explore", written(tmp_path, *SOUND), *options]) == WRONG
     assert why in capsys.readouterr().err
+
+
+def test_workers_leave_nothing_out_and_the_verdict_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where a reduction was asked for."""
+    path = written(tmp_path, *SMALL)
+    assert main(["explore", path, "--jobs", "1", "--reduction", "fused", "--json"]) == FAILED
+    verdict = json.loads(capsys.readouterr().out)["verdict"]
+    assert verdict["reduction"] == "plain"
+    assert verdict["notes"] == [explorer.SHARED]
+
+
+def test_a_schedule_that_cannot_be_saved_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a full disk: with what was found told before, and no half of it left."""
+
+    def full(*_args: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("kvmlab.exploring.script", full)
+    options = ["--atomicity", "section", "--save", str(tmp_path / "out")]
+    assert main(["explore", written(tmp_path, *FREED), *options]) == WRONG
+    told = capsys.readouterr()
+    assert told.out.startswith("1 thing found")
+    assert "race-1-use-after-free.kvm cannot be written: No space left" in told.err
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_property_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

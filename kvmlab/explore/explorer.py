@@ -33,6 +33,9 @@ OVERFULL = (
 )
 """What a verdict says where the order of frees would matter."""
 
+SHARED = "workers leave nothing out: what may be left out is learned of all states together, which none sees"
+"""What a verdict says of a search in units that one process would reduce."""
+
 NEAR = 50_000
 """States after which looking for a shorter schedule is given up."""
 
@@ -105,6 +108,8 @@ class Explorer:
                     for names in self.search.symmetry.names
                 ]
             )
+        if sharing is not None and asked.atomicity == "op":
+            verdict = verdict.noting(SHARED)
         self.verdict = verdict
 
     def _fresh(self) -> tuple[World, Judge, Mover]:
