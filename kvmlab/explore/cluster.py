@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Executor
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,8 @@ class Cluster(Workers):
         """Connect; raises NoWorkers where there is no scheduler."""
         from distributed import Client  # It is optional, and takes a second to load.
 
+        # What dask cannot cancel any more where its scheduler is gone would be told as a traceback.
+        logging.getLogger("concurrent.futures").setLevel(logging.CRITICAL + 1)
         try:
             self._client = Client(self._address, timeout=SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -42,6 +46,7 @@ class Cluster(Workers):
 
     def close(self, executor: Executor) -> None:
         """Take back what was given out, and leave the cluster."""
-        executor.shutdown(wait=False)
+        with suppress(Exception):
+            executor.shutdown(wait=False)
         if self._client is not None:
             self._client.close()

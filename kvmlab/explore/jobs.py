@@ -178,17 +178,21 @@ class Sharing:
                 self.ready.append(replace(first, cell=cell, entries=entries))
 
     def _give_out(self, executor: Executor) -> None:
-        """Give out every unit that is ready."""
-        while self.ready:
-            self.out[executor.submit(self.workers.search, self.ready[0])] = self.ready[0]
-            del self.ready[0]
+        """Give out every unit that is ready; where nobody takes one the search ends."""
+        try:
+            while self.ready:
+                self.out[executor.submit(self.workers.search, self.ready[0])] = self.ready[0]
+                del self.ready[0]
+        except Exception as error:  # noqa: BLE001 - each kind of executor has errors of its own
+            self.outcome.why = f"nobody takes what is given out: {error}"
 
     def _take_back(self) -> None:
         """Take what has come back, or wait for it a little; what was lost is ready again."""
-        done, _under_way = wait(self.out, PATIENCE, FIRST_COMPLETED)
+        wait(self.out, PATIENCE, FIRST_COMPLETED)
         came = lost = 0
-        for future in done:
-            error = future.exception()
+        # What others have cancelled was lost with them; `wait` does not tell of all of it.
+        for future in [future for future in self.out if future.done()]:
+            error = BrokenExecutor() if future.cancelled() else future.exception()
             if error is None and self.before is None:
                 self._take(self.out[future], future.result())
                 came += 1

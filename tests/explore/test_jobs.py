@@ -177,6 +177,37 @@ def test_workers_that_always_die_end_the_search() -> None:
     assert outcome.why == "the workers die of what they are given"
 
 
+class Gone(Here):
+    """Where everything is cancelled by others after some units, and nothing more is taken in the end."""
+
+    class Closing(AtOnce):
+        """An executor that others end."""
+
+        def submit(self, do: Any, /, *given: Any, **named: Any) -> Future[Any]:
+            """Do it, or not."""
+            done = Future[Any]()
+            if self._given < 3:
+                return super().submit(do, *given, **named)
+            if self._given > 4:
+                raise RuntimeError("closed")
+            self._given += 1
+            done.cancel()
+            return done
+
+    def open(self) -> Executor:
+        """Return one that lives for three units."""
+        return self.Closing(self._life)
+
+
+def test_workers_that_are_gone_end_the_search() -> None:
+    """As with the scheduler of a cluster: what came back is kept, and the verdict says why it ended."""
+    outcome = shared(Scenario(CLOSED), Gone())
+    assert not outcome.exhausted
+    assert outcome.units == 3
+    assert outcome.lost
+    assert outcome.why == "nobody takes what is given out: closed"
+
+
 @pytest.mark.parametrize("workers", [Turning(), Crossing()])
 def test_units_that_were_not_cut_well_are_cut_anew(workers: Workers) -> None:
     """The search begins again, once, and counts what it should."""
