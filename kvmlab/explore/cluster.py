@@ -44,6 +44,11 @@ class Cluster(Workers):
         executor: Executor = self._client.get_executor(pure=False)
         return executor
 
+    def gone(self) -> str:
+        """Say so where the scheduler is away for longer than dask tries to reach it."""
+        closed = self._client is not None and self._client.status == "closed"
+        return f"the scheduler at {self._address} does not answer any more" if closed else ""
+
     def close(self, executor: Executor) -> None:
         """Take back what was given out, and leave the cluster."""
         with suppress(Exception):

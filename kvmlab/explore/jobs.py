@@ -38,6 +38,10 @@ class Workers(ABC):
         """End an executor; what it has not begun is dropped."""
         executor.shutdown(wait=True, cancel_futures=True)
 
+    def gone(self) -> str:
+        """Return why nobody will ever answer any more; "" while somebody may."""
+        return ""
+
     @staticmethod
     def search(unit: Unit) -> Found:
         """Search a unit where a worker is."""
@@ -208,6 +212,8 @@ class Sharing:
         self._deaths = 0 if came else self._deaths + bool(lost)
         if self._deaths >= LOSSES:
             self.outcome.why = "the workers die of what they are given"
+        if self.out and not self.outcome.why:
+            self.outcome.why = self.workers.gone()
 
     def _take(self, unit: Unit, found: Found) -> None:
         """Take up what a unit came to, and where it was left; one that was cut short is to be done again."""

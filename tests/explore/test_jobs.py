@@ -208,6 +208,35 @@ def test_workers_that_are_gone_end_the_search() -> None:
     assert outcome.why == "nobody takes what is given out: closed"
 
 
+class Silent(Here):
+    """Where nobody answers any more after some units."""
+
+    class Waiting(AtOnce):
+        """An executor that takes what it is given, and that is all."""
+
+        def submit(self, do: Any, /, *given: Any, **named: Any) -> Future[Any]:
+            """Do the first three."""
+            return super().submit(do, *given, **named) if self._given < 3 else Future[Any]()
+
+    def open(self) -> Executor:
+        """Return one."""
+        return self.Waiting(self._life)
+
+    def gone(self) -> str:
+        """Say so at once."""
+        return "nobody is there"
+
+
+def test_a_search_does_not_wait_for_who_is_gone() -> None:
+    """The verdict says why it ended, and what was given out is kept for who goes on."""
+    sharing = Sharing(Scenario(CLOSED), Silent())
+    for _progress in sharing.run():
+        pass
+    assert sharing.outcome.units == 3
+    assert sharing.outcome.why == "nobody is there"
+    assert sharing.out
+
+
 @pytest.mark.parametrize("workers", [Turning(), Crossing()])
 def test_units_that_were_not_cut_well_are_cut_anew(workers: Workers) -> None:
     """The search begins again, once, and counts what it should."""
