@@ -144,7 +144,8 @@ class Explorer:
             self._take_over(sharing.outcome)
             yield progress
         self._take_over(sharing.outcome)
-        self.verdict = replace(self.verdict, extent=EXHAUSTED if sharing.outcome.exhausted else CAPPED)
+        short = CAPPED if sharing.capped else STOPPED
+        self.verdict = replace(self.verdict, extent=EXHAUSTED if sharing.outcome.exhausted else short)
         if sharing.outcome.why:
             self.verdict = self.verdict.noting(sharing.outcome.why)
 

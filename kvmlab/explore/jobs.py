@@ -133,6 +133,11 @@ class Sharing:
         """What was found before the unit that was cut short, where one was."""
         self._deaths = 0
 
+    @property
+    def capped(self) -> bool:
+        """Whether there are more states than are enough."""
+        return self.before is not None or self.outcome.states >= self.cap
+
     def run(self) -> Iterator[Progress]:
         """Search until nothing is left, yielding progress now and then."""
         while self.first is not None:
@@ -227,7 +232,7 @@ class Sharing:
         if self.before is None:
             for cell, entries in found.exits.items():
                 self.waiting.setdefault(cell, []).extend(entries)
-        if self.before is not None or self.outcome.states >= self.cap:
+        if self.capped:
             self.outcome.why = f"there are more than {self.cap} states"
 
 

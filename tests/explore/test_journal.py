@@ -137,6 +137,18 @@ def test_a_search_in_units_goes_on_with_the_units_that_are_left(
     assert things(second.report()) == things(whole.report())
 
 
+def test_a_search_whose_workers_die_is_not_capped() -> None:
+    """It has stopped, and says why."""
+    session = said(*FREED)
+    sharing = Sharing(Scenario(FREED, "section", judging), Here(life=1))
+    exploring = Explorer(Start.of(session), SECTION, session.properties, None, sharing)
+    for _progress in exploring.run():
+        pass
+    verdict = exploring.report().verdict
+    assert verdict.extent == STOPPED
+    assert "the workers die of what they are given" in verdict.notes
+
+
 def test_a_journal_of_one_process_is_none_of_workers(tmp_path: Path) -> None:
     """They go on in different ways."""
     path, alone, many = tmp_path / "journal.json", explorer(said(*FREED), SECTION), shared()
