@@ -12,6 +12,7 @@ from errno import EBADF, errorcode
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvmlab.backends.backend import NONE, Answer, Args, Planned, Refused, Watch
+from kvmlab.backends.kvm import ioctls as kvm
 from kvmlab.backends.kvm.descriptors import Descriptors
 from kvmlab.backends.kvm.eoifd import Eoifds
 from kvmlab.backends.kvm.host import Host
@@ -20,6 +21,7 @@ from kvmlab.backends.kvm.running import run, storm
 from kvmlab.backends.kvm.tracing import Tracing, tracing
 from kvmlab.backends.kvm.vcpu import Astray, Gp
 from kvmlab.backends.kvm.verbs import VERBS, Verb
+from kvmlab.engine.abi import KVM_IRQ_ROUTING_IRQCHIP
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
 from kvmlab.engine.profile import APIS, DEFAULT_APIS, Profile, proposal_of
 
@@ -65,6 +67,8 @@ class Kvm:
             self.eoifds = Eoifds(profile, self.host, self.descriptors, lambda: routes_of(table))
         self.rerouted = False
         """The routing table is not the default, or was not."""
+        self.left: set[int] = set()
+        """GSIs whose pins a resampler may have left high: its GSI led there in a table that was replaced."""
         self.flags = [0 if profile.bare else 1] * profile.vcpus
         """RFLAGS.IF of each vCPU."""
         self.handlers: list[dict[int, Handler]] = [{} for _number in range(profile.vcpus)]
@@ -93,8 +97,9 @@ class Kvm:
         host.settler.shut_down()
         if self.rerouted:
             host.vm.set_gsi_routing(DEFAULT_ROUTING)
-            host.lower_resamplers()
+            host.lower_resamplers(self.left)
             self.routes, self.rerouted = DEFAULT_ROUTING, False
+            self.left.clear()
         host.reset()
         host.output_stands = False
         self.flags = [1] * self.profile.vcpus
@@ -127,18 +132,18 @@ class Kvm:
         except Astray as astray:
             return Answer(-1, "", str(astray))
         finally:
-            self._settle(known)
+            self._settle(known, args)
             if self.tracing is not None:
                 self.tracing.note(verb, args)
             if eoifds is not None:
                 eoifds.pump(before)
         return Answer(NONE) if ret < 0 and verb == "take" else Answer(ret)
 
-    def _settle(self, verb: Verb) -> None:
+    def _settle(self, verb: Verb, args: Args) -> None:
         host = self.host
         settler = host.settler
         if settler is not None:
-            if verb.injects:
+            if verb.injects is not None and verb.injects(self, args):
                 settler.injected()
             if verb.ends:
                 settler.shut_down()
@@ -165,6 +170,15 @@ class Kvm:
             self.taken[vector] = self.taken.get(vector, 0) + 1
             self._last = self.newest = vector
         return vector
+
+    def resampled_pins(self) -> set[int]:
+        """Return the pins that resampling irqfds lead to now, each as the GSI that leads there by default."""
+        gsis = {ctx.irqfd.gsi for ctx in self.descriptors.ctxs if ctx.irqfd is not None and ctx.irqfd.level}
+        return {
+            route.pin + 8 * (route.irqchip == kvm.PIC_SLAVE)
+            for route in self.routes
+            if route.gsi in gsis and route.type == KVM_IRQ_ROUTING_IRQCHIP
+        }
 
     def release(self) -> None:
         """Close the VM, and with it all that was assigned; the process's descriptors stay."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 
 from kvmlab.backends.kvm import ioctls as kvm
 from kvmlab.backends.kvm.chips import (
@@ -149,14 +150,16 @@ class Host:
             vcpu.set_lapic_page(page)
         self.enter_all()
 
-    def lower_resamplers(self) -> None:
+    def lower_resamplers(self, gsis: Iterable[int]) -> None:
         """Lower the lines that resamplers have left high on pins which their GSI no longer leads to.
+
+        ``gsis`` lead there now, as the routes are the default again.
 
         A resampler lowers its line when the last irqfd of its GSI goes.
         """
         fd = os.eventfd(0, os.EFD_CLOEXEC)
         try:
-            for gsi in range(IOAPIC_NUM_PINS):
+            for gsi in gsis:
                 self.vm.irqfd(fd, gsi, KVM_IRQFD_FLAG_RESAMPLE, fd)
                 self.vm.irqfd(fd, gsi, KVM_IRQFD_FLAG_DEASSIGN, 0)
         finally:
@@ -210,7 +213,13 @@ class Host:
             return NMI_VECTOR
         if not open_ or not self.irqchip:
             return -1
-        return self._acknowledge(vcpu) if self.quirks.auto_eoi else vcpu.open_window()
+        return self._acknowledge(vcpu) if self.quirks.auto_eoi else self._injected(vcpu)
+
+    def _injected(self, vcpu: Vcpu) -> int:
+        """Have a vCPU take what is injected by itself."""
+        vector = vcpu.open_window()
+        self.enter_all()
+        return vector
 
     def _acknowledge(self, vcpu: Vcpu) -> int:
         """Do in userspace what an injection does, where a real one would end the interrupt as well.
@@ -220,12 +229,17 @@ class Host:
         """
         page = vcpu.lapic_page()
         registers = kvm.LAPIC_STATE.unpack(page)
-        if self._from_pic(registers) >= 0 or (self.output_stands and takes_pic(registers)):
+        asks = self._from_pic(registers) >= 0 or (self.output_stands and takes_pic(registers))
+        vector = -1
+        if asks:
             self.output_stands = False
             vector = self._inject_pic(vcpu, page, registers)
-            if vector >= 0:
-                return vector
-        return self.acknowledge_lapic(vcpu)
+        if vector < 0:
+            vector = self.acknowledge_lapic(vcpu)
+        if asks or vector >= 0:
+            # A KVM_SET_LAPIC has every vCPU scan the IOAPIC; without one nothing was asked of any.
+            self.enter_all()
+        return vector
 
     def acknowledge_lapic(self, vcpu: Vcpu) -> int:
         """Move what a LAPIC can deliver from its IRR to its ISR; the vector, or -1."""

@@ -10,7 +10,7 @@ from kvmlab.backends.arguments import route_words
 from kvmlab.backends.backend import Args
 from kvmlab.backends.kvm.accesses import ACCESSES, pic_eoi
 from kvmlab.backends.kvm.host import Host
-from kvmlab.engine.abi import KVM_IOEVENTFD_FLAG_DEASSIGN
+from kvmlab.engine.abi import KVM_IOEVENTFD_FLAG_DEASSIGN, KVM_IRQFD_FLAG_DEASSIGN, POLLIN
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 class Verb(NamedTuple):
     """How a verb is done, and what has to settle after it.
 
-    ``injects``: an irqfd may have been signalled. ``signals``: so if one is fed by what a guest's access
-    signals. ``ends``: one may be shutting down. ``enters``: what
+    ``injects`` tells whether an irqfd may have been signalled. ``signals``: so if one is fed by what a
+    guest's access signals. ``ends``: one may be shutting down. ``enters``: what
     it has asked of vCPUs is done when they enter the guest. ``vm``: it needs the VM.
     ``needs_eoifd``: it is there with an api that userspace builds only; ``instead`` says what to use.
     """
 
     act: Callable[[Kvm, Any], int]
-    injects: bool = False
+    injects: Callable[[Kvm, Any], bool] | None = None
     signals: bool = False
     ends: bool = False
     enters: bool = False
@@ -73,6 +73,25 @@ def _write(backend: Kvm, args: Args) -> int:
     return 0
 
 
+def _wakes(backend: Kvm, args: Args) -> bool:
+    """Tell whether a write has given a worker something: only over an irqfd."""
+    ctx = backend.descriptors.names.get(args["name"])
+    return backend.eoifds is not None or (ctx is not None and ctx.irqfd is not None)
+
+
+def _waited(backend: Kvm, args: Args) -> bool:
+    """Tell whether a new irqfd was signalled before: its counter stays, and a worker injects it.
+
+    The kernel itself waits for the worker of one that is taken back.
+    """
+    fd, descriptors = args["fd"], backend.descriptors
+    if backend.eoifds is not None or isinstance(fd, int):
+        return True
+    if args["flags"] & KVM_IRQFD_FLAG_DEASSIGN or fd not in descriptors.names:
+        return False
+    return bool(descriptors.poll(fd) & POLLIN)
+
+
 def _eoifd(backend: Kvm, args: Args) -> int:
     assert backend.eoifds is not None, "it is refused without"
     return backend.eoifds.eoifd(args)
@@ -116,8 +135,10 @@ def _route(backend: Kvm, args: Args) -> int:
 
 
 def _set_routes(backend: Kvm, routes: tuple[Route, ...]) -> int:
+    left = backend.resampled_pins()
     ret = backend.host.vm.set_gsi_routing(routes)
     backend.routes, backend.rerouted = routes, True
+    backend.left |= left
     return ret
 
 
@@ -141,10 +162,10 @@ VERBS: Mapping[str, Verb] = {
     "eventfd": Verb(_eventfd, vm=False),
     "dup": Verb(_done(lambda b, a: b.descriptors.dup(a["name"], a["new"])), vm=False),
     "close": Verb(_close, ends=True, enters=True, vm=False),
-    "write": Verb(_write, injects=True, vm=False),
+    "write": Verb(_write, injects=_wakes, vm=False),
     "read": Verb(lambda b, a: b.descriptors.read(a["name"]), vm=False),
     "poll": Verb(lambda b, a: b.descriptors.poll(a["name"]), vm=False),
-    "irqfd": Verb(_irqfd, injects=True, ends=True, enters=True),
+    "irqfd": Verb(_irqfd, injects=_waited, ends=True, enters=True),
     "eoifd": Verb(_eoifd, ends=True, enters=True, needs_eoifd=True, instead=INSTEAD),
     "ioeventfd": Verb(_ioeventfd),
     "irq-line": Verb(lambda b, a: b.host.vm.irq_line(a["irq"], a["level"])),
@@ -157,7 +178,7 @@ VERBS: Mapping[str, Verb] = {
     **{verb: _access(verb, act) for verb, act in ACCESSES.items()},
     "sti": Verb(_flag(1)),
     "cli": Verb(_flag(0)),
-    "take": Verb(lambda b, a: b.take(a["vcpu"]), enters=True),
+    "take": Verb(lambda b, a: b.take(a["vcpu"])),
     "pic-eoi": Verb(lambda b, a: pic_eoi(b.host, a["vcpu"], b.newest), signals=True),
 }
 """Every verb that a real kernel has."""
