@@ -6,6 +6,7 @@ Comparing by snapshots would cost more than the calls.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from kvmlab.backends.backend import Answer
@@ -80,11 +81,17 @@ def kernel_cells(kernel: Kvm) -> Cells:
     state = vm.ioapic()
     cells: list[Any] = [*state[1:4], *state[5:], *vm.pic(kvm.PIC_MASTER)[:-1], *vm.pic(kvm.PIC_SLAVE)[:-1]]
     for each in kernel.host.vcpus:
-        registers = each.lapic()
-        cells += [registers[at] for at in _REGISTERS]
-        cells += [bitmap(registers, first) for first in (chips.IRR, chips.ISR, chips.TMR)]
+        cells += _lapic(bytes(each.lapic_page()))
     cells += sorted(kernel.descriptors.counts().items())
     return tuple(cells)
+
+
+@lru_cache(maxsize=512)
+def _lapic(page: bytes) -> Cells:
+    """Return an APIC page's cells; few calls change a page, and most go back to one that was seen."""
+    registers = kvm.LAPIC_STATE.unpack(page)
+    bits = [bitmap(registers, first) for first in (chips.IRR, chips.ISR, chips.TMR)]
+    return (*[registers[at] for at in _REGISTERS], *bits)
 
 
 def cell_names(kernel: Kvm) -> Iterator[str]:
