@@ -50,10 +50,15 @@ FAMILIES: dict[str, Family] = {
         *[*_CORE, (3, op.tpr), (5, op.take), (3, op.eoi), (4, op.msi)],
         *[(2, op.ipi), (2, op.flag), (3, op.look)],
     ],
+    "ioeventfds": [
+        *[*_CORE, (6, op.ioeventfd), (8, op.kick), (3, op.edge_irqfd), (4, op.resample_irqfd)],
+        # No close: an ioeventfd outlives its eventfd's descriptors, and nobody could take it back.
+        *[(2, op.deassign), (2, op.read), (1, op.mask)],
+    ],
 }
 """By name, and by what it is about."""
 
-FAMILIES["all"] = [item for family in FAMILIES.values() for item in family]
+FAMILIES["all"] = [item for name, family in FAMILIES.items() if name != "ioeventfds" for item in family]
 
 
 def program(rng: Random, family: str, vcpus: int, length: int) -> list[Call]:

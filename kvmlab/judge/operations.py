@@ -23,6 +23,9 @@ GSIS = (*PINS, 20, 30)
 VECTORS = (0x31, 0x50, 0x51, 0x60)
 """Two of them in one class, and of both remainders, for who hashes."""
 
+PLACE, PORT = 0x1000, 0x510
+"""An address and a port where no device is."""
+
 APIC, IOREGSEL, IOWIN = 0xFEE00000, 0xFEC00000, 0xFEC00010
 
 
@@ -98,6 +101,33 @@ def deassign(rng: Random, _vcpus: int) -> Call:
     """Take an irqfd back, perhaps of another GSI; seldom with a flag that is not known."""
     flags = rng.choice((1, 1, 1, 1, 1, 3, 5))
     return _irqfd(rng.choice(TRIGGERS), rng.choice(GSIS), flags, 0)
+
+
+def ioeventfd(rng: Random, _vcpus: int) -> Call:
+    """Have writes to a place signal an eventfd, or no longer: some of a value only, some of any length."""
+    made = _ioeventfd(rng)
+    return "ioeventfd", made if rng.random() < 0.7 else made | {"flags": made["flags"] | 4}
+
+
+def _ioeventfd(rng: Random) -> dict[str, Any]:
+    """Few kinds of them, as a deassign has to match; seldom a length or a flag that is refused."""
+    length, flags = rng.choice(((0, 0), (4, 0), (4, 1), (4, 2), (2, 2), (1, 3), (3, 0), (4, 32)))
+    place = PORT if flags & 2 else PLACE
+    return {"fd": rng.choice(NAMES), "addr": place, "len": length, "datamatch": flags & 1, "flags": flags}
+
+
+def kick(rng: Random, vcpus: int) -> Call:
+    """Write where an ioeventfd may stand, or beside it."""
+    vcpu, value = _vcpu(rng, vcpus), rng.choice((0, 1, 1))
+    length = rng.choice((1, 2, 4, 4))
+    if rng.random() < 0.5:
+        return "pio write", {"vcpu": vcpu, "port": PORT, "len": length, "value": value}
+    return "mmio write", {
+        "vcpu": vcpu,
+        "addr": rng.choice((PLACE, PLACE, PLACE + 4)),
+        "len": length,
+        "value": value,
+    }
 
 
 # -- the IOAPIC ---------------------------------------------------------------------------------------

@@ -35,6 +35,11 @@ def _irqfd(args: dict[str, Any]) -> str:
     return f"ioctl irqfd fd={args['fd']} gsi={args['gsi']} flags={flags}"
 
 
+def _ioeventfd(args: dict[str, Any]) -> str:
+    numbers = f"addr={args['addr']:#x} len={args['len']} datamatch={args['datamatch']} flags={args['flags']}"
+    return f"ioctl ioeventfd fd={args['fd']} {numbers}"
+
+
 def _msi(args: dict[str, Any]) -> str:
     if args["flags"]:
         address, data = f"address_lo={args['address_lo']:#x}", f"data={args['data']:#x}"
@@ -64,6 +69,7 @@ _WORDED: dict[str, Callable[[dict[str, Any]], str]] = {
     "close": lambda args: " ".join(["close", *args["names"]]),
     "dup": lambda args: f"dup {args['name']} {args['new']}",
     "irqfd": _irqfd,
+    "ioeventfd": _ioeventfd,
     "irq-line": lambda args: f"line {args['irq']} {args['level']}",
     "msi": _msi,
     "route": _route,

@@ -192,6 +192,16 @@ def test_what_cannot_be_had_is_a_sentence(
     assert "ENOENT" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["--ops", "0"], ["--ops", "-5"]])
+def test_so_little_that_it_is_nothing_is_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not taken for the minute that it runs unless told otherwise."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["diff", *words])
+    assert words[1] in capsys.readouterr().err
+
+
 def test_a_program_shrinks_to_what_fails() -> None:
     """To parts that are far apart, to one, and to nothing."""
     numbers = list(range(100))

@@ -13,10 +13,20 @@ from dataclasses import dataclass, field
 from errno import EBADF, EEXIST
 
 from kvmlab.backends.backend import Refused
-from kvmlab.engine.abi import KVM_IRQFD_FLAG_DEASSIGN, KVM_IRQFD_FLAG_RESAMPLE, POLLIN, POLLOUT
+from kvmlab.engine.abi import (
+    KVM_IOEVENTFD_FLAG_DATAMATCH,
+    KVM_IOEVENTFD_FLAG_PIO,
+    KVM_IRQFD_FLAG_DEASSIGN,
+    KVM_IRQFD_FLAG_RESAMPLE,
+    POLLIN,
+    POLLOUT,
+)
 
 CLOSED = -1
 UINT_MAX = 2**32 - 1
+
+_BUS = KVM_IOEVENTFD_FLAG_PIO | 1 << 3
+"""Flags that name a bus; the second is s390's."""
 
 
 @dataclass(slots=True)
@@ -32,7 +42,7 @@ class Irqfd:
     active: bool = True
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Ioeventfd:
     """One assignment of an ioeventfd."""
 
@@ -44,6 +54,16 @@ class Ioeventfd:
     flags: int
     datamatch: int
     active: bool = True
+
+    @property
+    def place(self) -> tuple[int, int, int, int | None]:
+        """What a deassign has to match; it looks at no other flags, known or not."""
+        return self.addr, self.length, self.flags & _BUS, self.matches
+
+    @property
+    def matches(self) -> int | None:
+        """The value that a write must have; None for any."""
+        return self.datamatch if self.flags & KVM_IOEVENTFD_FLAG_DATAMATCH else None
 
 
 @dataclass(slots=True, eq=False)
@@ -76,6 +96,8 @@ class Descriptors:
         self.irqfds: dict[str, Irqfd] = {}
         """By name, what was assigned last."""
         self.ioeventfds: dict[str, Ioeventfd] = {}
+        self.bound: list[Ioeventfd] = []
+        """Every ioeventfd that is assigned; an eventfd may have several."""
         self.keys: dict[str, int] = {}
         self._made = 0
         self._poll = select.poll()
@@ -156,6 +178,7 @@ class Descriptors:
         self.ctxs.clear()
         for table in (self.irqfds, self.ioeventfds, self.keys):
             table.clear()
+        self.bound.clear()
 
     # -- counters ---------------------------------------------------------------------------------
 
@@ -230,13 +253,15 @@ class Descriptors:
         if ctx is None:
             return
         if deassign:
-            for known in self.ioeventfds.values():
-                same = (known.addr, known.length, known.flags) == (addr, length, flags)
-                if known.ctx is ctx and same and known.datamatch == datamatch:
-                    known.active = False
+            gone = Ioeventfd(0, "", ctx, addr, length, flags, datamatch)
+            for known in [known for known in self.bound if known.ctx is ctx and known.place == gone.place]:
+                known.active = False
+                self.bound.remove(known)
             return
         for name in self._names_of(ctx, fd):
-            self.ioeventfds[name] = Ioeventfd(self.number(), name, ctx, addr, length, flags, datamatch)
+            made = Ioeventfd(self.number(), name, ctx, addr, length, flags, datamatch)
+            self.ioeventfds[name] = made
+            self.bound.append(made)
 
     def _names_of(self, ctx: Ctx, fd: str | int) -> Iterator[str]:
         number = self.fd(fd)
@@ -247,11 +272,12 @@ class Descriptors:
         for ctx in self.ctxs:
             if ctx.irqfd is not None:
                 ctx.irqfd.active, ctx.irqfd = False, None
-        for known in self.ioeventfds.values():
+        for known in self.bound:
             known.active = False
+        self.bound.clear()
 
     def chained(self) -> bool:
         """Tell whether something that a guest does may signal an irqfd."""
-        told = {known.ctx for known in self.ioeventfds.values() if known.active}
+        told = {known.ctx for known in self.bound}
         seconds = {ctx.irqfd.second for ctx in self.ctxs if ctx.irqfd is not None}
         return any(ctx.irqfd is not None and (ctx in told or ctx.name in seconds) for ctx in self.ctxs)

@@ -15,7 +15,7 @@ from kvmlab.backends.kvm.descriptors import Ctx, Descriptors
 from kvmlab.backends.kvm.eoifd import Eoifds
 from kvmlab.backends.kvm.host import Host
 from kvmlab.backends.observe import bits
-from kvmlab.engine.abi import KVM_IOEVENTFD_FLAG_DATAMATCH, KVM_IOEVENTFD_FLAG_PIO, KVM_IRQ_ROUTING_MSI
+from kvmlab.engine.abi import KVM_IOEVENTFD_FLAG_PIO, KVM_IRQ_ROUTING_MSI
 from kvmlab.engine.abi import KVM_IRQCHIP_IOAPIC as IOAPIC_CHIP
 from kvmlab.engine.chips.route_table import Route
 from kvmlab.snapshot import (
@@ -154,13 +154,12 @@ def ioeventfds(descriptors: Descriptors) -> tuple[IoeventfdSnapshot, ...]:
     return tuple(
         IoeventfdSnapshot(
             handle=f"ioeventfd#{each.number}",
-            name=each.name,
+            name=each.name if descriptors.ioeventfds.get(each.name) is each else "",
             state="active",
             addr=each.addr,
             length=each.length,
             pio=bool(each.flags & KVM_IOEVENTFD_FLAG_PIO),
-            datamatch=each.datamatch if each.flags & KVM_IOEVENTFD_FLAG_DATAMATCH else None,
+            datamatch=each.matches,
         )
-        for each in descriptors.ioeventfds.values()
-        if each.active
+        for each in descriptors.bound
     )

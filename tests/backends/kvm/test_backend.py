@@ -373,3 +373,26 @@ def test_a_killed_process_leaves_nothing(when: str) -> None:
     child.stdin.close()
     child.stdout.close()
     assert Lab("machine backend=kvm", *CYCLE).one("take").ret == 0x41
+
+
+@pytest.mark.kvm
+def test_an_eventfd_may_have_several_ioeventfds() -> None:
+    """All are shown; the first one's irqfd is waited for as the last one's; a reset takes each back."""
+    lab = Lab("machine backend=kvm", "eventfd k; ioapic 11 vector=0x41 edge unmasked; irqfd k gsi=11")
+    lab.say("ioeventfd k addr=0x1000 len=4; ioeventfd k addr=0x2000 len=4 datamatch=7")
+    shown = lab.snapshot().ioeventfds or ()
+    assert [(each.name, each.addr, each.datamatch) for each in shown] == [
+        ("", 0x1000, None),
+        ("k", 0x2000, 7),
+    ]
+    lab.say("mmio write 0x1000 1")
+    assert lab.one("expect lapic.0.irr == {0x41}").held is True
+    lab.say("ioctl ioeventfd fd=k addr=0x1000 len=4 flags=4 datamatch=9")
+    assert [each.addr for each in lab.snapshot().ioeventfds or ()] == [0x2000]
+    kernel = Kvm(KVM)
+    place = {"fd": "k", "addr": 0x1000, "len": 4, "datamatch": 0, "flags": 0}
+    for _turn in range(2):
+        kernel.perform("eventfd", {"name": "k", "count": 0, "semaphore": False, "blocking": False})
+        assert kernel.perform("ioeventfd", place).ret == 0
+        assert kernel.perform("ioeventfd", place).errno == "EEXIST"
+        kernel.reset()
