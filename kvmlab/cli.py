@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
 
@@ -246,9 +247,7 @@ def _several(text: str, most: int = MOST_JOBS) -> int:
     return count
 
 
-def _many(text: str) -> int:
-    """Return a count of operations or programs."""
-    return _several(text, 1_000_000_000)
+_any = partial(_several, most=10**9)
 
 
 def _explore_options(made: argparse.ArgumentParser) -> None:
@@ -278,7 +277,7 @@ def _diff_options(diff: argparse.ArgumentParser) -> None:
     diff.add_argument(
         "--seed", type=int, default=None, metavar="S", help="of the programs; else any, and told"
     )
-    diff.add_argument("--ops", type=_many, default=0, metavar="N", help="stop after so many operations")
+    diff.add_argument("--ops", type=_any, default=0, metavar="N", help="stop after so many operations")
     diff.add_argument("--minutes", type=float, default=0, metavar="M", help="stop after so long; else 1")
     text = "the same number of vCPUs for every program; else 1 to 4 in turn"
     diff.add_argument("--vcpus", type=int, default=0, choices=(1, 2, 3, 4), metavar="N", help=text)
@@ -292,7 +291,7 @@ def _record_options(record: argparse.ArgumentParser) -> None:
     text = "make the operations of a file again, write what is seen now, and compare"
     record.add_argument("--again", default="", metavar="OLD.jsonl", help=text)
     record.add_argument("--seed", type=int, default=1, metavar="S", help="of the random programs")
-    record.add_argument("--traces", type=_many, default=50, metavar="N", help="how many programs; else 50")
+    record.add_argument("--traces", type=int, default=50, metavar="N", help="how many programs; else 50")
     text = "the same number of vCPUs for every program; else 1, 2 or 4"
     record.add_argument("--vcpus", type=int, default=0, choices=(1, 2, 3, 4), metavar="N", help=text)
     record.add_argument(
