@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ENDING = ".kvm"
 
 FOLDERS = {
+    "thread/": "The thread, point by point; 'compare' puts the designs side by side",
     "bugs/": "Bugs of the past, and their mending",
     "explore/": "To be explored, schedule by schedule",
     "kvm/": "On a real kernel",
@@ -28,6 +29,9 @@ NUMBERED = {
     42: "The 8259 pair",
 }
 """What the numbered scenarios show, by the number from which on they do."""
+
+FOR_ALL_DESIGNS = "Only for compare:"
+"""What a comment begins with in a script that is for every design at once, and is wrong text for one."""
 
 CLAIM = re.compile(r"Claim[^:]*: (.+?)(?=;| \((?:[A-Z][a-z]|[a-z0-9]{2})|\. |\.?$)")
 """What is claimed, without who did and where."""
@@ -71,7 +75,7 @@ def _files() -> dict[str, Traversable]:
     for within in ("", *FOLDERS):
         there = folder / within if within else folder
         for file in there.iterdir() if there.is_dir() else ():
-            if file.name.endswith(ENDING):
+            if file.name.endswith(ENDING) and FOR_ALL_DESIGNS not in file.read_text(encoding="utf-8"):
                 found[within + file.name.removesuffix(ENDING)] = file
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,14 @@ def test_scenario_names_its_claim(script: Path) -> None:
 
 
 def test_every_scenario_is_listed_with_its_claim() -> None:
-    """`help scenarios` has each by name, and `source` is completed by the names."""
-    scripts = (*SCRIPTS, *FOLDER.glob("explore/*.kvm"), *FOLDER.glob("kvm/*.kvm"))
+    """`help scenarios` has each by name, and `source` is completed by the names.
+
+    One that is for every design at once is left out: it cannot be opened.
+    """
+    folders = [FOLDER.glob(f"{name}/*.kvm") for name in ("explore", "kvm", "thread")]
+    scripts = [
+        script for script in (*SCRIPTS, *chain(*folders)) if script.stem != "06-closed-without-deassign"
+    ]
     names = sorted(str(script.relative_to(FOLDER).with_suffix("")) for script in scripts)
     assert list(claims()) == names
     assert (

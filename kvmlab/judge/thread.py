@@ -20,6 +20,7 @@ from kvmlab.judge.compare import NOT_APPLICABLE, Design, Run, designs, figures, 
 from kvmlab.language.facts import is_fact, read_fact
 from kvmlab.language.script import Read
 from kvmlab.result import Handler
+from kvmlab.scenarios import FOR_ALL_DESIGNS
 
 ARGUED = (
     *("ack-on-unmask", "assign-flush", "pollhup", "ioeventfd-pollhup"),
@@ -53,7 +54,7 @@ def read_point(file: str, text: str) -> Point:
     """Return a script with what its head says."""
     head = [line.removeprefix("#").strip() for line in text.split("\nmachine", maxsplit=1)[0].splitlines()]
     rows = [Asked(found[2], found[3], found[1] or "") for found in map(_ROW.fullmatch, head) if found]
-    said = [line for line in head if not line.startswith(("Row", "Only for compare:"))]
+    said = [line for line in head if not line.startswith(("Row", FOR_ALL_DESIGNS))]
     return Point(file, text, " ".join(said).removeprefix("Claim:").strip(), tuple(rows))
 
 
