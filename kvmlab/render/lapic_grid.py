@@ -15,6 +15,9 @@ from kvmlab.snapshot import LapicSnapshot, Snapshot
 WIDE, TALL = 32, 16
 """Vectors in a row: 32 make 8 rows of 68 characters, 16 make 16 rows of 36."""
 
+ID_SHIFT = 24
+"""Where the APIC ID stands in its register (SDM volume 3, 10.4.6), in a snapshot also in x2APIC mode."""
+
 LABEL = 4
 """Characters before the first vector of a row."""
 
@@ -93,7 +96,7 @@ def _taken(snapshot: Snapshot, vector: int) -> str:
 def _registers(lapic: LapicSnapshot) -> Row:
     enabled = "on" if lapic.spiv & 1 << 8 else "off"
     spiv = f"SPIV 0x{lapic.spiv:03x} ({enabled})"
-    number = "?" if lapic.id is None else lapic.id
+    number = "?" if lapic.id is None else lapic.id >> ID_SHIFT
     text = f"TPR 0x{lapic.tpr:02x}  PPR 0x{priority(lapic):02x}  {spiv}  ID {number}"
     return line(Cell(f"vcpu{lapic.vcpu}  ", "header"), text)
 

@@ -148,3 +148,9 @@ def test_every_style_is_one_of_the_themes() -> None:
     """A cell's style can always be looked up."""
     rows = lapic_grid_rows(seen(), 0, 0x41)
     assert {style for row in rows for _text, style in row.cells} <= {"", *STYLES}
+
+
+@pytest.mark.parametrize(("register", "shown"), [(1 << 24, "ID 1"), (0xFF << 24, "ID 255"), (None, "ID ?")])
+def test_the_apic_id_is_read_out_of_its_register(register: int | None, shown: str) -> None:
+    """It stands in the upper eight bits; a running QEMU does not tell it."""
+    assert grid(seen(id=register))[0].rstrip().endswith(shown)
