@@ -37,7 +37,10 @@ def _always(_here: Here) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action: its name, its keys, two words on it, its command, the panes it belongs to (() for all)."""
+    """One action: its name, its keys, two words on it, its command, the panes it belongs to (() for all).
+
+    ``warns`` says what would be lost by it here; it is done all the same when it is asked for again.
+    """
 
     name: str
     keys: str
@@ -45,6 +48,7 @@ class Action:
     text: str
     panes: tuple[str, ...] = ()
     refuses: Refuses = _always
+    warns: Refuses = _always
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -164,6 +168,15 @@ def _done(here: Here) -> str:
     return _beside("next")(here)
 
 
+def _unanswered(here: Here) -> str:
+    """Warn where a command of a lab's text takes away a question that is answered before anything is run."""
+    lab = here.seen.lab
+    if lab is None or here.pane != "lab" or here.values["line"].startswith("lab "):
+        return ""
+    asked = next((goal for goal, choices in lab.choices.items() if len(choices) > 1), "")
+    return f"'{asked}' is answered before anything is run, in the goals" if asked else ""
+
+
 def _past(here: Here) -> str:
     return "" if here.seen.position > here.seen.first else "there is nothing to be undone"
 
@@ -173,8 +186,8 @@ def _future(here: Here) -> str:
 
 
 ACTIONS = (
-    Action("run-line", "enter", "do it", "{line}", LESSON),
-    Action("run-rest", "b", "do block", "{rest}", ("lab",)),
+    Action("run-line", "enter", "do it", "{line}", LESSON, warns=_unanswered),
+    Action("run-rest", "b", "do block", "{rest}", ("lab",), warns=_unanswered),
     Action("hint", "ctrl+g", "hint", "hint", refuses=_in_lab),
     Action("next-lab", "ctrl+n", "next lab", "lab next", refuses=_done),
     Action("check", "w", "check", "check", LESSON, _in_lab),

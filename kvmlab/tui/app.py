@@ -14,14 +14,13 @@ from textual.screen import Screen
 from textual.widgets import Label, Static
 
 from kvmlab.render.cells import Cell, Row, line
-from kvmlab.scenarios import claims
-from kvmlab.tui.actions import ACTIONS, NAMED
+from kvmlab.tui.actions import ACTIONS, NAMED, Action, Here
 from kvmlab.tui.arrange import LESSON, layouts_for
 from kvmlab.tui.bars import Bar
 from kvmlab.tui.candidates import Candidates
 from kvmlab.tui.command_line import CommandLine
 from kvmlab.tui.frame import Frame
-from kvmlab.tui.keys import COURSE, EXPLAIN, KEYS, MENU, PAUSE, STOP
+from kvmlab.tui.keys import COURSE, EXPLAIN, KEYS, LAB, MENU, PAUSE, STOP
 from kvmlab.tui.requests import EXPLORE, Requests
 from kvmlab.tui.stage import gsi_of
 
@@ -32,6 +31,9 @@ if TYPE_CHECKING:
 
 REST = 0.008
 """Seconds between two slices of a long command: the screen's share, which bounds what a storm costs."""
+
+EVERYWHERE = {"quit", "help_quit", "pause", "stop", "suspend_process"}
+"""What can be asked for on every screen; all else is about the panes, and waits until they are in sight."""
 
 
 class KvmlabApp(Requests):
@@ -102,6 +104,10 @@ class KvmlabApp(Requests):
         self.set_interval(1 / self.settings.fps, self._tick)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let a screen over the others have the keys that it does not know go nowhere."""
+        return self.may(action) and (len(self.screen_stack) == 1 or action in EVERYWHERE)
+
+    def may(self, action: str) -> bool:
         """Let nothing but the end of the program be asked for before there is a session."""
         if action in {"pause", "stop"}:
             return self.ready and self.driver.running is not None
@@ -218,7 +224,7 @@ class KvmlabApp(Requests):
     def action_act(self, name: str) -> None:
         """Run the command of an action, or say why it would do nothing."""
         action, here = NAMED[name], self.here()
-        why = action.why_not(here)
+        why = action.why_not(here) or self._warning(action, here)
         if why:
             self.log_pane.say([line(Cell(f"{action.label}: {why}", "warning"))])
             return
@@ -227,12 +233,22 @@ class KvmlabApp(Requests):
             self.pane.pass_by(len(lines))
         self.enter_all(lines)
 
+    def _warning(self, action: Action, here: Here) -> str:
+        """Return what would be lost by an action, once; who asks for it again means it."""
+        why = action.warns(here)
+        if not why or why == self._warned:
+            return ""
+        self._warned = why
+        return f"{why} ({self._shown(LAB)}); once more does it all the same"
+
     def action_enter(self, text: str) -> None:
         """Run command text as if it had been typed."""
         self.enter_all([text])
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Yield everything that can be done now, for the command palette."""
+        from kvmlab.scenarios import claims  # it reads every script, which the first frame does not wait for
+
         here = self.here()
         for action in self.offered():
             text = action.command(here)

@@ -46,16 +46,16 @@ LEAVE = Key("ctrl+q", "quit", "quit", "ends kvmlab")
 MENU = Key("ctrl+p", "command_palette", "menu", "lists every action, pane, layout and theme by name")
 """The key that lists what has no place in the bar."""
 
+LAB = Key(
+    "ctrl+l", "lab", "lab", "goes to the lab's text, from there to its goals, from there to the command line"
+)
+"""The key that is named where the goals ask for something."""
+
 KEYS = (
     EXPLAIN,
     COURSE,
     MENU,
-    Key(
-        "ctrl+l",
-        "lab",
-        "lab",
-        "goes to the lab's text, from there to its goals, from there to the command line",
-    ),
+    LAB,
     Key("f2", "jump", "jump", "shows a letter on every pane: type it to go there"),
     Key("f3", "maximise", "whole", "gives the pane all the room, or takes it back"),
     Key("f4", "until", "until", "runs, or steps, until an expression holds"),

@@ -92,6 +92,8 @@ class Stage(ThemedApp):
         self.vcpu = 0
         self.wanted = ""
         self.touched: frozenset[tuple[str, str]] = frozenset()
+        self._warned = ""
+        """What an action was last warned of."""
         self._lab = ("", False)
         """The lab that is open, and whether its solution is shown."""
         self._first = list(first)
@@ -264,6 +266,10 @@ class Stage(ThemedApp):
         """Return the actions that would do something now."""
         return list(offered(self.here())) if self.free else []
 
+    def may(self, action: str) -> bool:
+        """Tell whether an action can be asked for by now."""
+        return self.ready
+
     def works(self, key: Key) -> bool:
         """Tell whether a key does anything now."""
         needs = {
@@ -274,7 +280,7 @@ class Stage(ThemedApp):
             "course": self.live is None,
             "vcpu": len(self.driver.now.snapshot.lapics or ()) > 1,
         }
-        return needs.get(key.action, True) and self.check_action(key.action, ()) is not False
+        return needs.get(key.action, True) and self.may(key.action)
 
     def _shown(self, bound: Action | Key) -> str:
         return shown(self.keymap.get(bound.name, bound.keys))

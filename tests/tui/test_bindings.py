@@ -100,7 +100,8 @@ def try_actions(
             if (action.name, not why) in tried:
                 continue
             tried.add((action.name, not why))
-            await pilot.press(action.keys)
+            warned = not why and action.warns(app.here()) not in {"", app._warned}
+            await pilot.press(*[action.keys] * (1 + warned))
             if why:
                 assert said == []
                 assert app.log_pane.texts[-1] == f"{action.label}: {why}"

@@ -133,13 +133,45 @@ def test_a_command_of_the_text_is_done_by_enter_and_the_cursor_goes_on(small: st
 
     async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("ctrl+l", "enter")
-        assert app.driver.said[1:] == ["write door"]
+        assert app.driver.said[2:] == ["write door"]
         assert pane_of(app, "lab").key == "expect eventfd.door.count == 1"
         await pilot.press("enter")
-        assert app.driver.said[1:] == ["write door", "expect eventfd.door.count == 1"]
+        assert app.driver.said[2:] == ["write door", "expect eventfd.door.count == 1"]
         assert app.log_pane.texts[-1] == "held"
         await pilot.press("escape", "up")
         assert app.command_line.value == "expect eventfd.door.count == 1"
+
+    on_screen(act, said=(small, "lab answer sum 2"))
+
+
+@pytest.mark.parametrize("key", ["enter", "b"])
+def test_a_command_of_the_text_that_takes_a_question_away_is_asked_for_twice(small: str, key: str) -> None:
+    """Once: nothing is run at first, and `reset` brings the question back without another warning."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        await pilot.press("ctrl+l", key)
+        said = " ".join(" ".join(app.log_pane.texts).split())
+        assert "'sum' is answered before anything is run, in the goals (^l); once more does it all" in said
+        assert app.driver.said[1:] == []
+        assert pane_of(app, "lab").key == "write door"
+        await pilot.press(key)
+        assert app.driver.said[1] == "write door"
+        app.action_say("reset")
+        await pilot.press("up", "up", "enter")
+        assert app.driver.said[-1] == "write door"
+
+    on_screen(act, said=(small,))
+
+
+def test_an_answered_question_warns_of_nothing(small: str) -> None:
+    """Nor does the goals' pane, whose commands are the answers."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        await pilot.press("ctrl+l", "ctrl+l", "enter")
+        assert app.driver.said[1:] == ["lab answer sum 1"]
+        app.action_pane("lab")
+        await pilot.press("enter")
+        assert app.driver.said[2:] == ["write door"]
 
     on_screen(act, said=(small,))
 
@@ -167,11 +199,11 @@ def test_a_block_of_the_text_is_done_at_once(small: str) -> None:
 
     async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("ctrl+l", "b")
-        assert app.driver.said[1:] == ["write door", "expect eventfd.door.count == 1"]
+        assert app.driver.said[2:] == ["write door", "expect eventfd.door.count == 1"]
         assert "▸ eventfd own" not in shown(app, "lab")
         assert "eventfd own" in shown(app, "lab")
 
-    on_screen(act, said=(small,), size=WIDE)
+    on_screen(act, said=(small, "lab answer sum 2"), size=WIDE)
 
 
 def test_a_command_is_done_by_a_click(small: str) -> None:

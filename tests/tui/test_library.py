@@ -155,6 +155,19 @@ def test_the_mouse_chooses_and_then_opens() -> None:
     on_screen(act)
 
 
+def test_the_keys_of_the_screen_below_go_nowhere() -> None:
+    """Neither a second list, nor the help, nor a command behind the list."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        await pilot.press("ctrl+o", "ctrl+o", "f1", "f2", "f4", "f9", "ctrl+g", "ctrl+p")
+        assert [type(screen).__name__ for screen in app.screen_stack] == ["Frame", "Library"]
+        assert app.driver.said == []
+        await pilot.press("escape", "f1")
+        assert type(app.screen).__name__ == "Help"
+
+    on_screen(act)
+
+
 def test_it_lists_every_lab_and_every_scenario() -> None:
     """Each once; where a lab is open the cursor stands on it."""
 
