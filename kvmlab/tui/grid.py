@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual import events
 
 from kvmlab.render.lapic_grid import move_cursor, vector_at
+from kvmlab.tui.listed import columns_for
 from kvmlab.tui.pane import Pane
-from kvmlab.tui.panes import columns_for
 from kvmlab.tui.placing import GUTTER
 
 

@@ -10,7 +10,7 @@ from kvmlab.render.course import STATES
 from kvmlab.tui.pane import Listing, Pane
 
 if TYPE_CHECKING:
-    from kvmlab.tui.panes import View
+    from kvmlab.tui.listed import View
     from kvmlab.tui.seen import Lesson
 
 SOLUTION = "Solution"

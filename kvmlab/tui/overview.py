@@ -13,8 +13,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from kvmlab.render.overview import chosen_gsi, known_gsis
+from kvmlab.tui.listed import View
 from kvmlab.tui.pane import Pane
-from kvmlab.tui.panes import View
 
 STAGE_LINE = re.compile(r"[│→] ([A-Za-z]+)")
 """A line about the stage whose name stands on it."""

@@ -14,7 +14,8 @@ from kvmlab.tui.actions import ACTIONS
 from kvmlab.tui.items import CHANGED, DIFFERS, Item, items_of, marked, marked_tail, pointed
 from kvmlab.tui.keys import KEYS
 from kvmlab.tui.lines import Drawn, Lines
-from kvmlab.tui.panes import SPECS, PaneSpec, View
+from kvmlab.tui.listed import View
+from kvmlab.tui.panes import SPECS, PaneSpec
 from kvmlab.tui.placing import Span, place
 
 

@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from kvmlab.past import HistoryFile
     from kvmlab.session import Session
     from kvmlab.tui.driver import Driver
+    from kvmlab.tui.listed import View
     from kvmlab.tui.live import Live
     from kvmlab.tui.pane import Pane
-    from kvmlab.tui.panes import View
 
 ROWS_AROUND = 4
 """Rows of the screen that are neither body nor log: tabs, state, command line, keys."""
@@ -212,7 +212,7 @@ class Stage(ThemedApp):
         self.arrange()
 
     def _view(self, seen: Seen, pane: Pane) -> View:
-        from kvmlab.tui.panes import View
+        from kvmlab.tui.listed import View
 
         width = max(0, pane.size.width - GUTTER)
         return View(seen, self.gsi, self.vcpu, pane.vector, self.wanted, width, self.touched)

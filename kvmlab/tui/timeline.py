@@ -14,8 +14,9 @@ from kvmlab.render.cells import layout
 from kvmlab.render.overview import chosen_gsi
 from kvmlab.render.timeline import Sample, timeline_rows, unit_at
 from kvmlab.tui.lines import Drawn
+from kvmlab.tui.listed import View
 from kvmlab.tui.pane import Pane
-from kvmlab.tui.panes import PaneSpec, View
+from kvmlab.tui.panes import PaneSpec
 
 if TYPE_CHECKING:
     from kvmlab.session import Session

@@ -13,9 +13,10 @@ from kvmlab.render.stages import STAGES
 from kvmlab.scripts import parse_text, run
 from kvmlab.session import Session
 from kvmlab.tui.frame import Frame
+from kvmlab.tui.listed import View
 from kvmlab.tui.overview import SHOWN_BY, STAGE_LINE, Overview
 from kvmlab.tui.pane import Pane
-from kvmlab.tui.panes import PaneSpec, View
+from kvmlab.tui.panes import PaneSpec
 from kvmlab.tui.samples import Samples
 from kvmlab.tui.seen import see
 from kvmlab.tui.theme import ThemedApp
