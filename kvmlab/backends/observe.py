@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from kvmlab.backends.bits import bits
 from kvmlab.backends.devices import devices
 from kvmlab.engine.abi import (
     BITS_PER_LONG,
@@ -47,16 +48,6 @@ from kvmlab.snapshot import (
     WorkqueueSnapshot,
 )
 from kvmlab.snapshot_counters import CountersSnapshot
-
-
-def bits(value: int) -> tuple[int, ...]:
-    """Return the numbers of the bits set, ascending."""
-    found = []
-    while value:
-        lowest = value & -value
-        found.append(lowest.bit_length() - 1)
-        value ^= lowest
-    return tuple(found)
 
 
 def observe(machine: Machine, last: LastSnapshot | None = None) -> Snapshot:

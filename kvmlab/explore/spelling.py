@@ -14,6 +14,7 @@ from kvmlab.engine.chips.pic_chip import Registers
 from kvmlab.engine.chips.route_table import KernelRoute, Route
 from kvmlab.engine.kernel.continuation import Call, Continuation
 from kvmlab.engine.kernel.sanitizers import Report
+from kvmlab.engine.world.userspace import Descriptor
 from kvmlab.explore.carrying import Stand
 
 Place = Callable[[Call, tuple[Any, ...]], Continuation]
@@ -24,6 +25,7 @@ FIELDS: dict[type, tuple[str, ...]] = {
     KernelRoute: KernelRoute._fields,
     Registers: Registers._fields,
     LapicIrq: LapicIrq._fields,
+    Descriptor: Descriptor._fields,
     Report: ("kind", "context", "text"),
     Fault: ("why",),
     Stand: Stand._fields,

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kvmlab.backends.backend import Answer
+from kvmlab.backends.bits import bits
 from kvmlab.backends.kvm import chips
 from kvmlab.backends.kvm import ioctls as kvm
 from kvmlab.backends.kvm.backend import Kvm
 from kvmlab.backends.kvm.chips import Pic, bitmap
-from kvmlab.backends.observe import bits
 from kvmlab.engine.abi import KVM_IRQFD_FLAG_DEASSIGN, KVM_IRQFD_FLAG_RESAMPLE
 from kvmlab.engine.chips.route_table import Route
 from kvmlab.engine.profile import Profile

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from kvmlab.backends.bits import bits
 from kvmlab.backends.kvm.cells import Cell
-from kvmlab.backends.observe import bits
 from kvmlab.engine.abi import KVM_IRQFD_FLAG_DEASSIGN, KVM_IRQFD_FLAG_RESAMPLE
 from kvmlab.judge.operations import Call
 

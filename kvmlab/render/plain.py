@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from shutil import get_terminal_size
 from typing import TextIO
 
 from kvmlab.render.cells import Row, layout
@@ -19,4 +18,8 @@ def plain_lines(rows: Iterable[Row], width: int | None = None) -> list[str]:
 
 def width_of(out: TextIO) -> int | None:
     """Return how many columns a terminal has; None for what is no terminal, where nothing is folded."""
-    return get_terminal_size().columns if out.isatty() else None
+    if not out.isatty():
+        return None
+    from shutil import get_terminal_size  # only a terminal has a width
+
+    return get_terminal_size().columns

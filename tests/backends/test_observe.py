@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from kvmlab.backends.observe import bits, observe
+from kvmlab.backends.bits import bits
+from kvmlab.backends.observe import observe
 from kvmlab.engine.machine import Machine
 from kvmlab.engine.profile import Profile
 from kvmlab.snapshot import Snapshot, from_json, to_json

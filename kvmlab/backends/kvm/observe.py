@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from kvmlab.backends.bits import bits
 from kvmlab.backends.kvm import chips
 from kvmlab.backends.kvm import ioctls as kvm
 from kvmlab.backends.kvm.chips import Pic, bitmap
 from kvmlab.backends.kvm.descriptors import Ctx, Descriptors
 from kvmlab.backends.kvm.eoifd import Eoifds
 from kvmlab.backends.kvm.host import Host
-from kvmlab.backends.observe import bits
 from kvmlab.engine.abi import KVM_IOEVENTFD_FLAG_PIO, KVM_IRQ_ROUTING_MSI
 from kvmlab.engine.abi import KVM_IRQCHIP_IOAPIC as IOAPIC_CHIP
 from kvmlab.engine.chips.route_table import Route
