@@ -171,8 +171,9 @@ def test_an_answered_question_warns_of_nothing(small: str) -> None:
         await pilot.press("ctrl+l", "ctrl+l", "enter")
         assert app.driver.said[1:] == ["lab answer sum 1"]
         app.action_pane("lab")
+        await pilot.until(lambda: pane_of(app, "lab").has_focus and pane_of(app, "lab").key == "write door")
         await pilot.press("enter")
-        assert app.driver.said[2:] == ["write door"]
+        await pilot.until(lambda: app.driver.said[2:] == ["write door"])
 
     on_screen(act, said=(small,))
 
