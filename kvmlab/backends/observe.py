@@ -7,10 +7,9 @@ from typing import Any
 
 from kvmlab.backends.bits import bits
 from kvmlab.backends.devices import devices
+from kvmlab.backends.routes import route_snapshots
 from kvmlab.engine.abi import (
     BITS_PER_LONG,
-    KVM_IRQ_ROUTING_MSI,
-    KVM_IRQCHIP_IOAPIC,
     KVM_USERSPACE_IRQ_SOURCE_ID,
 )
 from kvmlab.engine.chips.irq_source import IRQ_SOURCES, IRQSOURCES
@@ -169,14 +168,7 @@ class _View:
     def routes(self) -> tuple[RouteSnapshot, ...]:
         table = self.objects.get(self.objects[ROUTING].table)
         entries = table.entries if table is not None else ()
-        return tuple(
-            RouteSnapshot(e.gsi, "msi", None, e.address_hi << 32 | e.address_lo, e.data)
-            if e.type == KVM_IRQ_ROUTING_MSI
-            else RouteSnapshot(e.gsi, "ioapic", e.pin)
-            if e.irqchip == KVM_IRQCHIP_IOAPIC
-            else RouteSnapshot(e.gsi, "pic", e.pin + 8 * e.irqchip)
-            for e in entries
-        )
+        return route_snapshots(entries)
 
     # -- source ids -------------------------------------------------------------------------
 

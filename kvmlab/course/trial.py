@@ -10,7 +10,8 @@ from kvmlab.course.beginning import begin, set_up
 from kvmlab.course.fault import Fault, of_text
 from kvmlab.course.lab import Fence, Lab, Start
 from kvmlab.course.memory import Seen
-from kvmlab.course.player import Player
+from kvmlab.course.player import Keeper, Player
+from kvmlab.course.standing import NOWHERE, Position
 from kvmlab.course.texts import parse_fence
 from kvmlab.facts import lookup
 from kvmlab.language.command import Command
@@ -25,8 +26,10 @@ Make = Callable[[], Session]
 class Judged(Player):
     """A player that also remembers which hints could have been shown; ``showable`` are their numbers."""
 
-    def __init__(self, *given: object) -> None:
-        super().__init__(*given)  # type: ignore[arg-type]
+    def __init__(
+        self, session: Session, lab: Lab, position: Position = NOWHERE, keeper: Keeper | None = None
+    ) -> None:
+        super().__init__(session, lab, position, keeper)
         self.showable: set[int] = set()
         self._looked()
 

@@ -21,6 +21,7 @@ from kvmlab.backends.kvm.running import run, storm
 from kvmlab.backends.kvm.tracing import Tracing, tracing
 from kvmlab.backends.kvm.vcpu import Astray, Gp
 from kvmlab.backends.kvm.verbs import VERBS, Verb
+from kvmlab.backends.routes import route_snapshots
 from kvmlab.engine.abi import KVM_IOEVENTFD_FLAG_DEASSIGN, KVM_IRQ_ROUTING_IRQCHIP
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
 from kvmlab.engine.profile import APIS, DEFAULT_APIS, Profile, proposal_of
@@ -253,7 +254,7 @@ class Kvm:
                 for number, flag in enumerate(self.flags)
             ),
             pic=see.pic(host) if chips else None,
-            routes=see.routes(self.routes),
+            routes=route_snapshots(self.routes),
             eventfds=see.eventfds(descriptors),
             irqfds=see.irqfds(descriptors),
             eoifds=see.eoifds(self.eoifds),

@@ -6,7 +6,7 @@ and NMI counters of a LAPIC, contexts, work queues, acknowledgements and reports
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from kvmlab.backends.bits import bits
 from kvmlab.backends.kvm import chips
@@ -15,9 +15,7 @@ from kvmlab.backends.kvm.chips import Pic, bitmap
 from kvmlab.backends.kvm.descriptors import Ctx, Descriptors
 from kvmlab.backends.kvm.eoifd import Eoifds
 from kvmlab.backends.kvm.host import Host
-from kvmlab.engine.abi import KVM_IOEVENTFD_FLAG_PIO, KVM_IRQ_ROUTING_MSI
-from kvmlab.engine.abi import KVM_IRQCHIP_IOAPIC as IOAPIC_CHIP
-from kvmlab.engine.chips.route_table import Route
+from kvmlab.engine.abi import KVM_IOEVENTFD_FLAG_PIO
 from kvmlab.snapshot import (
     EoifdSnapshot,
     EventfdSnapshot,
@@ -28,7 +26,6 @@ from kvmlab.snapshot import (
     PicChipSnapshot,
     PicSnapshot,
     RedirectionEntry,
-    RouteSnapshot,
 )
 
 _LVT = (chips.LVTT, 0x33, 0x34, chips.LVT_LINT0, 0x36, 0x37)
@@ -82,18 +79,6 @@ def pic(host: Host) -> PicSnapshot:
         PicChipSnapshot(*Pic(*host.vm.pic(number))[:-1]) for number in (kvm.PIC_MASTER, kvm.PIC_SLAVE)
     )
     return PicSnapshot(master, slave, None)
-
-
-def routes(table: Iterable[Route]) -> tuple[RouteSnapshot, ...]:
-    """Return the routing table that the kernel accepted last."""
-    return tuple(
-        RouteSnapshot(e.gsi, "msi", None, e.address_hi << 32 | e.address_lo, e.data)
-        if e.type == KVM_IRQ_ROUTING_MSI
-        else RouteSnapshot(e.gsi, "ioapic", e.pin)
-        if e.irqchip == IOAPIC_CHIP
-        else RouteSnapshot(e.gsi, "pic", e.pin + 8 * e.irqchip)
-        for e in table
-    )
 
 
 def eventfds(descriptors: Descriptors) -> tuple[EventfdSnapshot, ...]:
