@@ -1,6 +1,6 @@
-"""What is done to the I/O APIC under its lock: EOIs, a guest's accesses, the scan of its entries.
+"""What is done to the I/O APIC under its lock: a guest's accesses, the scan of its entries.
 
-Follows virt/kvm/ioapic.c of Linux 3.6 and arch/x86/kvm/ioapic.c of 6.x.
+Follows virt/kvm/ioapic.c of Linux 3.6 and arch/x86/kvm/ioapic.c of 6.x. An EOI's walk is in eoi.py.
 """
 
 from __future__ import annotations
@@ -8,52 +8,13 @@ from __future__ import annotations
 from kvmlab.engine.abi import KVM_IRQCHIP_IOAPIC
 from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
 from kvmlab.engine.chips.ioapic_scan import IOAPIC_SCAN, IoapicScan
-from kvmlab.engine.chips.lapic import Lapic
-from kvmlab.engine.chips.rtc import RTC_STATUS, RtcStatus
-from kvmlab.engine.kernel.clock import CLOCK, Clock
 from kvmlab.engine.kernel.locks import spin_lock, spin_unlock
 from kvmlab.engine.kernel.path import PATHS, Path, path
 from kvmlab.engine.profile import Profile
 
 IOAPIC_LOCK = "ioapic.lock"
-EOI_INJECT_DELAY = 10
-"""HZ / 100: so many milliseconds a storm is held up."""
 
 _LOCK, _UNLOCK = spin_lock(IOAPIC_LOCK), spin_unlock(IOAPIC_LOCK)
-
-
-@path
-def kvm_ioapic_update_eoi(profile: Profile, lapic: str, vector: int, trigger_mode: int) -> Path[None]:
-    """Tell every pin with a vector that it was ended, in pin order.
-
-    The lock is dropped around the notifiers, as they call back into the IOAPIC; remote_irr is
-    still set then, so that an assertion in between waits in IRR.
-    """
-    yield _LOCK
-    if profile.rules.rtc_eoi_tracking:
-        vcpu = yield (Lapic.load, lapic, "vcpu_id")
-        yield (RtcStatus.end, RTC_STATUS, vcpu, vector)
-    pin = yield (Ioapic.next_pin, IOAPIC, vector, 0)
-    while pin >= 0:
-        yield _UNLOCK
-        yield from PATHS["kvm_notify_acked_irq"](profile, KVM_IRQCHIP_IOAPIC, pin)
-        yield _LOCK
-        pin = yield (Ioapic.end_pin, IOAPIC, pin, vector, trigger_mode)
-        if profile.rules.storm_limit and (yield (Ioapic.take_storm, IOAPIC)):
-            yield (Clock.schedule_delayed_work, CLOCK, EOI_INJECT, EOI_INJECT_DELAY)
-    yield _UNLOCK
-
-
-@path
-def kvm_ioapic_eoi_inject_work(profile: Profile, ioapic: str) -> Path[None]:
-    """What a storm waits for: see :meth:`Ioapic.inject_pending`."""
-    yield _LOCK
-    yield (Ioapic.inject_pending, ioapic)
-    yield _UNLOCK
-
-
-EOI_INJECT = (kvm_ioapic_eoi_inject_work.__name__, IOAPIC)
-"""ioapic->eoi_inject."""
 
 
 @path

@@ -1,4 +1,4 @@
-"""What a guest's access to its local APIC sets off: EOI to the IOAPIC, IPIs, and the way in.
+"""What a guest's access to its local APIC sets off: an EOI (eoi.py), IPIs, and the way in.
 
 Follows arch/x86/kvm/lapic.c of Linux 3.6 and 6.x: apic_reg_write and its callers, by MMIO or by MSR.
 A vCPU reaches only its own local APIC this way, so one access to its registers is one op.
@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kvmlab.engine.chips.apics import APICS, Apics
-from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
-from kvmlab.engine.chips.ioapic_io import kvm_ioapic_update_eoi
-from kvmlab.engine.chips.ioapic_scan import IOAPIC_SCAN, IoapicScan
+from kvmlab.engine.chips.eoi import apic_set_eoi
 from kvmlab.engine.chips.lapic import Lapic
 from kvmlab.engine.chips.lapic_registers import APIC_DEST_SELF, APIC_EOI, APIC_ICR, APIC_ICR2, APIC_SELF_IPI
 from kvmlab.engine.kernel.path import Path, path
@@ -19,19 +17,6 @@ from kvmlab.engine.profile import Profile
 
 APIC_BASE_MSR = 0x800
 _MSR_ICR = APIC_BASE_MSR + (APIC_ICR >> 4)
-
-
-@path
-def apic_set_eoi(profile: Profile, lapic: str, _value: int) -> Path[int]:
-    """End the highest interrupt in service, in the IOAPIC too; return its vector, or -1."""
-    vector, broadcast, trigger_mode = yield (Lapic.end_interrupt, lapic)
-    if profile.rules.handled_vectors_per_vcpu:
-        told = yield (IoapicScan.intercepts, IOAPIC_SCAN, lapic, vector)
-    else:
-        told = broadcast and (yield (Ioapic.handles_vector, IOAPIC, vector))
-    if told:
-        yield from kvm_ioapic_update_eoi(profile, lapic, vector, trigger_mode)
-    return int(vector)
 
 
 @path

@@ -1,4 +1,4 @@
-"""GSI routing: from a line to the chips, and from an acknowledged pin to its notifiers.
+"""GSI routing: from a line to the chips, and who is to be told of a pin (eoi.py tells them).
 
 Follows virt/kvm/irq_comm.c of Linux 3.6 and virt/kvm/irqchip.c of 6.x. A published table never
 changes; a new one replaces it under RCU. Publishing also tells the irqfds, which is the path
@@ -214,19 +214,6 @@ def kvm_set_msi(profile: Profile, message: Message, level: int) -> Path[int]:
         return -1
     ret: int = yield (Apics.set_msi, APICS, *message)
     return ret
-
-
-@path
-def kvm_notify_acked_irq(profile: Profile, irqchip: int, pin: int) -> Path[None]:
-    """Run the ack notifiers of a pin, newest first, as an RCU reader.
-
-    The list is read once, so that a notifier taken off meanwhile may still run: it is not freed
-    before the reader has left.
-    """
-    yield RCU_READ_LOCK
-    for callback, subject in (yield (Routing.acked_irq, ROUTING, irqchip, pin)):
-        yield from PATHS[callback](profile, subject)
-    yield RCU_READ_UNLOCK
 
 
 @path
