@@ -175,6 +175,8 @@ def _texts(step: Any) -> tuple[str, ...]:
 
 def _recording(trace: dict[str, Any], texts: dict[str, tuple[tuple[str, ...], ...]]) -> Recording:
     name, kernel = _need(trace, "name", str), _need(trace, "kernel", str)
+    if "trace" in trace and "steps" not in trace:
+        raise _Wrong("holds the texts of tracepoints, which are read with the recording beside it: name that")
     model = KERNELS.get(kernel.partition(".")[0])
     if model is None:
         raise _Wrong(f'"kernel" is {kernel!r}; only recordings of 3.6 and 6.x can be replayed')

@@ -122,6 +122,7 @@ def test_first_divergence_of_each_trace_is_told_and_the_rest_goes_on(tmp_path: P
         ("{", ":1: not JSON: "),
         ("[]", ":1: not a JSON object"),
         ("{}", ':1: "name" is missing'),
+        (json.dumps({"name": "a", "kernel": "3.6", "trace": [[]]}), "the recording beside it: name that"),
         (json.dumps({**TRACE, "name": 7}), '"name" must be of type str'),
         (json.dumps({**TRACE, "kernel": "2.4"}), "only recordings of 3.6 and 6.x can be replayed"),
         (json.dumps({**TRACE, "vcpus": 0}), '"vcpus" must be a number from 1 to 8, not 0'),
