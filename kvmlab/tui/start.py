@@ -42,6 +42,12 @@ def _mend_environment() -> None:
         os.environ.pop("NO_COLOR", None)  # Empty it counts as unset (no-color.org).
 
 
+def _draw_on_the_output() -> None:
+    """Have Textual, which draws on the process's stderr, draw on stdout where stderr goes elsewhere."""
+    if sys.__stderr__ is None or not sys.__stderr__.isatty():
+        sys.__stderr__ = sys.__stdout__  # type: ignore[misc]
+
+
 def start(
     make: Callable[[], Session],
     what: str = "",
@@ -74,6 +80,7 @@ def start(
     from kvmlab.tui.app import KvmlabApp  # Textual takes 150 ms
 
     _mend_environment()
+    _draw_on_the_output()
     settings, problems = load_settings()
     try:
         journal = None if live is not None else Journal(state_dir() / "journal")

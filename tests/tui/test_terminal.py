@@ -58,6 +58,27 @@ def test_a_dumb_terminal_gets_the_hint_too() -> None:
     assert child.exitstatus == 2
 
 
+def test_the_screen_is_drawn_where_stderr_goes_elsewhere(tmp_path: Path) -> None:
+    """`kvmlab tui 2>FILE` keeps its screen; the file gets none of it."""
+    command = f"{sys.executable} -m kvmlab tui 2>{tmp_path / 'log'}"
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    child = pexpect.spawn(
+        "sh",
+        ["-c", command],
+        cwd=str(CHECKOUT),
+        env=environment,
+        dimensions=(24, 80),
+        timeout=SECONDS,
+        encoding="utf-8",
+    )
+    child.expect("IRR")
+    child.send("quit\r")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert (tmp_path / "log").read_text() == ""
+
+
 def test_a_script_is_run_first_and_a_typed_line_after_it(tmp_path: Path) -> None:
     """The panes show what the script did; quit ends the program with status 0."""
     script = tmp_path / "first.kvm"
