@@ -35,6 +35,7 @@ from kvmlab.engine.profile import Profile
 from kvmlab.engine.tracepoint import FULL, Trace
 from kvmlab.engine.world.bus import CHIP_RANGES
 from kvmlab.engine.world.devices import DEVICES, Devices
+from kvmlab.engine.world.emulated import device_emulated
 from kvmlab.engine.world.firmware import FIRMWARE, RUNNABLE
 from kvmlab.engine.world.guest import vcpu_enter_guest
 from kvmlab.engine.world.userspace import USERSPACE, Userspace
@@ -311,7 +312,7 @@ class Machine:
 
     def device_emulated(self, name: str, gsi: int, kind: str = "emulated", eoi_aware: bool = False) -> int:
         """Make an emulated device, or one of kind "virtio": 0 or -EEXIST."""
-        return self._status("user", "device_emulated", kind, name, gsi, eoi_aware)
+        return self._status("user", device_emulated.__name__, kind, name, gsi, eoi_aware)
 
     def device_raise(self, name: str) -> int:
         """A device asks for service: 0 or -ENODEV."""

@@ -1,7 +1,7 @@
 """What an EOI sets off: from a local APIC's register through the IOAPIC to the ack notifiers.
 
 The whole way: world/guest.py (the vCPU takes an interrupt, and writes), lapic_io.py, here, a
-design's notifier (eoifd_event in proposals/eoifd_v7.py), fds/eventfd.py. Follows apic_set_eoi in
+design's notifier in proposals/ (eoifd_event), fds/eventfd.py. Follows apic_set_eoi in
 arch/x86/kvm/lapic.c, __kvm_ioapic_update_eoi in virt/kvm/ioapic.c and kvm_notify_acked_irq in
 virt/kvm/irq_comm.c of Linux 3.6; the last is in virt/kvm/eventfd.c of 6.x.
 """

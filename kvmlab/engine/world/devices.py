@@ -1,4 +1,4 @@
-"""Scripted devices: their lines, their counters, and those that the VMM emulates.
+"""Scripted devices: their lines, their counters, and what is done to one of any kind.
 
 A device is a context of its own: what the hardware does, the host's interrupt handler included, runs
 there. What the VMM does for it runs in the main loop, and what the guest does to it in a vCPU.
@@ -20,7 +20,7 @@ from kvmlab.engine.chips.routing import (
     kvm_unregister_irq_ack_notifier,
 )
 from kvmlab.engine.kernel.contexts import CONTEXTS, Contexts
-from kvmlab.engine.kernel.memory import kfree, kzalloc
+from kvmlab.engine.kernel.memory import kfree
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import PATHS, Path, path, touches
 from kvmlab.engine.kernel.workqueue import (
@@ -137,29 +137,6 @@ class Device(Object):
         self.changed()
         old, self.gsi = self.gsi, gsi
         return old
-
-
-class Emulated(Device):
-    """A device that the VMM emulates; ``eoi_aware`` tells whether it has EOIs of its GSI told to it."""
-
-    __slots__ = ("eoi_aware",)
-    FIELDS = (*Device.FIELDS, "eoi_aware")
-    KIND = "emulated"
-
-    def __init__(self, name: str, gsi: int, eoi_aware: bool = False) -> None:
-        super().__init__(name, gsi)
-        self.eoi_aware = eoi_aware
-
-
-class Virtio(Emulated):
-    """A virtio device with INTx: every raise is a used buffer, and a service takes them all.
-
-    It asserts its line until its ISR status is read (virtio 1.0, 4.1.4.5), which is how a service begins.
-    """
-
-    __slots__ = ()
-    KIND = "virtio"
-    QUEUED = True
 
 
 class Devices(Object):
@@ -335,54 +312,3 @@ def vmm_set_irq(profile: Profile, gsi: int) -> Path[None]:
     """Drive a GSI by KVM_IRQ_LINE for all devices of the VMM (hw/pci.c of QEMU: pci_change_irq_level)."""
     level = yield (Devices.level, DEVICES, gsi)
     yield from vm_ioctl(profile, "kvm_vm_ioctl_irq_line", gsi, level)
-
-
-# -- emulated devices --------------------------------------------------------------------------------
-
-
-@path
-def device_emulated(profile: Profile, kind: str, name: str, gsi: int, eoi_aware: bool) -> Path[int]:
-    """Make an emulated or a virtio device: 0 or -EEXIST."""
-    taken = yield (Devices.vacant, DEVICES, name)
-    if isinstance(taken, Errno):
-        return taken
-    device: str = yield kzalloc(kind, name, gsi, eoi_aware)
-    yield (Devices.add, DEVICES, name, device)
-    if eoi_aware:
-        yield from add_eoi_notifier(profile, device)
-    return 0
-
-
-@path
-def emulated_pin(profile: Profile, device: str) -> Path[None]:
-    """The line of an emulated device has changed."""
-    gsi = yield (Device.load, device, "gsi")
-    yield from vmm_set_irq(profile, gsi)
-
-
-@path
-def emulated_eoi(profile: Profile, device: str) -> Path[None]:
-    """An EOI came: the line is driven anew, which asserts it again where the device still waits."""
-    yield from emulated_pin(profile, device)
-
-
-@path
-def emulated_move(profile: Profile, device: str, gsi: int) -> Path[None]:
-    """Lower the line of the old GSI, and drive that of the new one."""
-    eoi_aware = yield (Device.load, device, "eoi_aware")
-    if eoi_aware:
-        yield from remove_eoi_notifier(profile, device)
-    old = yield (Device.plug, device, gsi)
-    yield from vmm_set_irq(profile, old)
-    yield from vmm_set_irq(profile, gsi)
-    if eoi_aware:
-        yield from add_eoi_notifier(profile, device)
-
-
-@path
-def emulated_unplug(profile: Profile, device: str) -> Path[None]:
-    """Lower the line, and hear of no more EOIs."""
-    if (yield (Device.load, device, "eoi_aware")):
-        yield from remove_eoi_notifier(profile, device)
-    yield (Device.withdraw, device)
-    yield from emulated_pin(profile, device)
