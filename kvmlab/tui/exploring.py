@@ -69,6 +69,8 @@ class Exploration:
     def __init__(self, session: Session) -> None:
         self._session, self._backend = session, session.backend
         self._position, self._unit = session.history.position, self._unit_at(session.history.position)
+        self._properties = tuple(session.properties)
+        self._led: tuple[str, ...] = ()
         self.why_not = ""
         self._told = False
         if not isinstance(session.backend, Model):
@@ -83,14 +85,29 @@ class Exploration:
             self.why_not = IDLE
 
     def still_holds(self) -> bool:
-        """Tell whether the session can go back to where the search began: what it found can be opened."""
-        return self._session.backend is self._backend and self._unit_at(self._position) is self._unit
+        """Tell whether another search would see the same.
+
+        That is where the session has the same properties and stands where this one began, or on the
+        way from there to the failure that was opened last.
+        """
+        session, history = self._session, self._session.history
+        begun = self._position - history.first
+        since = tuple([unit.text for unit in history.units[max(0, begun) : history.position - history.first]])
+        return (
+            session.backend is self._backend
+            and self._unit_at(self._position) is self._unit
+            and history.position >= self._position
+            and since == self._led[: len(since)]
+            and tuple(session.properties) == self._properties
+        )
 
     def commands(self, steps: list[str]) -> list[str]:
         """Return the commands that go back to where the search began, and then the steps."""
         history = self._session.history
         back = [f"goto {self._position}"] if history.position != self._position else []
-        return [*back, *([] if self._manual else ["manual"]), *steps]
+        on = [*([] if self._manual else ["manual"]), *steps]
+        self._led = tuple(on)
+        return [*back, *on]
 
     def ended(self) -> tuple[Row, ...]:
         """Hand what was found to `replay` and to the lab that is open; return what that has to say of it."""

@@ -167,6 +167,22 @@ def test_the_next_failure_is_opened_from_where_the_search_began() -> None:
     on_screen(act, said=DEADLOCK, size=(120, 40))
 
 
+@pytest.mark.parametrize(
+    "said", ["never irqfd.trigger == none", "step other 1", "actor third: close trigger", "undo 1"]
+)
+def test_another_question_is_searched_anew(said: str) -> None:
+    """What was found is shown again only where the session stands, and asks, as it did."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        first = await explored(app, pilot)
+        await pilot.press("escape")
+        app.action_say(said)
+        second = await explored(app, pilot)
+        assert second.hunt is not first.hunt
+
+    on_screen(act, said=(*DEADLOCK, "manual"), size=(120, 40))
+
+
 def test_escape_stops_and_keeps_what_was_found() -> None:
     """The first stops the search and says so, the second closes the screen."""
 
