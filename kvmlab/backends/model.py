@@ -316,7 +316,17 @@ class Model:
         taken = self.machine.run(limit)
         if limit is None and taken == RUN_LIMIT:
             return Answer(taken, "", "stopped: a line that is never lowered storms for ever; 'run' goes on")
-        return Answer(taken)
+        return Answer(taken, "", "" if taken else self._entered_by_hand())
+
+    def _entered_by_hand(self) -> str:
+        """Say which vCPU `run` leaves alone, because `take` began what its handler would do."""
+        for number, chip in enumerate(self.machine.lapics):
+            vector = chip.find_highest_isr()
+            if self.machine.vcpus[number].handler(vector) is not None:
+                return (
+                    f"vcpu{number} was led into the handler of {vector:#x} by 'take': go on by hand ('eoi')"
+                )
+        return ""
 
     def storm(self, count: int) -> Iterator[int]:
         """See :meth:`Backend.storm`."""

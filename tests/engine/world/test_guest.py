@@ -166,6 +166,14 @@ def test_a_handler_that_is_taken_away_runs_no_more() -> None:
     assert lab.one("run").ret == 0
 
 
+def test_run_says_why_it_leaves_alone_what_take_began() -> None:
+    """A handler is done by `run` for what `run` takes; what was taken by hand is ended by hand."""
+    lab = Lab(*READY, "handler 0x41 eoi", "line 11 1", "line 11 0", "take")
+    assert lab.one("run").why == "vcpu0 was led into the handler of 0x41 by 'take': go on by hand ('eoi')"
+    lab.say("eoi")
+    assert lab.one("run").why == ""
+
+
 def test_run_stops_after_so_many_interrupts() -> None:
     """A line that stays high is taken again after every EOI: as often as allowed."""
     lab = Lab(*READY, "handler 0x41 eoi", "line 11 1")
