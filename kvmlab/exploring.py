@@ -134,13 +134,11 @@ def _check_beside(said: Mapping[str, Any]) -> None:
 
 
 def replay_verb(session: Session, command: Command) -> Result:
-    """The verb `replay`: play the steps of a schedule, as one unit; it ends where one cannot move."""
-    try:
-        steps = _steps(session, command) if command.args.get("file") else _found(session, command)
-    except (LanguageError, OSError, ValueError) as error:
-        told = isinstance(error, OSError) and error.strerror
-        why = f"{command.args['file']}: it cannot be read: {told or error}"
-        return Result(command, why=str(error) if isinstance(error, LanguageError) else why, held=False)
+    """The verb `replay`: play the steps of a schedule, as one unit; it ends where one cannot move.
+
+    Raises LanguageError for a file that is no schedule, Refused where nothing was found.
+    """
+    steps = _steps(session, command) if command.args.get("file") else _found(session, command)
     backend = session.backend
     if not isinstance(backend, Model):
         raise Refused("only the model can replay a schedule: 'machine kernel=linux-6.x' makes one")
@@ -178,7 +176,18 @@ def _played(backend: Model, session: Session, step: Command) -> tuple[Answer, st
 
 def _steps(session: Session, command: Command) -> list[Command]:
     """Return the steps of the schedule that a command names; raises LanguageError where there are none."""
-    file, text = anywhere(command.args["file"], command.file)
+    path = command.args["file"]
+    try:
+        file, text = anywhere(path, command.file)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise LanguageError(
+            f"'{path}' cannot be read: {why}",
+            command.line,
+            command.column,
+            file=command.file,
+            source=command.text,
+        ) from None
     read = parse_script(text, file, session.scope.copy(), beside)
     steps = [each for each in read if each.verb == "step"]
     if not steps:

@@ -212,10 +212,16 @@ def test_a_step_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert session.backend.snapshot(None) == before
     (result,) = say(said("machine"), f"replay {path}")
     assert result.why == f"{path}:5: no context is called one here"
-    for file, why in (("nowhere.kvm", "No such file"), (written(tmp_path, "machine"), "no step in it")):
-        (result,) = say(session, f"replay {file}")
-        assert result.held is False
-        assert why in result.why
+
+
+@pytest.mark.parametrize(("lines", "why"), [(None, "No such file"), (("machine",), "no step in it")])
+def test_a_file_that_is_no_schedule_is_wrong_text(
+    lines: tuple[str, ...] | None, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ends a script, as a `source` that cannot be read does."""
+    path = str(tmp_path / "nowhere.kvm") if lines is None else written(tmp_path, *lines)
+    assert main(["run", "-c", f"replay {path}"]) == WRONG
+    assert why in capsys.readouterr().err
 
 
 def test_a_diagram_and_an_account(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
