@@ -249,25 +249,29 @@ class _View:
 
     def _created_as(self, handle: str, names: list[str]) -> str:
         """Return the oldest name of an eventfd; one that is closed is known by what is bound to it."""
-        bound = [
-            self._assigned(kind, h)
-            for kind in ("irqfd", "eoifd", "ioeventfd")
-            for h, o in self._of(kind)
-            if o.eventfd == handle
-        ]
-        candidates = {*names, *bound}
+        bound = self.bound.get(handle, ())
+        candidates = {*names, *[self._assigned(kind, each) for kind, each, _obj in bound]}
         return next((name for name in self.user.fds if name in candidates), "")
 
     def _users(self, eventfd: str, kinds: tuple[str, ...]) -> list[str]:
         return [
             f"{kind} {self._where(kind, obj)}"
-            for kind in kinds
-            for _handle, obj in self._of(kind)
-            if obj.eventfd == eventfd
+            for kind, _handle, obj in self.bound.get(eventfd, ())
+            if kind in kinds
         ]
 
-    def _of(self, kind: str) -> list[tuple[str, Any]]:
-        return self._eoifds() if kind == "eoifd" else self._alive(kind)
+    @cached_property
+    def bound(self) -> dict[str, list[tuple[str, str, Any]]]:
+        """By eventfd, what is bound to it: kind, handle and object, the kinds in their order."""
+        found: dict[str, list[tuple[str, str, Any]]] = {}
+        for kind, alive in (
+            ("irqfd", self._alive("irqfd")),
+            ("eoifd", self._eoifds()),
+            ("ioeventfd", self._alive("ioeventfd")),
+        ):
+            for handle, obj in alive:
+                found.setdefault(obj.eventfd, []).append((kind, handle, obj))
+        return found
 
     def _told_by(self, eventfd: str) -> list[str]:
         """Return the irqfds whose acknowledgement signals an eventfd."""

@@ -123,15 +123,15 @@ class KvmlabApp(Requests):
             self.leave_if_over()
             self.say_first()
 
-    def action_say(self, text: str) -> None:
-        """Run command text, and show what came of it; a long one goes on between the frames.
+    def _say(self, text: str) -> None:
+        """Run command text; a long one goes on between the frames.
 
         What opens a screen of its own does that instead.
         """
         if text.strip() == EXPLORE:
             self.action_explore()
             return
-        super().action_say(text)
+        super()._say(text)
         if self.driver.running is not None:
             self._slices.resume()
 

@@ -144,9 +144,13 @@ class Stage(Arranged):
 
     def action_say(self, text: str) -> None:
         """Run command text, and show what came of it."""
+        self._say(text)
+        self.show()
+
+    def _say(self, text: str) -> None:
+        """Run command text; the caller shows what came of it."""
         self.touched = frozenset()
         self.driver.run(text)
-        self.show()
         self.leave_if_over()
 
     def enter_all(self, lines: Sequence[str]) -> None:
@@ -159,9 +163,12 @@ class Stage(Arranged):
         self.say_first()
 
     def say_first(self) -> None:
-        """Say what waits to be said: each line when the one before is over."""
+        """Say what waits to be said, each line when the one before is over; show what came of it all."""
+        if not self._first or self.driver.running is not None:
+            return
         while self._first and self.driver.running is None:
-            self.action_say(self._first.pop(0))
+            self._say(self._first.pop(0))
+        self.show()
 
     def leave_if_over(self) -> None:
         """End the program where a command has ended the session."""

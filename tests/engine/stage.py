@@ -1,7 +1,6 @@
 """A scenario under way: who can go on, who moves next, and what every call did.
 
-Which context moves next depends only on the state and on how many ops have run, so that a run can
-be taken up again at any op.
+Which context moves next depends only on the state and on how many ops have run.
 """
 
 from __future__ import annotations
@@ -57,9 +56,9 @@ class Stage:
         contexts = machine.contexts
         return [name for name in contexts.names if contexts.next_op(name) and contexts.blocked(name) is None]
 
-    def run(self, machine: Machine, policy: Policy, start: int = 0) -> None:
-        """Let a machine go on, as after ``start`` ops, until nothing can."""
-        ops = start
+    def run(self, machine: Machine, policy: Policy) -> None:
+        """Let a machine go on until nothing can."""
+        ops = 0
         while names := self.runnable(machine):
             machine.contexts.step(policy(names, ops))
             ops += 1

@@ -147,10 +147,11 @@ class Userspace(Object):
 
     def _newest(self, kind: str, asked: Descriptor) -> str:
         """Return the newest object of a kind on an eventfd; "" for one that is gone again already."""
+        prefix, eventfd = f"{kind}#", asked.eventfd
         same = [
             handle
             for handle, each in self.memory.objects.items()
-            if handle.startswith(kind + "#") and each.eventfd == asked.eventfd
+            if handle.startswith(prefix) and each.eventfd == eventfd
         ]
         return max(same, key=lambda handle: int(handle.partition("#")[2]), default="")
 
