@@ -7,7 +7,7 @@ then read the difference before it is kept.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 from string import ascii_letters, digits
@@ -27,32 +27,26 @@ GOLDENS = Path(__file__).parent / "goldens"
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
 """Name of each size → columns and lines."""
 
-SCREENS = {
-    f"{pane or 'start'}-{size}": (SIZES[size], pane)
-    for size in SIZES
-    for pane in ("", *[spec.name for spec in SPECS if spec.name not in LESSON])
-}
-"""Name of the file → size of the screen and the pane chosen."""
+PANES = ("", *[spec.name for spec in SPECS if spec.name not in LESSON])
+"""The panes that are chosen in turn; "" for none."""
 
 PLAYED = ("lab answer sum 2", "write bell 2", "hint rung", "write bell", "lab solution", "lab solution")
 """The small lab of the tests of the course, of which one goal of each state is seen."""
 
-LABS = {f"{pane}-{size}": (SIZES[size], pane) for size in SIZES for pane in LESSON}
-"""The same for the panes of a lab."""
-
 STYLED = {
-    **{f"start-{size}": (SIZES[size], "", "") for size in SIZES},
-    "ioapic-80x24": (SIZES["80x24"], "ioapic", ""),
-    "lapic-80x24": (SIZES["80x24"], "lapic", ""),
-    "history-80x24": (SIZES["80x24"], "history", ""),
-    "timeline-120x40": (SIZES["120x40"], "timeline", ""),
-    "trace-120x40": (SIZES["120x40"], "trace", ""),
-    "help-80x24": (SIZES["80x24"], "", "f1"),
+    *[f"start-{size}" for size in SIZES],
+    "ioapic-80x24",
+    "lapic-80x24",
+    "history-80x24",
+    "timeline-120x40",
+    "trace-120x40",
+    "goals-80x24",
+    "lab-120x40",
 }
-"""Name of the file → size of the screen, the pane chosen, and the key pressed then."""
+"""What is held with its styles too."""
 
-STYLED_LABS = ("goals-80x24", "lab-120x40")
-"""Of LABS those that are held with their styles."""
+HELP = "styles-help-80x24.txt"
+"""The first page of the help, with its styles."""
 
 SHOWN_BESIDE = (("ioapic", "80x24"), ("lapic", "80x24"), ("path", "120x40"), ("eventfds", "200x60"))
 """Panes and sizes of the screen over two machines."""
@@ -67,32 +61,30 @@ SIDE_BY_SIDE = (
 
 LETTERS = ascii_letters + digits
 
-
-@pytest.mark.parametrize("name", SCREENS)
-def test_a_screen_is_as_it_was(name: str) -> None:
-    """A level interrupt has been accepted and not yet taken."""
-    size, pane = SCREENS[name]
-    compare(f"{name}.txt", seen(size, pane, "", lambda app: "\n".join(text_of(app)) + "\n"))
+SETTINGS = Settings(theme="kvmlab-dark")
 
 
-@pytest.mark.parametrize("name", STYLED)
-def test_a_screen_is_styled_as_it_was(name: str) -> None:
-    """The same, in the default theme: under each line of text a letter for the style of each cell."""
-    compare(f"styles-{name}.txt", seen(*STYLED[name], styles_of))
+@pytest.mark.parametrize("size", SIZES)
+def test_every_pane_is_as_it_was(size: str) -> None:
+    """A level interrupt has been accepted and not yet taken; the main screens with their styles."""
+    compare_panes(size, PANES, LEVEL)
 
 
-@pytest.mark.parametrize("name", LABS)
-def test_a_lab_is_as_it_was(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", SIZES)
+def test_a_lab_is_as_it_was(size: str, tmp_path: Path) -> None:
     """One goal is reached, one is open, one is broken; a hint and the solution were asked for."""
-    size, pane = LABS[name]
-    compare(f"{name}.txt", studied(size, pane, tmp_path, lambda app: "\n".join(text_of(app)) + "\n"))
+    compare_panes(size, LESSON, (f'lab start "{small_lab(tmp_path)}"', *PLAYED))
 
 
-@pytest.mark.parametrize("name", STYLED_LABS)
-def test_a_lab_is_styled_as_it_was(name: str, tmp_path: Path) -> None:
-    """The same with its styles."""
-    size, pane = LABS[name]
-    compare(f"styles-{name}.txt", studied(size, pane, tmp_path, styles_of))
+def test_the_help_is_styled_as_it_was() -> None:
+    """Under each line of text a letter for the style of each cell."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        app.command_line.cursor_blink = False
+        await pilot.press("f1")
+        compare(HELP, styles_of(app))
+
+    on_screen(act, said=LEVEL, settings=SETTINGS)
 
 
 BESIDE = {f"beside-{pane}-{size}": (SIZES[size], pane) for pane, size in SHOWN_BESIDE}
@@ -104,45 +96,43 @@ def test_what_differs_from_a_kernel_is_marked_as_it_was(name: str, beside: Besid
     """No remote IRR and nothing pending there: each cell has a style, and a glyph where there is room."""
     beside.plant = lambda second: setattr(second, "fault", lambda seen: nothing_pending(no_remote_irr(seen)))
     size, pane = BESIDE[name]
-    compare(f"{name}.txt", seen(size, pane, "", styles_of, SIDE_BY_SIDE))
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        app.command_line.cursor_blink = False
+        app.action_pane(pane)
+        await pilot.pause()
+        compare(f"{name}.txt", styles_of(app))
+
+    on_screen(act, size=size, said=SIDE_BY_SIDE, settings=SETTINGS)
 
 
 def test_no_golden_is_left_over() -> None:
     """Every file is compared by one of the tests."""
-    wanted = {f"{name}.txt" for name in SCREENS} | {f"styles-{name}.txt" for name in STYLED}
-    wanted |= {f"{name}.txt" for name in LABS} | {f"styles-{name}.txt" for name in STYLED_LABS}
+    wanted = {f"{pane or 'start'}-{size}.txt" for pane in (*PANES, *LESSON) for size in SIZES}
+    wanted |= {f"styles-{name}.txt" for name in STYLED} | {HELP}
     wanted |= {f"{name}.txt" for name in BESIDE}
     wanted |= {f"explorer-{size}.txt" for size in SIZES}  # of test_explorer.py
     wanted |= {f"library-{size}.txt" for size in SIZES}  # of test_library.py
     assert {file.name for file in GOLDENS.iterdir()} == wanted
 
 
-def studied(size: tuple[int, int], pane: str, folder: Path, look: Callable[[KvmlabApp], str]) -> str:
-    """Return what ``look`` makes of the screen of a size while the small lab is played."""
-    return seen(size, pane, "", look, (f'lab start "{small_lab(folder)}"', *PLAYED))
-
-
-def seen(
-    size: tuple[int, int],
-    pane: str,
-    key: str,
-    look: Callable[[KvmlabApp], str],
-    said: tuple[str, ...] = LEVEL,
-) -> str:
-    """Return what ``look`` makes of the screen of a size with a pane chosen and a key pressed."""
-    found: list[str] = []
+def compare_panes(size: str, panes: Iterable[str], said: tuple[str, ...]) -> None:
+    """Hold the screen of a size against its files with each pane chosen, as if it were the first to be."""
 
     async def act(app: KvmlabApp, pilot: Hand) -> None:
         app.command_line.cursor_blink = False
-        if pane:
-            app.action_pane(pane)
-        if key:
-            await pilot.press(key)
-        await pilot.pause()
-        found.append(look(app))
+        before = app.chosen
+        for pane in panes:
+            app.chosen = list(before)
+            if pane:
+                app.action_pane(pane)
+            await pilot.pause()
+            name = f"{pane or 'start'}-{size}"
+            compare(f"{name}.txt", "\n".join(text_of(app)) + "\n")
+            if name in STYLED:
+                compare(f"styles-{name}.txt", styles_of(app))
 
-    on_screen(act, size=size, said=said, settings=Settings(theme="kvmlab-dark"))
-    return found[0]
+    on_screen(act, size=SIZES[size], said=said, settings=SETTINGS)
 
 
 def styles_of(app: KvmlabApp) -> str:
