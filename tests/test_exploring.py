@@ -272,19 +272,32 @@ def test_a_long_search_tells_how_far_it_is(
     assert shown[0].endswith("\r\x1b[K") or not terminal
 
 
+def said_until(terminal: int, word: str = "") -> str:
+    """Return what a program says on a terminal up to a word; to its end where there is none."""
+    said = b""
+    while not word or word.encode() not in said:
+        try:
+            said += os.read(terminal, 4_096)
+        except OSError:  # nobody holds the other end any more
+            break
+    return said.decode()
+
+
 def test_ctrl_c_keeps_what_was_found_and_leaves_a_journal(tmp_path: Path) -> None:
     """The verdict says that it was stopped, and stderr how to go on."""
     lines = (*FREED, "actor more: eventfd x; irqfd x gsi=5; close x", "actor other: write spare; read spare")
     words = [sys.executable, "-m", "kvmlab", "explore", written(tmp_path, *lines), "--reduction", "plain"]
     environment = os.environ | {"KVMLAB_STATE_DIR": str(tmp_path / "state"), "PYTHONUNBUFFERED": "1"}
+    terminal, stderr = os.openpty()  # on which it tells what it has found
     with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        words, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment
     ) as process:
-        try:
-            process.wait(4)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        os.close(stderr)
+        err = said_until(terminal, " found")
+        process.send_signal(signal.SIGINT)
+        err += said_until(terminal)
+        os.close(terminal)
+        out, _nothing = process.communicate(timeout=60)
     assert process.returncode == FAILED
     assert "not exhausted: stopped before the end" in out
     assert "stopped: what was found until then is kept" in err

@@ -38,7 +38,7 @@ class StraightPaths(dict[str, Straight]):
 
     def __missing__(self, name: str) -> Straight:
         path = PATHS[name]
-        tree = ast.parse(textwrap.dedent(inspect.getsource(path)))
+        tree = ast.parse(_source(path))
         function = tree.body[0]
         assert isinstance(function, ast.FunctionDef)
         scope = {**path.__globals__, _PROFILE: self.profile, "_STRAIGHT": self, "_BLOCKED": BLOCKED}
@@ -70,6 +70,12 @@ class StraightPaths(dict[str, Straight]):
 def straight_paths(profile: Profile) -> StraightPaths:
     """Return the straight-line forms for a profile."""
     return StraightPaths(profile)
+
+
+@cache
+def _source(path: Callable[..., Any]) -> str:
+    """Return the text of a path, which is the same for every profile."""
+    return textwrap.dedent(inspect.getsource(path))
 
 
 def _form_of(name: str) -> str:
