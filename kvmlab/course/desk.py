@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kvmlab.backends.backend import Refused
 from kvmlab.course.beginning import begin, setting_up, withdraw
 from kvmlab.course.lab import Goal, Head, Lab
+from kvmlab.course.memory import answering
 from kvmlab.course.player import Player
 from kvmlab.course.shelf import Missing, Shelf, own_folder, stamp
 from kvmlab.course.standing import Score, cost_of
@@ -214,7 +215,8 @@ def _solution(session: Session, command: Command) -> Result:
 def said_again(session: Session, command: Command) -> list[str]:
     """Return the commands that a journal keeps for one that begins a lab: what makes its start, then the lab.
 
-    They are asked for before the command is performed; [] for a command that begins none.
+    Behind it stands what of the same lab stays answered. They are asked for before the command is
+    performed; [] for a command that begins none.
     """
     player = playing(session)
     try:
@@ -229,7 +231,9 @@ def said_again(session: Session, command: Command) -> list[str]:
     known = shelf().heads.get(lab.id)
     named = lab.id if known and known.file == lab.file else f'"{Path(lab.file).resolve()}"'
     texts = [text for text in lab.start.script.split("\n") if text.strip()]
-    return [lab.start.machine(), *texts, f"lab resume {named}"]
+    right = player.right() if player is not None and player.lab.id == lab.id else ()
+    answers = [answering(*each) for each in right]
+    return [lab.start.machine(), *texts, f"lab resume {named}", *answers]
 
 
 _FROM: dict[str, Callable[[Player], Lab]] = {

@@ -102,6 +102,11 @@ def way(state: State) -> Iterator[str]:
         yield text
 
 
+def answering(goal: str, word: str) -> str:
+    """Return the command that answers what a goal asks."""
+    return f"lab answer {goal} {word}"
+
+
 def by(command: Command) -> str:
     """Return the context that makes a call."""
     context = command.spec.context

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from kvmlab.course.front import CHAPTERS
 from kvmlab.course.goals import Searched, settled, shortfall, so, why_not_so
 from kvmlab.course.lab import FIND, HOLDS, NEVER, PREDICT, PROOF, REACH, Goal, Lab
-from kvmlab.course.memory import KEPT, PATH, Aside, Noted, Seen, State, at, by, unit_at, way
+from kvmlab.course.memory import KEPT, PATH, Aside, Noted, Seen, State, answering, at, by, unit_at, way
 from kvmlab.course.standing import (
     BROKEN,
     NOWHERE,
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from kvmlab.language.truth import Lookup
     from kvmlab.result import Result
     from kvmlab.session import Session
+
+
+LATE = "'reset' first, for an answer counts before anything is run. "
+"""What a hint for a question begins with where it comes too late."""
 
 
 class Keeper(Protocol):
@@ -240,12 +244,16 @@ class Player:
             return f"{goal.id} asks nothing: {goal.say}", False
         if goal.id in dict(self.state.answers):
             return f"it was answered: {dict(self.state.answers)[goal.id]}; 'reset' gives another try", False
-        if len(self.session.history) or self.state.earlier:
+        if self.late(goal):
             return "an answer counts before anything is run; 'reset' leads back to the start", False
         if word not in goal.answers:
             return f"expected one of {', '.join(goal.answers)}, not {word}", False
         self.state = replace(self.state, answers=(*self.state.answers, (goal.id, word)))
         return ("" if word == goal.answer else f"noted: {word}. Run it and see."), True
+
+    def late(self, goal: Goal) -> bool:
+        """Tell whether a question can only be answered behind a `reset`."""
+        return goal.id in dict(self.state.answers) or bool(len(self.session.history) or self.state.earlier)
 
     def hint(self, wanted: Goal | None) -> str:
         """Return the next rung of a hint for a goal, of the first open one for None; "" if there is none."""
@@ -273,7 +281,12 @@ class Player:
         given = self.state.given if text in self.state.given else (*self.state.given, text)
         self.state = replace(self.state, rungs=tuple(rungs.items()), given=given)
         why = self._keeper.hinted(self.lab.id, hint.goal or "lab", rung) if self._keeper else ""
-        return f"{text} ({rung} of {len(hint.rungs)})" + (f"; {why}" if why else "")
+        first = (
+            LATE
+            if goal is not None and goal.id not in done and goal.kind == PREDICT and self.late(goal)
+            else ""
+        )
+        return f"{first}{text} ({rung} of {len(hint.rungs)})" + (f"; {why}" if why else "")
 
     def solution(self, *, sure: bool = False) -> str:
         """Return the part with the solution as Markdown; while a goal is open, "" at the first time."""
@@ -283,10 +296,26 @@ class Player:
         return self.lab.ending if show else ""
 
     def carry(self, before: Player) -> None:
-        """Take over, of the same lab played before, the hints that were given."""
+        """Take over, of the same lab played before, the hints that were given, and what was answered rightly.
+
+        A wrong answer is forgotten, which gives another try.
+        """
+        state, right = before.state, before.right()
         self.state = replace(
-            self.state, rungs=before.state.rungs, given=before.state.given, shown=before.state.shown
+            self.state,
+            rungs=state.rungs,
+            given=state.given,
+            shown=state.shown,
+            answers=right,
+            kept=tuple((0, answering(*each)) for each in right),
+            done=frozenset(goal for goal, _word in right),
         )
+
+    def right(self) -> tuple[tuple[str, str], ...]:
+        """Return the questions that were answered rightly, with their answers."""
+        asking = {goal.id: goal for goal in self.lab.goals if goal.kind == PREDICT}
+        given = self.state.answers
+        return tuple(each for each in given if settled(asking[each[0]], dict(given)))
 
     # -- standing -----------------------------------------------------------------------------
 
@@ -317,6 +346,8 @@ class Player:
     def _why(self, goal: Goal, read: Lookup, light: bool | None) -> str:
         if goal.kind == PREDICT:
             said = dict(self.state.answers).get(goal.id)
+            if said is None and self.late(goal):
+                return "an answer counts before anything is run: 'reset' leads back to the start"
             if said is None:
                 return f"'lab answer {goal.id} {'|'.join(goal.answers)}' before anything is run"
             return f"you said {said}; 'reset' gives another try"

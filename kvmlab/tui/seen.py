@@ -90,8 +90,6 @@ def _lesson(watcher: Watcher, studied: bool) -> Lesson | None:
     if not isinstance(watcher, Player):
         return None
     done, goals, state = watcher.done(), watcher.lab.goals, watcher.state
-    given = dict(state.answers)
-    begun = bool(len(watcher.session.history) or state.earlier)
     return Lesson(
         watcher.lab,
         watcher.position,
@@ -102,7 +100,7 @@ def _lesson(watcher: Watcher, studied: bool) -> Lesson | None:
         watcher.lab.ending if state.shown else "",
         {
             goal.id: ["reset"]
-            if begun or goal.id in given
+            if watcher.late(goal)
             else [f"lab answer {goal.id} {word}" for word in goal.answers]
             for goal in goals
             if goal.answers and goal.id not in done

@@ -76,6 +76,32 @@ def test_the_start_is_below_what_undo_reaches_and_reset_leads_back_to_it(prompt:
     assert prompt.say("history") == "nothing has happened yet"
 
 
+def test_a_right_answer_outlives_a_reset_and_a_wrong_one_does_not(prompt: Prompt, tmp_path: Path) -> None:
+    """Who resets can finish the lab, and the way that is kept has the answer."""
+    prompt.say("lab start small", "lab answer sum 2", "write bell 3")
+    assert prompt.say("reset") == "at the start of small"
+    assert "● sum: What does a read return?" in prompt.say("check")
+    assert "goal reached: Ring twice. (3 of 4)" in prompt.say("write bell 2")
+    assert "the lab is done" in prompt.say("read bell")
+    kept = json.loads((tmp_path / "state" / "progress.json").read_text(encoding="utf-8"))["labs"]["small"]
+    assert kept["schedule"] == ["lab answer sum 2", "write bell 2", "read bell"]
+    prompt.say("lab leave", "lab start small", "lab answer sum 1", "write bell", "reset")
+    assert "goal reached: What does a read return?" in prompt.say("lab answer sum 2")
+
+
+def test_a_right_answer_is_in_the_journal_behind_a_reset(prompt: Prompt, tmp_path: Path) -> None:
+    """What was killed comes back with it."""
+    journal = Journal(tmp_path / "journal")
+    first = Prompt(journal)
+    first.say("lab start small", "lab answer sum 2", "write bell", "reset", "write bell 2")
+    journal.close()
+    prompt.say(f'source "{journal.path}"')
+    player = playing(prompt.session)
+    assert player is not None
+    assert player.schedule() == ("lab answer sum 2", "write bell 2")
+    assert {"sum", "rung"} <= player.done()
+
+
 def test_reset_without_a_lab_is_what_it_was(prompt: Prompt) -> None:
     """The same machine anew."""
     assert (

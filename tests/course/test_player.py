@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kvmlab.course.goals import Searched
-from kvmlab.course.player import Player
+from kvmlab.course.player import LATE, Player
 from kvmlab.course.standing import BROKEN, OPEN, REACHED, Score
 from kvmlab.place import Place
 from tests.course.stand import changed, playing, say
@@ -122,6 +122,27 @@ def test_hints_come_rung_by_rung_and_only_where_they_help() -> None:
     say(player, "write bell 2")
     assert player.hint(player.lab.goal("rung")) == "b (2 of 3)", "the first helps in other states"
     assert player.standing().hints == ("nudge", "pointer", "write bell 2", "a", "b")
+
+
+def test_a_hint_for_a_question_that_comes_too_late_leads_back_first() -> None:
+    """So does why it is open; behind the reset, and for other goals, it is the hint alone."""
+    text = changed(
+        (
+            '[[hint]]\ngoal = "rung"',
+            '[[hint]]\ngoal = "sum"\nsay = ["x", "y", "lab answer sum 2"]\n\n[[hint]]\ngoal = "rung"',
+        )
+    )
+    player = playing(text)
+    asked, rung = player.lab.goals[:2]
+    assert player.hint(asked) == "x (1 of 3)"
+    say(player, "write bell", "undo")
+    assert player.hint(asked) == f"{LATE}y (2 of 3)"
+    assert player.hint(rung) == "nudge (1 of 3)"
+    assert why(player, "sum") == "an answer counts before anything is run: 'reset' leads back to the start"
+    wrong = playing(text)
+    say(wrong, "lab answer sum 1")
+    assert wrong.hint(asked) == f"{LATE}x (1 of 3)"
+    assert why(wrong, "sum") == "you said 1; 'reset' gives another try"
 
 
 def test_an_answer_comes_before_anything_is_run() -> None:

@@ -29,7 +29,8 @@ COURSE = (
     CommandSpec(
         "lab answer", GROUP, "answer what a goal asks, before anything is run",
         (place("goal", "question", "the goal", "GOAL"), place("word", "answer", "the answer", "WORD")),
-        "There is one answer; 'reset' gives another try.", ("lab answer sum 3",), unit=False,
+        "There is one answer; 'reset' gives another try, and keeps one that was right.",
+        ("lab answer sum 3",), unit=False,
     ),
     CommandSpec(
         "lab next", GROUP, "begin the lab behind this one", unit=False, interactive_only=True,
