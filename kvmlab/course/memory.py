@@ -23,12 +23,16 @@ Seen = str | int
 
 
 class Noted(NamedTuple):
-    """What is known when a unit has happened: all that was seen up to it, and what the way has cost."""
+    """What is known when a unit has happened: all that was seen up to it, and what the way has cost.
+
+    ``starts`` are the newest positions from which a search would begin where a goal asks, by the goals.
+    """
 
     seen: frozenset[Seen] = frozenset()
     switches: int = 0
     steps: int = 0
     context: str = ""
+    starts: tuple[tuple[str, int], ...] = ()
 
     def after(self, context: str, steps: int) -> Noted:
         """Return what is known when a context has made steps."""

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from kvmlab.course.front import CHAPTERS
-from kvmlab.course.goals import Searched, settled, shortfall, so, why_not_so
+from kvmlab.course.goals import Searched, holds, lacks, settled, shortfall, so, why_not_so
+from kvmlab.course.hints import ELSEWHERE, LATE, fitting
 from kvmlab.course.lab import FIND, HOLDS, NEVER, PREDICT, PROOF, REACH, Goal, Lab
 from kvmlab.course.memory import KEPT, PATH, Aside, Noted, Seen, State, answering, at, by, unit_at, way
 from kvmlab.course.standing import (
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
     from kvmlab.session import Session
 
 
-LATE = "'reset' first, for an answer counts before anything is run. "
-"""What a hint for a question begins with where it comes too late."""
-
-
 class Keeper(Protocol):
     """Who keeps what has been achieved; each method returns a sentence where it cannot, else ""."""
 
@@ -60,7 +57,7 @@ class Player:
     ) -> None:
         self.session, self.lab, self.position = session, lab, position
         self._keeper = keeper
-        self.state = State(session.history)
+        self.state = State(session.history, Noted(starts=self._starts((), 0)))
         self._first = [goal for goal in lab.goals if not goal.lasting]
         self._states = [goal for goal in lab.goals if goal.kind in (REACH, FIND, NEVER)]
 
@@ -74,13 +71,25 @@ class Player:
     def noted(self, command: Command) -> Noted:
         """Look at the machine at the end of a unit; return all that is known then."""
         state, before = self.state, self._noted()
-        now = before._replace(seen=before.seen | state.seen | state.proved | self._looked())
+        seen = before.seen | state.seen | state.proved | self._looked()
+        now = before._replace(
+            seen=seen, starts=self._starts(before.starts, self.session.history.position + 1)
+        )
         for context in state.runs:
             now = now.after(context, 1)
         if not state.runs and (command.spec.is_call or command.verb in PATH):
             now = now.after(by(command), 1)
         self.state = replace(state, seen=frozenset(), runs=(), proved=frozenset())
         return now
+
+    def _starts(self, before: tuple[tuple[str, int], ...], position: int) -> tuple[tuple[str, int], ...]:
+        """Return from where a search would begin as goals ask, now that a position is reached."""
+        placed = [goal for goal in self.lab.goals if goal.given is not None]
+        if not placed:
+            return before
+        read = lookup(self.session.snapshot())
+        here = {goal.id: position for goal in placed if goal.given is not None and holds(goal.given, read)}
+        return tuple({**dict(before), **here}.items())
 
     def explored(self, searched: Searched) -> None:
         """Take note of an exploration that began where the session stands."""
@@ -112,7 +121,7 @@ class Player:
             self.state = state = replace(
                 state,
                 history=session.history,
-                base=self._of(state),
+                base=self._of(state)._replace(starts=self._starts((), 0)),
                 earlier=(*state.earlier, *way(state), command.text),
                 kept=(),
                 aside=(),
@@ -243,7 +252,9 @@ class Player:
         if goal.kind != PREDICT:
             return f"{goal.id} asks nothing: {goal.say}", False
         if goal.id in dict(self.state.answers):
-            return f"it was answered: {dict(self.state.answers)[goal.id]}; 'reset' gives another try", False
+            said = dict(self.state.answers)[goal.id]
+            right = settled(goal, dict(self.state.answers))
+            return f"it was answered: {said}" + ("" if right else "; 'reset' gives another try"), False
         if self.late(goal):
             return "an answer counts before anything is run; 'reset' leads back to the start", False
         if word not in goal.answers:
@@ -260,19 +271,7 @@ class Player:
         done = self.done()
         goal = wanted or next((each for each in self.lab.goals if each.id not in done), None)
         read, rungs = lookup(self.session.snapshot()), dict(self.state.rungs)
-        fit = [
-            number
-            for number, hint in enumerate(self.lab.hints)
-            if hint.goal in ("", goal.id if goal else "")
-            and (hint.when is None or hint.when.evaluate(read).held)
-        ]
-        # One for this very goal comes before one for the lab, and one that has rungs left before either.
-        fit.sort(
-            key=lambda each: (
-                rungs.get(each, 0) == len(self.lab.hints[each].rungs),
-                not self.lab.hints[each].goal,
-            )
-        )
+        fit = fitting(self.lab, goal.id if goal else "", read, rungs)
         if not fit:
             return ""
         hint, rung = self.lab.hints[fit[0]], min(rungs.get(fit[0], 0) + 1, len(self.lab.hints[fit[0]].rungs))
@@ -281,12 +280,24 @@ class Player:
         given = self.state.given if text in self.state.given else (*self.state.given, text)
         self.state = replace(self.state, rungs=tuple(rungs.items()), given=given)
         why = self._keeper.hinted(self.lab.id, hint.goal or "lab", rung) if self._keeper else ""
-        first = (
-            LATE
-            if goal is not None and goal.id not in done and goal.kind == PREDICT and self.late(goal)
-            else ""
-        )
+        first = self._first_of_all(goal, read) if goal is not None and goal.id not in done else ""
         return f"{first}{text} ({rung} of {len(hint.rungs)})" + (f"; {why}" if why else "")
+
+    def _first_of_all(self, goal: Goal, read: Lookup) -> str:
+        """Return what a hint for an open goal begins with where nothing else can help here."""
+        if goal.kind == PREDICT and self.late(goal):
+            return LATE
+        away = self._away(goal, read)
+        return ELSEWHERE.format(back=away) if away else ""
+
+    def _away(self, goal: Goal, read: Lookup) -> str:
+        """Return the command that leads back to where a goal's search begins, "" for no need of one."""
+        position = dict(self._noted().starts).get(goal.id)
+        if goal.given is None or position is None or holds(goal.given, read):
+            return ""
+        if lacks(self.session.backend.profile, goal.machine):
+            return ""
+        return f"'goto {position}'"
 
     def solution(self, *, sure: bool = False) -> str:
         """Return the part with the solution as Markdown; while a goal is open, "" at the first time."""
@@ -352,7 +363,9 @@ class Player:
                 return f"'lab answer {goal.id} {'|'.join(goal.answers)}' before anything is run"
             return f"you said {said}; 'reset' gives another try"
         if goal.kind == PROOF:
-            return dict(self.state.lacking).get(goal.id) or "nothing was explored since the start"
+            why = dict(self.state.lacking).get(goal.id) or "nothing was explored since the start"
+            away = self._away(goal, read)
+            return f"{why}; {away} leads back to where a search begins" if away else why
         if goal.kind == NEVER and not light:
             return self._when_broken(goal)
         if goal.lasting and light:

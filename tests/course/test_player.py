@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from kvmlab.course.goals import Searched
-from kvmlab.course.player import LATE, Player
+from kvmlab.course.hints import LATE
+from kvmlab.course.player import Player
 from kvmlab.course.standing import BROKEN, OPEN, REACHED, Score
 from kvmlab.place import Place
 from tests.course.stand import changed, playing, say
@@ -246,6 +247,24 @@ def test_a_proof_has_seen_every_schedule(race: Player, words: str, lacks: str) -
         words,
     )
     assert why(race, "mended") == lacks
+
+
+def test_who_has_gone_past_where_a_search_begins_is_led_back(race: Player) -> None:
+    """To the newest moment from which it would begin as the goal asks; in why, and first in its hints."""
+    mended, script = race.lab.goal("mended"), race.lab.start.script.strip().replace("\n", "; ")
+    assert mended is not None
+    say(race, "eoi")
+    assert why(race, "mended") == "nothing was explored since the start", "nor could it be, in that machine"
+    say(race, f"machine; {script}", "write trigger", "take")
+    assert race.hint(mended).startswith("The switch is a word of")
+    say(race, "eoi")
+    back = "'goto 7' leads back to where a search begins"
+    assert why(race, "mended") == f"nothing was explored since the start; {back}"
+    assert race.hint(mended).startswith(
+        "'goto 7' first, for a search would begin elsewhere here. 'machine' alone"
+    )
+    say(race, "goto 7")
+    assert why(race, "mended") == "nothing was explored since the start"
 
 
 def test_nothing_that_stands_ready_proves_nothing(race: Player) -> None:
