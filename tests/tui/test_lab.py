@@ -238,7 +238,7 @@ def test_an_answer_is_chosen_and_after_a_run_the_way_back_is_offered(small: str)
         assert app.driver.said[-1] == "reset"
         assert "▸ lab answer sum 1 ▸ lab answer sum 2" in shown(app, "goals")
         app.action_say("write door")
-        assert "before anything is run ▸ reset" in shown(app, "goals")
+        assert "'reset' leads back to the start ▸ reset" in shown(app, "goals")
 
     on_screen(act, said=(small,))
 
