@@ -57,6 +57,8 @@ class Session:
         """True while a unit runs in slices: the machine can be looked at, and not moved."""
         self.last: Last = NO_RESULT
         self._broken: list[str] = []
+        self._still: list[Snapshot] | None = None
+        """The snapshot, once it was taken, while nothing moves; None where something may."""
         self.texts: list[str] = []
         """Everything said since the machine was made, as it was typed."""
         self.watcher: Watcher | None = None
@@ -138,9 +140,13 @@ class Session:
 
     def moved(self, context: str) -> None:
         """Look at the machine after an op of a context that was moved by hand."""
-        self._check()
-        if self.watcher is not None:
-            self.watcher.moved(context)
+        self._still = []
+        try:
+            self._check()
+            if self.watcher is not None:
+                self.watcher.moved(context)
+        finally:
+            self._still = None
 
     def _check(self) -> None:
         """Check every `never` and `always` now, and remember the ones that are newly broken."""
@@ -152,9 +158,14 @@ class Session:
 
     def snapshot(self) -> Snapshot:
         """Return everything that can be seen now."""
+        if self._still:
+            return self._still[0]
         from kvmlab.snapshot import LastSnapshot
 
-        return self.backend.snapshot(LastSnapshot(*self.last))
+        seen = self.backend.snapshot(LastSnapshot(*self.last))
+        if self._still is not None:
+            self._still.append(seen)
+        return seen
 
     def judge(self, expression: Expression, wanted: bool = True) -> tuple[bool | str, str]:
         """Return whether an expression is as wanted ("not visible" if nobody can tell), and why not.

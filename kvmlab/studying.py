@@ -21,12 +21,13 @@ from kvmlab.course.beginning import begin, set_up
 from kvmlab.course.crew import verified
 from kvmlab.course.desk import list_rows, shelf, store
 from kvmlab.course.fault import Fault
+from kvmlab.course.junit import junit
 from kvmlab.course.recording import Draft, Recorder, file_name, template
-from kvmlab.course.report import account, junit
+from kvmlab.course.report import account, cases
 from kvmlab.course.shelf import ENDING, Missing, Shelved, own_folder
 from kvmlab.course.standing import Standing
 from kvmlab.course.store import Entry, Store, state
-from kvmlab.course.verify import verify
+from kvmlab.course.verify import Verified, verify
 from kvmlab.language.errors import LanguageError
 from kvmlab.progress import progress
 from kvmlab.render.cells import Cell, Row, line, visible
@@ -129,26 +130,38 @@ def as_object(standing: Standing) -> dict[str, object]:
 
 def _verify(make: Make, options: Namespace) -> int:
     chosen = _chosen(options)
-    faults: list[Fault] = []
+    done: list[Verified] = []
     with progress(len(chosen)) as tick:
-        for _each, of_lab in verified(chosen, make, options.jobs or os.cpu_count() or 1):
-            faults += of_lab
+        for each in verified(chosen, make, options.jobs or os.cpu_count() or 1):
+            done.append(each)
             tick()
-    faults.sort()
-    if options.json:
-        print(
-            json.dumps(
-                {"labs": [each.file for each in chosen], "faults": [each.as_object() for each in faults]}
-            )
-        )
+    done.sort(key=lambda each: each.shelved.file)
+    faults = [fault for each in done for fault in each.faults]
+    if options.junit:
+        print(junit([each.cases() for each in done]))
+    elif options.json:
+        told = {
+            "faults": [each.as_object() for each in faults],
+            "states": [each.as_object() for each in done],
+        }
+        print(json.dumps({"labs": [each.file for each in chosen], **told}))
     else:
         for fault in faults:
             print(visible(str(fault)))
     sys.stdout.flush()
-    bad = len({fault.file for fault in faults})
-    found = f"{len(faults)} fault{'s' * (len(faults) != 1)}" if faults else "nothing wrong"
+    wrong = [fault for fault in faults if not fault.warns]
+    bad = len({fault.file for fault in wrong})
+    found = (
+        " and ".join(_count(wrong, "fault") + _count(faults, "warning", but=len(wrong))) or "nothing wrong"
+    )
     print(f"{len(chosen) - bad} of {len(chosen)} labs are as they should be; {found}", file=sys.stderr)
-    return FAILED if faults else HELD
+    return FAILED if wrong else HELD
+
+
+def _count(faults: Sequence[Fault], word: str, but: int = 0) -> list[str]:
+    """Return how many there are in words, [] for none."""
+    count = len(faults) - but
+    return [f"{count} {word}{'s' * (count != 1)}"] if count else []
 
 
 def _chosen(options: Namespace) -> Sequence[Shelved]:
@@ -224,7 +237,7 @@ def _record(make: Make, options: Namespace) -> int:
                 break
     path.write_text(recording.recorder.text(), encoding="utf-8")
     print(f"wrote {path}; what is left to do:")
-    for fault in verify(shelf().shelved(str(path)), shelf(), make):
+    for fault in verify(shelf().shelved(str(path)), shelf(), make).faults:
         print(visible(str(fault)))
     return HELD
 
@@ -295,7 +308,7 @@ def _report(make: Make, options: Namespace) -> int:
             accounts.append(account(lab, entries.get(lab.id, {}), make))
             tick()
     if options.junit:
-        print(junit(accounts))
+        print(junit([cases(each) for each in accounts]))
     elif options.json:
         print(json.dumps({"labs": [each.as_object() for each in accounts]}))
     else:

@@ -9,17 +9,21 @@ from kvmlab.language.errors import LanguageError
 
 @dataclass(frozen=True, slots=True, order=True)
 class Fault:
-    """One thing that is wrong: the file, the line (from 1), the check or key, and a sentence."""
+    """One thing that is wrong: the file, the line (from 1), the check or key, and a sentence.
+
+    One that only ``warns`` leaves the lab one that can be played, and shipped.
+    """
 
     file: str
     line: int
     key: str
     message: str
+    warns: bool = False
 
     def __str__(self) -> str:
-        """Return ``file:line: key: message``."""
+        """Return ``file:line: key: message``, with the word "warning" where it is none."""
         key = f"{self.key}: " if self.key else ""
-        return f"{self.file}:{self.line}: {key}{self.message}"
+        return f"{self.file}:{self.line}: {'warning: ' * self.warns}{key}{self.message}"
 
     def as_object(self) -> dict[str, object]:
         """Return the fault as plain data."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LATE = "'reset' first, for an answer counts before anything is run. "
 """What a hint for a question begins with where it comes too late."""
 
-ELSEWHERE = "{back} first, for a search would begin elsewhere here. "
+ELSEWHERE = "'{back}' first, for a search would begin elsewhere here. "
 """What a hint for a proof begins with in a state that its search may not begin in."""
 
 

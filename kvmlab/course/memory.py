@@ -22,6 +22,10 @@ Seen = str | int
 """A goal by its ID, or a mistake by its number."""
 
 
+Starts = tuple[tuple[str, int], ...]
+"""Goals that ask where a search begins, each with a position."""
+
+
 class Noted(NamedTuple):
     """What is known when a unit has happened: all that was seen up to it, and what the way has cost.
 
@@ -32,7 +36,7 @@ class Noted(NamedTuple):
     switches: int = 0
     steps: int = 0
     context: str = ""
-    starts: tuple[tuple[str, int], ...] = ()
+    starts: Starts = ()
 
     def after(self, context: str, steps: int) -> Noted:
         """Return what is known when a context has made steps."""

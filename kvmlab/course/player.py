@@ -14,7 +14,20 @@ from kvmlab.course.front import CHAPTERS
 from kvmlab.course.goals import Searched, holds, lacks, settled, shortfall, so, why_not_so
 from kvmlab.course.hints import ELSEWHERE, LATE, fitting
 from kvmlab.course.lab import FIND, HOLDS, NEVER, PREDICT, PROOF, REACH, Goal, Lab
-from kvmlab.course.memory import KEPT, PATH, Aside, Noted, Seen, State, answering, at, by, unit_at, way
+from kvmlab.course.memory import (
+    KEPT,
+    PATH,
+    Aside,
+    Noted,
+    Seen,
+    Starts,
+    State,
+    answering,
+    at,
+    by,
+    unit_at,
+    way,
+)
 from kvmlab.course.standing import (
     BROKEN,
     NOWHERE,
@@ -57,7 +70,7 @@ class Player:
     ) -> None:
         self.session, self.lab, self.position = session, lab, position
         self._keeper = keeper
-        self.state = State(session.history, Noted(starts=self._starts((), 0)))
+        self.state = State(session.history, Noted(starts=self._starts((), 0, self._read())))
         self._first = [goal for goal in lab.goals if not goal.lasting]
         self._states = [goal for goal in lab.goals if goal.kind in (REACH, FIND, NEVER)]
 
@@ -66,15 +79,15 @@ class Player:
     def moved(self, context: str) -> None:
         """Look at the machine after an op of a context that was moved by hand."""
         state = self.state
-        self.state = replace(state, seen=state.seen | self._looked(), runs=(*state.runs, context))
+        self.state = replace(state, seen=state.seen | self._looked(self._read()), runs=(*state.runs, context))
 
     def noted(self, command: Command) -> Noted:
         """Look at the machine at the end of a unit; return all that is known then."""
         state, before = self.state, self._noted()
-        seen = before.seen | state.seen | state.proved | self._looked()
-        now = before._replace(
-            seen=seen, starts=self._starts(before.starts, self.session.history.position + 1)
-        )
+        read = self._read()
+        seen = before.seen | state.seen | state.proved | self._looked(read)
+        starts = self._starts(before.starts, self.session.history.position + 1, read)
+        now = before._replace(seen=seen, starts=starts)
         for context in state.runs:
             now = now.after(context, 1)
         if not state.runs and (command.spec.is_call or command.verb in PATH):
@@ -82,13 +95,14 @@ class Player:
         self.state = replace(state, seen=frozenset(), runs=(), proved=frozenset())
         return now
 
-    def _starts(self, before: tuple[tuple[str, int], ...], position: int) -> tuple[tuple[str, int], ...]:
+    def _read(self) -> Lookup:
+        """Return what looks facts up as they are now."""
+        return lookup(self.session.snapshot())
+
+    def _starts(self, before: Starts, position: int, read: Lookup) -> Starts:
         """Return from where a search would begin as goals ask, now that a position is reached."""
-        placed = [goal for goal in self.lab.goals if goal.given is not None]
-        if not placed:
-            return before
-        read = lookup(self.session.snapshot())
-        here = {goal.id: position for goal in placed if goal.given is not None and holds(goal.given, read)}
+        given = [(goal.id, goal.given) for goal in self.lab.goals if goal.given is not None]
+        here = {name: position for name, expression in given if holds(expression, read)}
         return tuple({**dict(before), **here}.items())
 
     def explored(self, searched: Searched) -> None:
@@ -121,7 +135,7 @@ class Player:
             self.state = state = replace(
                 state,
                 history=session.history,
-                base=self._of(state)._replace(starts=self._starts((), 0)),
+                base=self._of(state)._replace(starts=self._starts((), 0, self._read())),
                 earlier=(*state.earlier, *way(state), command.text),
                 kept=(),
                 aside=(),
@@ -129,10 +143,9 @@ class Player:
         elif command.verb in KEPT:
             self.state = replace(state, kept=(*state.kept, (session.history.position, command.text)))
 
-    def _looked(self) -> set[Seen]:
+    def _looked(self, read: Lookup) -> set[Seen]:
         """Return what is so at this moment and was not seen before."""
         known = self._noted().seen | self.state.seen
-        read = lookup(self.session.snapshot())
         found: set[Seen] = {
             goal.id for goal in self._states if goal.id not in known and so(goal, self.session, read)
         }
@@ -169,7 +182,7 @@ class Player:
         }
         if len(reached) < len(self._first) or len(self._first) == len(self.lab.goals):
             return frozenset(reached)
-        read = lookup(self.session.snapshot())
+        read = self._read()
         for goal in self.lab.goals:
             if goal.lasting and (goal.id not in seen if goal.kind == NEVER else so(goal, self.session, read)):
                 reached.add(goal.id)
@@ -270,7 +283,7 @@ class Player:
         """Return the next rung of a hint for a goal, of the first open one for None; "" if there is none."""
         done = self.done()
         goal = wanted or next((each for each in self.lab.goals if each.id not in done), None)
-        read, rungs = lookup(self.session.snapshot()), dict(self.state.rungs)
+        read, rungs = self._read(), dict(self.state.rungs)
         fit = fitting(self.lab, goal.id if goal else "", read, rungs)
         if not fit:
             return ""
@@ -280,24 +293,22 @@ class Player:
         given = self.state.given if text in self.state.given else (*self.state.given, text)
         self.state = replace(self.state, rungs=tuple(rungs.items()), given=given)
         why = self._keeper.hinted(self.lab.id, hint.goal or "lab", rung) if self._keeper else ""
-        first = self._first_of_all(goal, read) if goal is not None and goal.id not in done else ""
+        first = self._first_of_all(goal) if goal is not None and goal.id not in done else ""
         return f"{first}{text} ({rung} of {len(hint.rungs)})" + (f"; {why}" if why else "")
 
-    def _first_of_all(self, goal: Goal, read: Lookup) -> str:
+    def _first_of_all(self, goal: Goal) -> str:
         """Return what a hint for an open goal begins with where nothing else can help here."""
         if goal.kind == PREDICT and self.late(goal):
             return LATE
-        away = self._away(goal, read)
-        return ELSEWHERE.format(back=away) if away else ""
+        back = self.back(goal)
+        return ELSEWHERE.format(back=back) if back else ""
 
-    def _away(self, goal: Goal, read: Lookup) -> str:
+    def back(self, goal: Goal) -> str:
         """Return the command that leads back to where a goal's search begins, "" for no need of one."""
         position = dict(self._noted().starts).get(goal.id)
-        if goal.given is None or position is None or holds(goal.given, read):
+        if goal.given is None or position is None or lacks(self.session.backend.profile, goal.machine):
             return ""
-        if lacks(self.session.backend.profile, goal.machine):
-            return ""
-        return f"'goto {position}'"
+        return "" if holds(goal.given, self._read()) else f"goto {position}"
 
     def solution(self, *, sure: bool = False) -> str:
         """Return the part with the solution as Markdown; while a goal is open, "" at the first time."""
@@ -333,7 +344,7 @@ class Player:
     def standing(self) -> Standing:
         """Return where the lab stands, to be shown."""
         lab, state, done = self.lab, self.state, self.done()
-        read = lookup(self.session.snapshot())
+        read = self._read()
         head = lab.head
         return Standing(
             lab.id, head.title, CHAPTERS[head.chapter], self.position, lab.prose,
@@ -364,8 +375,8 @@ class Player:
             return f"you said {said}; 'reset' gives another try"
         if goal.kind == PROOF:
             why = dict(self.state.lacking).get(goal.id) or "nothing was explored since the start"
-            away = self._away(goal, read)
-            return f"{why}; {away} leads back to where a search begins" if away else why
+            back = self.back(goal)
+            return f"{why}; '{back}' leads back to where a search begins" if back else why
         if goal.kind == NEVER and not light:
             return self._when_broken(goal)
         if goal.lasting and light:

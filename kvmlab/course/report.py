@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from kvmlab.course.beginning import begin, set_up
+from kvmlab.course.junit import Case
 from kvmlab.course.lab import Lab
 from kvmlab.course.standing import REACHED, GoalStanding, Score
 from kvmlab.course.store import Entry
 from kvmlab.course.texts import parse_fence
 from kvmlab.course.trial import Make
 from kvmlab.language.errors import LanguageError
-from kvmlab.render.cells import visible
 
 NO_WAY = "no way to every goal is kept: the lab was not done"
 
@@ -68,24 +67,9 @@ def account(lab: Lab, entry: Entry, make: Make) -> Account:
     return Account(lab, goals, score, entry.get("hints", {}), entry.get("attempts", 0), why)
 
 
-def junit(accounts: Sequence[Account]) -> str:
-    """Return accounts as JUnit's XML: a suite a lab, a case a goal, and why one is open as its failure."""
-    from xml.etree.ElementTree import Element, SubElement, indent, tostring
-
-    suites = Element(
-        "testsuites", {"name": "kvmlab", **_counts(goal for each in accounts for goal in each.goals)}
-    )
-    for each in accounts:
-        suite = SubElement(suites, "testsuite", {"name": each.lab.id, **_counts(each.goals)})
-        for goal in each.goals:
-            case = SubElement(suite, "testcase", {"classname": each.lab.id, "name": goal.id})
-            if goal.state != REACHED:
-                failure = SubElement(case, "failure", {"message": visible(goal.say)})
-                failure.text = visible(goal.why)
-    indent(suites)
-    return f"<?xml version='1.0' encoding='utf-8'?>\n{tostring(suites, encoding='unicode')}"
-
-
-def _counts(goals: Iterable[GoalStanding]) -> dict[str, str]:
-    states = [goal.state for goal in goals]
-    return {"tests": str(len(states)), "failures": str(sum(state != REACHED for state in states))}
+def cases(of: Account) -> tuple[str, list[Case]]:
+    """Return an account as a suite: a case a goal, and why one is open as its failure."""
+    made = [
+        Case(goal.id) if goal.state == REACHED else Case(goal.id, goal.say, goal.why) for goal in of.goals
+    ]
+    return of.lab.id, made

@@ -5,40 +5,47 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from kvmlab.course.beginning import begin, set_up
 from kvmlab.course.fault import Fault, of_text
+from kvmlab.course.hints import helps
 from kvmlab.course.lab import Fence, Lab, Start
 from kvmlab.course.memory import Seen
 from kvmlab.course.player import Keeper, Player
 from kvmlab.course.standing import NOWHERE, Position
 from kvmlab.course.texts import parse_fence
-from kvmlab.facts import lookup
 from kvmlab.language.command import Command
 from kvmlab.language.errors import LanguageError
 from kvmlab.result import Result
 from kvmlab.session import Session
+
+if TYPE_CHECKING:
+    from kvmlab.language.truth import Lookup
 
 Make = Callable[[], Session]
 """Makes a fresh session that knows every verb."""
 
 
 class Judged(Player):
-    """A player that also remembers which hints could have been shown; ``showable`` are their numbers."""
+    """A player that also remembers which hints could have been shown while their goals were open.
+
+    ``showable`` are their numbers.
+    """
 
     def __init__(
         self, session: Session, lab: Lab, position: Position = NOWHERE, keeper: Keeper | None = None
     ) -> None:
         super().__init__(session, lab, position, keeper)
         self.showable: set[int] = set()
-        self._looked()
+        self._looked(self._read())
 
-    def _looked(self) -> set[Seen]:
-        read = lookup(self.session.snapshot())
+    def _looked(self, read: Lookup) -> set[Seen]:
+        reached = self.seen | self.state.seen
         for number, hint in enumerate(self.lab.hints):
-            if hint.when is None or hint.when.evaluate(read).held is True:
+            if hint.goal not in reached and helps(hint, read):
                 self.showable.add(number)
-        return super()._looked()
+        return super()._looked(read)
 
 
 @dataclass(slots=True)

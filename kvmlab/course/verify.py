@@ -1,20 +1,24 @@
 """Is a lab what it says: every check of the format, as a table. Nothing is taken for granted.
 
-The texts of a lab are played, its claims are explored; a fault has the line that is to be mended.
-Nothing looks for dead ends, states from which no goal can be reached any more: `undo` and `reset`
-lead back from every state, and a wrong turn that is worth a word has a mistake, which is checked.
+The texts of a lab are played, its claims are explored, and so are the states round its ways; a fault has
+the line that is to be mended. A dead end only warns: `undo` and `reset` lead back from every state.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from kvmlab.course.around import Around, around
+from kvmlab.course.beginning import begin, set_up
 from kvmlab.course.fault import Fault
 from kvmlab.course.goals import Searched, so
+from kvmlab.course.junit import Case
 from kvmlab.course.lab import NEVER, Head, Lab, Proof
 from kvmlab.course.shelf import Shelf, Shelved
 from kvmlab.course.trial import Judged, Make, Trial, called
@@ -22,7 +26,7 @@ from kvmlab.explore.explorer import Explorer
 from kvmlab.explore.start import Start as Where
 from kvmlab.explore.verdict import EXHAUSTED, Asked
 from kvmlab.facts import lookup
-from kvmlab.language.errors import nearest
+from kvmlab.language.errors import LanguageError, nearest
 from kvmlab.scenarios import claims
 from kvmlab.session import Session
 from kvmlab.snapshot import LastSnapshot
@@ -42,12 +46,21 @@ class Bench:
 
     def __init__(self, lab: Lab, text: str, heads: Mapping[str, Head], make: Make) -> None:
         self.lab, self.text, self.heads = lab, text, heads
-        self.trial = Trial(lab, make)
+        self.trial, self._make = Trial(lab, make), make
 
     @cached_property
     def begun(self) -> tuple[Judged | None, list[Fault]]:
         """The lab at its start, where nothing has been done."""
         return self.trial.begun()
+
+    @cached_property
+    def around(self) -> Around | None:
+        """What lies round the lab's ways, None where they cannot be gone."""
+        session = self._make()
+        with suppress(LanguageError):
+            set_up(session, self.lab.start, self.lab.file)
+            return around(begin(session, self.lab))
+        return None
 
     def fault(self, line: int, key: str, message: str) -> Fault:
         """Return a fault of this lab."""
@@ -175,6 +188,8 @@ def _solution(bench: Bench) -> Iterator[Fault]:
     for goal in player.standing().goals:
         if goal.state != "reached":
             yield bench.fault(line, "kvm solution", f"it does not reach '{goal.id}': {goal.why}")
+    for number in sorted(each for each in player.seen if isinstance(each, int)):
+        yield bench.fault(line, "kvm solution", f"it triggers a mistake: {lab.mistakes[number].say}")
     early = [command for command, done in run.done[:-1] if len(done) == len(lab.goals)]
     if early:
         what = f"every goal is reached with '{early[0].text}', before its last line"
@@ -203,13 +218,29 @@ def _mistakes(bench: Bench) -> Iterator[Fault]:
 def _hints(bench: Bench) -> Iterator[Fault]:
     players = [bench.begun[0], bench.trial.solution[0], *[each[1] for each in bench.trial.wrong]]
     showable = {number for player in players if player for number in player.showable}
+    if bench.around is not None:
+        showable |= {number for number, count in enumerate(bench.around.hints) if count}
     for number, hint in enumerate(bench.lab.hints):
         if number not in showable:
-            what = "it can never be shown: its 'when' is so neither at the start nor on any way of this lab"
-            yield bench.fault(hint.line, "hint", what)
+            what = "it can never be shown: its 'when' is so, with its goal open, on no way of this lab"
+            yield bench.fault(hint.line, "hint", f"{what}, and beside none")
     for goal in bench.lab.goals:
         if not any(hint.goal in ("", goal.id) for hint in bench.lab.hints):
             yield bench.fault(goal.line, f"goal '{goal.id}'", "it has no hint")
+
+
+def _ends(bench: Bench) -> Iterator[Fault]:
+    """Who is stuck is told so, by a mistake, or has a hint that leads on."""
+    found = bench.around
+    if found is None or not found.ends:
+        return
+    (way, left), count = found.nearest, len(found.ends)
+    line = next(goal.line for goal in bench.lab.goals if goal.id in left)
+    many = f"{count} of {found.states} states are dead ends" if count > 1 else "there is a dead end"
+    what = f"{many}, such as behind '{'; '.join(way)}': no mistake is told, and neither the solution nor"
+    yield Fault(
+        bench.lab.file, line, "ends", f"{what} a hint leads on from there to {', '.join(left)}", warns=True
+    )
 
 
 def _proofs(bench: Bench) -> Iterator[Fault]:
@@ -275,21 +306,66 @@ CHECKS = (
     Checked("wrong", "every wrong turn runs, misses its goal and triggers a mistake", _wrong),
     Checked("mistakes", "every mistake is triggered by a wrong turn", _mistakes),
     Checked("hints", "every hint can be shown, and every goal has one", _hints),
+    Checked("ends", "no state leads nowhere and is no mistake (this only warns)", _ends),
     Checked("proofs", "the explorer agrees with every proof", _proofs),
 )
-"""Every check of a lab that could be read; reading it makes the others, such as the schema."""
+"""Every check of a lab that could be read; reading it, "read", makes the others, such as the schema."""
 
 
-def verify(shelved: Shelved, shelf: Shelf, make: Make) -> list[Fault]:
-    """Return everything that is wrong with a lab, in the order of its lines; [] for nothing."""
+class Verified(NamedTuple):
+    """One lab that was examined: what each check found, by its name, and what was counted.
+
+    ``tried`` is None where the lab could not be read, or its ways not be gone.
+    """
+
+    shelved: Shelved
+    found: dict[str, list[Fault]]
+    tried: Around | None
+
+    @property
+    def faults(self) -> list[Fault]:
+        """Everything that is wrong, in the order of its lines; [] for nothing."""
+        return sorted({fault for faults in self.found.values() for fault in faults})
+
+    @property
+    def counted(self) -> str:
+        """What was counted, in words; "" where nothing was."""
+        if self.tried is None:
+            return ""
+        goals = ", ".join(f"{name} is reached in {count}" for name, count in self.tried.goals.items())
+        hints = ", ".join(f"hint {at} helps in {count}" for at, count in enumerate(self.tried.hints, 1))
+        return f"of {self.tried.states} states: {goals}; {hints}; dead ends: {len(self.tried.ends)}"
+
+    def cases(self) -> tuple[str, list[Case]]:
+        """Return it as a suite: a case a check, with its faults as the failure; what warns is only said."""
+        made = []
+        for name, faults in self.found.items():
+            wrong = [str(each) for each in faults if not each.warns]
+            told = [str(each) for each in faults if each.warns] + [self.counted] * (name == "ends")
+            made.append(
+                Case(name, wrong[0] if wrong else "", "\n".join(wrong), "\n".join(filter(None, told)))
+            )
+        return self.shelved.head.id if self.shelved.head else self.shelved.name, made
+
+    def as_object(self) -> dict[str, Any]:
+        """Return what was counted as plain data."""
+        if self.tried is None:
+            return {"file": self.shelved.file}
+        return {"file": self.shelved.file, **asdict(self.tried), "ends": len(self.tried.ends)}
+
+
+def verify(shelved: Shelved, shelf: Shelf, make: Make) -> Verified:
+    """Return everything that is wrong with a lab, and how many states were looked at."""
+    tried: Around | None = None
     lab, faults = shelved.read()
-    found = [*faults, *_unique(shelved, shelf)]
+    found = {"read": [*faults, *_unique(shelved, shelf)]}
     if lab is not None:
         heads = {name: each.head for name, each in shelf.heads.items() if each.head}
         bench = Bench(lab, shelved.text, {**heads, lab.id: lab.head}, make)
         for each in CHECKS:
-            found += each.check(bench)
-    return sorted(set(found))
+            found[each.name] = list(each.check(bench))
+        tried = bench.around
+    return Verified(shelved, found, tried)
 
 
 def _unique(shelved: Shelved, shelf: Shelf) -> Iterator[Fault]:

@@ -12,7 +12,7 @@ WORDS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "script": (("file",), {"metavar": "FILE.kvm", "help": "the script"}),
     "new": (("file",), {"metavar": "FILE.md", "help": "the lab to be written: NN-ID.md"}),
     "json": (("--json",), {"action": "store_true", "help": "everything as one object"}),
-    "junit": (("--junit",), {"action": "store_true", "help": "JUnit's XML: a case a goal"}),
+    "junit": (("--junit",), {"action": "store_true", "help": "JUnit's XML: a suite a lab"}),
     "plain": (("--plain",), {"action": "store_true", "help": "one line at a time, without completion"}),
     "since": (
         ("--since",),
@@ -36,7 +36,10 @@ LABS: dict[str, tuple[str, tuple[str, ...]]] = {
         "play a script on a lab: which goals it reaches, and why not the others",
         ("lab", "script", "json"),
     ),
-    "verify": ("every check of the format: is a lab what it says", ("labs", "since", "jobs", "json")),
+    "verify": (
+        "every check of the format: is a lab what it says",
+        ("labs", "since", "jobs", "json", "junit"),
+    ),
     "new": ("write a lab to be filled in", ("id", "chapter", "folder")),
     "record": ("write a lab from what is done at a prompt", ("new", "chapter")),
     "report": ("play what was achieved again, for who teaches", ("labs", "progress", "json", "junit")),

@@ -97,6 +97,16 @@ write bell 3
 """
 
 
+TRAP = (
+    ("eventfd door\n", "eventfd door\nmanual\nactor one: write bell 2\nactor two: close bell\n"),
+    ("lab answer sum 2\nwrite bell 2\nread bell\n", "lab answer sum 2\nfinish one\nread bell\nfinish user\n"),
+    ('say = ["nudge", "pointer", "write bell 2"]', 'say = ["nudge", "pointer", "finish one"]'),
+    ("write door\nexpect eventfd.door.count == 1\n", "contexts\n"),
+    ("write bell 3\n", "write bell 3\nfinish user\n"),
+)
+"""What has a lab lead into a state from which nothing leads on: an actor that closes what the others need."""
+
+
 def changed(*changes: tuple[str, str], text: str = GOOD) -> str:
     """Return a lab with texts in place of others, each of which is there once."""
     for old, new in changes:

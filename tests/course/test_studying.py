@@ -19,7 +19,7 @@ from kvmlab.course.standing import Score
 from kvmlab.course.store import Store
 from kvmlab.repl.adapters import LanguageCompleter
 from kvmlab.studying import Recording
-from tests.course.stand import GOOD, changed
+from tests.course.stand import GOOD, TRAP, changed
 
 HELD, FAILED, WRONG = 0, 1, 2
 
@@ -124,6 +124,32 @@ def test_verify_says_the_same_with_processes(own: Path, capsys: Capture) -> None
         told.append(capsys.readouterr())
     assert told[0] == told[1]
     assert told[0].err == "0 of 2 labs are as they should be; 2 faults\n"
+
+
+def test_verify_as_junit(own: Path, capsys: Capture) -> None:
+    """A suite a lab, a case a check: what is wrong fails it, and what was counted is said."""
+    broken = changed(("read bell\n", "read bell\nwrite door\n"))
+    (own / "01-small.md").write_text(broken, encoding="utf-8")
+    assert main(["labs", "verify", "small", "--junit"]) == FAILED
+    suites = ET.fromstring(capsys.readouterr().out)  # noqa: S314 - it is our own
+    assert suites.attrib == {"name": "kvmlab", "tests": "15", "failures": "1"}
+    cases = {case.get("name"): case for case in suites.iter("testcase")}
+    assert [name for name, case in cases.items() if case.find("failure") is not None] == ["solution"]
+    assert "before its last line" in (cases["solution"].findtext("failure") or "")
+    assert (cases["ends"].findtext("system-out") or "").startswith("of 6 states: ")
+
+
+def test_a_warning_fails_nothing(own: Path, capsys: Capture) -> None:
+    """It is told, counted apart, and stands in the object with the counts."""
+    (own / "01-small.md").write_text(changed(*TRAP), encoding="utf-8")
+    assert main(["labs", "verify", "small"]) == HELD
+    told = capsys.readouterr()
+    assert ":29: warning: ends: " in told.out
+    assert told.err == "1 of 1 labs are as they should be; 1 warning\n"
+    assert main(["labs", "verify", "small", "--json"]) == HELD
+    read = json.loads(capsys.readouterr().out)
+    assert [fault["warns"] for fault in read["faults"]] == [True]
+    assert read["states"][0]["ends"] > 0
 
 
 def git(folder: Path, *words: str) -> None:

@@ -9,8 +9,8 @@ import pytest
 from kvmlab.cli import make_session
 from kvmlab.course.recording import template
 from kvmlab.course.shelf import Shelf, Shelved
-from kvmlab.course.verify import verify
-from tests.course.stand import GOOD, changed
+from kvmlab.course.verify import CHECKS, verify
+from tests.course.stand import GOOD, TRAP, changed
 
 SHELF = Shelf(Path("/nonexistent"))
 
@@ -20,7 +20,7 @@ SHIPPED = list(SHELF.all)
 @pytest.mark.parametrize("shelved", SHIPPED, ids=[each.name for each in SHIPPED])
 def test_every_shipped_lab_is_what_it_says(shelved: Shelved) -> None:
     """Every check of the format."""
-    assert [str(fault) for fault in verify(shelved, SHELF, make_session)] == []
+    assert [str(fault) for fault in verify(shelved, SHELF, make_session).faults] == []
 
 
 def faults(
@@ -32,7 +32,7 @@ def faults(
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     shelf = Shelf(tmp_path)
-    found = verify(shelf.shelved(str(path)), shelf, make_session)
+    found = verify(shelf.shelved(str(path)), shelf, make_session).faults
     assert all(fault.file == str(path) for fault in found)
     return [str(fault).removeprefix(f"{path}:") for fault in found]
 
@@ -95,6 +95,10 @@ BROKEN = {
         ("read bell\n", "read bell\nwrite door\n"),
         "kvm solution: every goal is reached with 'read bell', before its last line",
     ),
+    "solution, a mistake": (
+        ("read bell\n", "read bell\nwrite bell 3\nread bell\n"),
+        "kvm solution: it triggers a mistake: Too often.",
+    ),
     "wrong, a goal": (("write bell 3", "write bell 2"), "kvm wrong rung: 'write bell 2' reaches the goal"),
     "wrong, no mistake": (("write bell 3", "write door 3"), "kvm wrong rung: no mistake is triggered"),
     "mistake": (
@@ -140,6 +144,37 @@ def test_each_check_finds_what_is_broken(tmp_path: Path, change: tuple[str, str]
 def test_a_proof_that_the_explorer_agrees_with_is_no_fault(tmp_path: Path) -> None:
     """The proof that two of the cases above break."""
     assert faults(tmp_path, changed(("+++\n\nAn eventfd", PROOF))) == []
+
+
+def test_a_dead_end_warns_and_a_mistake_or_a_hint_ends_it(tmp_path: Path) -> None:
+    """Which states, how one comes there, and which goals are left; the lab is no worse for it."""
+    text = changed(*TRAP)
+    (found,) = faults(tmp_path, text)
+    assert found.startswith("29: warning: ends: ")
+    assert "states are dead ends, such as behind 'finish two': no mistake is told, and" in found
+    assert found.endswith("on from there to rung, gentle, silent")
+    told = changed(
+        ("[[hint]]\nsay", '[[mistake]]\nwhen = "fd.bell == none"\nsay = "Closed."\n\n[[hint]]\nsay'),
+        ("```kvm wrong rung\n", "```kvm wrong rung\nfinish two\n```\n\n```kvm wrong rung\n"),
+        text=text,
+    )
+    assert faults(tmp_path, told) == []
+    hint = 'when = "fd.bell == none"\nsay = ["a", "b", "goto 0; finish one; read bell; finish user"]'
+    led = changed(("[[hint]]\nsay", f"[[hint]]\n{hint}\n\n[[hint]]\nsay"), text=text)
+    assert faults(tmp_path, led) == []
+
+
+def test_what_was_looked_at_is_counted(tmp_path: Path) -> None:
+    """States, and in how many a goal is reached or a hint helps."""
+    path = tmp_path / "01-small.md"
+    path.write_text(GOOD, encoding="utf-8")
+    shelf = Shelf(tmp_path)
+    done = verify(shelf.shelved(str(path)), shelf, make_session)
+    assert done.tried is not None
+    assert (done.tried.states, done.tried.goals) == (5, {"sum": 5, "rung": 2, "gentle": 2, "silent": 1})
+    assert done.tried.hints == [2, 5]
+    assert done.counted.startswith("of 5 states: sum is reached in 5, rung is reached in 2,")
+    assert list(done.found) == ["read", *(each.name for each in CHECKS)]
 
 
 def test_needs_that_go_round_are_told(tmp_path: Path) -> None:
