@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from kvmlab.course.works import add_works
 from kvmlab.layouts import LAYOUT_NAMES
+from kvmlab.options import Parser, formatter
 
 if TYPE_CHECKING:
     from kvmlab.language.command import Command
@@ -140,10 +141,10 @@ def _flush(stream: TextIO) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; every program is an entry of it."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="kvmlab",
         description="A laboratory for the path an interrupt takes through KVM on x86.",
-        formatter_class=_formatter,
+        formatter_class=formatter,
     )
     top.set_defaults(program=_default)
     programs = top.add_subparsers(metavar="PROGRAM")
@@ -178,7 +179,7 @@ def parser() -> argparse.ArgumentParser:
     labs = _program(
         programs, "labs", _labs, "the course: list, show, start, check, verify, new, record, report"
     )
-    add_works(labs, _formatter)
+    add_works(labs, formatter)
     attach = _program(programs, "attach", _attach, "a running QEMU, read-only: live on the screen, or once")
     attach.add_argument(
         "target", metavar="qmp:PATH", help="the QMP socket of a QEMU: -qmp unix:PATH,server=on"
@@ -203,22 +204,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    """Return argparse's formatter; unless it is told a width it loads 4 ms of modules to learn one."""
-    try:
-        columns = os.get_terminal_size().columns
-    except OSError:
-        columns = 80
-    return argparse.HelpFormatter(prog, width=columns - 2)
-
-
 Program = Callable[[argparse.Namespace], int]
 
 
 def _program(
-    programs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, program: Program, text: str
+    programs: argparse._SubParsersAction[Parser], name: str, program: Program, text: str
 ) -> argparse.ArgumentParser:
-    made = programs.add_parser(name, help=text, description=text, formatter_class=_formatter)
+    made = programs.add_parser(name, help=text, description=text, formatter_class=formatter)
     made.set_defaults(program=program)
     return made
 

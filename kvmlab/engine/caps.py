@@ -7,7 +7,7 @@ of them, is in its own file.
 
 from __future__ import annotations
 
-from kvmlab.engine.profile import Profile
+from kvmlab.engine.profile import APIS, Profile
 
 Caps = dict[str, tuple[int, int]]
 
@@ -57,6 +57,12 @@ def capabilities(profile: Profile) -> Caps:
     return dict(
         sorted((COMMON | OF_KERNEL[profile.kernel] | dict(profile.proposal.caps)).items(), key=_number)
     )
+
+
+def every_capability() -> frozenset[str]:
+    """Return the names of what any kernel has, and any proposal adds."""
+    added = [Profile(api=api).proposal.caps for api in APIS]
+    return frozenset(name for caps in (COMMON, *OF_KERNEL.values(), *added) for name in caps)
 
 
 def check_extension(profile: Profile, extension: str) -> tuple[str, int]:

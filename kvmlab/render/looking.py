@@ -6,8 +6,9 @@ The table LOOKING goes into the session's table of handlers.
 from __future__ import annotations
 
 from kvmlab.backends.backend import Refused
-from kvmlab.engine.caps import capabilities, check_extension
+from kvmlab.engine.caps import capabilities, check_extension, every_capability
 from kvmlab.language.command import Command
+from kvmlab.language.errors import nearest
 from kvmlab.render.cells import Cell, line, table
 from kvmlab.result import Handler, Result
 from kvmlab.session import Session
@@ -62,8 +63,11 @@ def _caps(session: Session, command: Command) -> Result:
         caps = capabilities(profile)
         if known in caps:
             return Result(command, ret=_asked(session, caps[known][0], value))
-        real = _asked(session, int(name, 0) if name[:1].isdigit() else -1, value)
-        return Result(command, ret=real, why="" if real else f"this kernel does not know {known}")
+        is_number = name[:1].isdigit()
+        real = _asked(session, int(name, 0) if is_number else -1, value)
+        better = "" if is_number or known in every_capability() else nearest(known, caps)
+        near = f"; did you mean '{better}'?" if better else ""
+        return Result(command, ret=real, why="" if real else f"this kernel does not know {known}{near}")
     rows = [
         (cap, str(number), str(_asked(session, number, value)))
         for cap, (number, value) in sorted(capabilities(profile).items(), key=lambda item: item[1])
