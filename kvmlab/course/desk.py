@@ -141,11 +141,11 @@ def _reset(session: Session, command: Command) -> Sliced[Result]:
 
 def _shown(player: Player) -> list[Row]:
     standing = player.standing()
-    at = standing.position
+    at, titles = standing.position, shelf().titles()
     where = f"{standing.chapter}, {at.number} of {at.of}; {standing.minutes} min"
-    rows = lab_rows(standing.title, where, standing.prose, standing.goals, standing.hints)
+    rows = lab_rows(standing.title, where, standing.prose, standing.goals, standing.hints, titles)
     if standing.solution:
-        rows += [line(), *prose_rows(standing.solution)]
+        rows += [line(), *prose_rows(standing.solution, titles=titles)]
     return rows
 
 
@@ -209,7 +209,7 @@ def _solution(session: Session, command: Command) -> Result:
     text = opened(session).solution(sure=command.args["yes"])
     if not text:
         return Result(command, why="there are goals left; 'lab solution' once more shows it all the same")
-    return Result(command, output=tuple(prose_rows(text)))
+    return Result(command, output=tuple(prose_rows(text, titles=shelf().titles())))
 
 
 def said_again(session: Session, command: Command) -> list[str]:

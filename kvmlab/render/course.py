@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from kvmlab.render.cells import Cell, Part, Row, line, table
@@ -59,9 +59,20 @@ def goal_rows(goals: Iterable[Goal], *, why: bool = True) -> list[Row]:
     return rows
 
 
-def lab_rows(title: str, where: str, prose: str, goals: Iterable[Goal], hints: Sequence[str]) -> list[Row]:
-    """Return a lab as it is read: its title, its text, its goals and the hints that were given."""
-    rows = [line(Cell(title, "header"), Cell(f"  {where}", "muted")), line(), *prose_rows(prose), line()]
+def lab_rows(
+    title: str,
+    where: str,
+    prose: str,
+    goals: Iterable[Goal],
+    hints: Sequence[str],
+    titles: Mapping[str, str],
+) -> list[Row]:
+    """Return a lab as it is read: its title, its text, its goals and the hints that were given.
+
+    ``titles`` are those of the labs that it may lead to, by their IDs.
+    """
+    text = prose_rows(prose, titles=titles)
+    rows = [line(Cell(title, "header"), Cell(f"  {where}", "muted")), line(), *text, line()]
     rows += [line(Cell("Goals", "header")), *goal_rows(goals, why=False)]
     if hints:
         rows += [line(), line(Cell("Hints so far", "header")), *[line("• ", hint) for hint in hints]]

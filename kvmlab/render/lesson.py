@@ -8,7 +8,7 @@ from typing import Protocol
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.course import STATES
 from kvmlab.render.course import Goal as _Goal
-from kvmlab.render.prose import prose_rows
+from kvmlab.render.prose import OPENS, prose_rows
 
 MARK = "▸ "
 """Before every line that is a command, which can be run where it stands."""
@@ -43,21 +43,26 @@ def lesson_rows(
     where: str,
     prose: str,
     solution: str,
-    needs: Mapping[str, str],
+    needs: Sequence[str],
+    links: Sequence[tuple[str, str]],
     source: Sequence[str],
     width: int,
+    titles: Mapping[str, str],
 ) -> list[Row]:
     """Return the text of a lab: where it stands, its prose, its solution unless that is "", where it is from.
 
-    ``needs`` are the labs it builds on, with their titles: they can be opened.
+    ``needs`` are the labs it builds on and ``links``, each a scheme and a target, what it leads to: they can
+    be opened. ``titles`` are those of all labs, by their IDs.
     """
-    rows = [line(Cell(where, "muted")), line(), *prose_rows(prose, width, MARK)]
+    rows = [line(Cell(where, "muted")), line(), *prose_rows(prose, width, MARK, titles)]
     if solution:
-        rows += [line(), *prose_rows(solution, width, MARK)]
-    if needs:
-        rows += [line(), line(Cell("It builds on", "header"))]
-        for name, title in needs.items():
-            rows += [line("  ", title), command_row(f"lab start {name}")]
+        rows += [line(), *prose_rows(solution, width, MARK, titles)]
+    before = [("lab", name) for name in needs]
+    beside = [each for each in dict.fromkeys(links) if each not in before]
+    for head, ways in (("It builds on", before), ("It leads to", beside)):
+        rows += [line(), line(Cell(head, "header"))] if ways else []
+        for scheme, name in ways:
+            rows += [line("  ", titles.get(name, name)), command_row(f"{OPENS[scheme]} {name}")]
     if source:
         rows += [
             line(),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kvmlab.render.cells import Cell, Row, line
@@ -24,15 +26,22 @@ ASIDE = "# on a machine of its own; 'reset' leads back to the lab"
 """What stands above these where no command is marked, for whoever types them in the lab."""
 
 
-def prose_rows(text: str, width: int = WIDTH, mark: str = "") -> list[Row]:
+OPENS = {"lab": "lab start", "scenario": "source"}
+"""The command that opens what a link leads to, by the link's scheme."""
+
+
+def prose_rows(
+    text: str, width: int = WIDTH, mark: str = "", titles: Mapping[str, str] = MappingProxyType({})
+) -> list[Row]:
     """Return a Markdown text as rows of at most ``width`` columns, but for commands, which stay whole.
 
     It knows what labs are written in: headings, paragraphs, lists, tables as they are written, fences.
-    A ``mark`` stands before each command that can be run where it is read.
+    A ``mark`` stands before each command that can be run where it is read. A link to a lab has its title,
+    by its ID in ``titles``, and, where no mark can stand, the command that opens it.
     """
     from markdown_it import MarkdownIt  # 20 ms that only who reads prose pays
 
-    page = _Page(width, mark)
+    page = _Page(width, mark, titles)
     for token in MarkdownIt("commonmark").parse(text):
         page.take(token)
     return page.rows
@@ -41,9 +50,9 @@ def prose_rows(text: str, width: int = WIDTH, mark: str = "") -> list[Row]:
 class _Page:
     """A text as far as its tokens were taken. A blank row stands between two blocks; a list is one."""
 
-    def __init__(self, width: int, mark: str) -> None:
+    def __init__(self, width: int, mark: str, titles: Mapping[str, str]) -> None:
         self.rows: list[Row] = []
-        self._width, self._mark = width, mark
+        self._width, self._mark, self._titles = width, mark, titles
         self._numbers: list[int] = []
         """Of each list that is open the number of its next item, 0 where it has none."""
         self._bullet, self._style, self._new = "", "", False
@@ -86,8 +95,18 @@ class _Page:
     def _text(self, token: Token) -> None:
         indent = "  " * max(0, len(self._numbers) - 1)
         head = indent + (self._bullet or "  " * bool(self._numbers))
-        self._add(_wrapped(_spoken(token), self._width, head, self._style))
+        self._add(_wrapped(_spoken(token, self._linked), self._width, head, self._style))
         self._bullet = self._style = ""
+
+    def _linked(self, said: str, target: str) -> str:
+        """Return what stands behind the text of a link: a title that this is not, and how it is opened."""
+        scheme, _colon, name = target.partition(":")
+        if scheme not in OPENS:
+            return f" ({target})"
+        title = self._titles.get(name, "")
+        told = [f"“{title}”"] * (bool(title) and title != said)
+        told += [f"'{OPENS[scheme]} {name}'"] * (not self._mark)
+        return f" ({': '.join(told)})" if told else ""
 
     def _commands(self, token: Token) -> None:
         style = "word-verb" if token.info.startswith("kvm") else ""
@@ -112,15 +131,16 @@ def _wrapped(text: str, width: int, head: str, style: str) -> list[Row]:
     return [line(Cell(each, style)) for each in lines]
 
 
-def _spoken(token: Token) -> str:
-    """Return the text of an inline token: quotes round code, and a link's target behind its text."""
+def _spoken(token: Token, linked: Callable[[str, str], str]) -> str:
+    """Return the text of an inline token: quotes round code, and behind a link's text what is said of it."""
     parts: list[str] = []
-    targets: list[str] = []
+    links: list[tuple[str, int]] = []
     for child in token.children or ():
         if child.type == "link_open":
-            targets.append(str(child.attrs.get("href", "")))
+            links.append((str(child.attrs.get("href", "")), len(parts)))
         elif child.type == "link_close":
-            parts.append(f" ({targets.pop()})")
+            target, start = links.pop()
+            parts.append(linked("".join(parts[start:]), target))
         elif child.type == "code_inline":
             parts.append(f"'{child.content}'")
         elif child.type in {"softbreak", "hardbreak"}:

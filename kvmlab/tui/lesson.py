@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 SOLUTION = "Solution"
 """The heading over the solution, once it was asked for."""
 
-AWAY = "lab start"
-"""What a line begins with that leads to another lab."""
+AWAY = ("lab start", "source")
+"""What a line begins with that leads to another lab, or a script."""
 
 MARKS = {mark: state for state, (mark, _style) in STATES.items()}
 """What a line about a goal begins with, and the state that it stands for."""

@@ -138,8 +138,9 @@ def lab_rows(view: View) -> list[Row]:
 
     lab, at, titles = lesson.lab, lesson.position, shelf().titles()
     where = f"{CHAPTERS[lab.head.chapter]}, {at.number} of {at.of}; {lab.head.minutes} min"
-    needs = {name: titles.get(name, name) for name in lab.head.needs}
-    return lesson_rows(where, lab.prose, lesson.solution, needs, lab.source, min(view.width - 1, READABLE))
+    width = min(view.width - 1, READABLE)
+    links = [(link.scheme, link.target) for link in lab.links]
+    return lesson_rows(where, lab.prose, lesson.solution, lab.head.needs, links, lab.source, width, titles)
 
 
 def goals_rows(view: View) -> list[Row]:

@@ -357,7 +357,7 @@ def test_the_text_is_read_by_arrows_and_from_the_command_line(small: str) -> Non
         assert pane.key == "expect eventfd.door.count == 1"
         for _line in range(len(pane.texts)):
             await pilot.press("down")
-        assert pane.key == "read bell"
+        assert pane.key == "lab start small", "what the text leads to stands behind it"
 
     on_screen(act, said=(small,))
 
