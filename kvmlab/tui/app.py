@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
@@ -67,9 +67,8 @@ class KvmlabApp(Requests):
         yield Candidates()
         with Horizontal(id="command-row"):
             yield Label("> ", id="prompt")
-            yield CommandLine(
-                lambda: self.driver.session.scope if self.ready else None, self._past, self.keymap
-            )
+            scope = lambda: self.driver.session.scope if self.ready else None  # noqa: E731
+            yield CommandLine(scope, self._past, self.keymap, self._entered, self._check_bindings)
         yield Bar("keys")
         yield Static(id="small")
 
@@ -175,14 +174,29 @@ class KvmlabApp(Requests):
 
     # -- what the widgets ask for -------------------------------------------------------------
 
-    @on(CommandLine.Entered)
-    def _entered(self, event: CommandLine.Entered) -> None:
+    async def on_event(self, event: events.Event) -> None:
+        """Do what keys ask for in the order in which they are pressed.
+
+        Textual does what is bound everywhere at once, and hands what else is pressed from widget to widget: a
+        function key would come before the Enter in front of it. Where text is typed the command line
+        takes every key in its turn; in a pane nothing is typed, and no key has to wait.
+        """
+        if isinstance(event, events.Key) and not event.is_forwarded and len(self.screen_stack) == 1:
+            if self.focused is not None and self.focused.id == CommandLine.ID:
+                self.focused.post_message(event)
+                return
+            for priority in (True, False):
+                if await self._check_bindings(event.key, priority):
+                    return
+        await super().on_event(event)
+
+    def _entered(self, text: str) -> None:
         if not self.ready:
-            self._first.append(event.text)
+            self._first.append(text)
         elif self.driver.occupied():
-            self.command_line.give_back(event.text)
+            self.command_line.give_back(text)
         else:
-            self.action_say(event.text)
+            self.action_say(text)
 
     @on(CommandLine.Candidates)
     def _candidates(self, event: CommandLine.Candidates) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
@@ -43,6 +43,8 @@ class Ghost(Suggester):
 class CommandLine(Input):
     """One row of text; Enter runs it. What may follow is posted for the list above it."""
 
+    ID = "command"
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "recall(-1)", "earlier", show=False, priority=True, id="recall-earlier"),
         Binding("down", "recall(1)", "later", show=False, priority=True, id="recall-later"),
@@ -60,26 +62,24 @@ class CommandLine(Input):
             self.found = found
             self.at = at
 
-    class Entered(Message):
-        """A line that is to be run."""
-
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
-
     def __init__(
-        self, scope: Callable[[], Scope | None], past: HistoryFile, keymap: Mapping[str, str]
+        self,
+        scope: Callable[[], Scope | None],
+        past: HistoryFile,
+        keymap: Mapping[str, str],
+        enter: Callable[[str], None],
+        pressed: Callable[[str, bool], Awaitable[bool]],
     ) -> None:
         complete = shown(keymap.get("complete", "tab")).capitalize()
         explain = shown(keymap.get(EXPLAIN.name, EXPLAIN.keys))
         super().__init__(
             placeholder=f"a command; ? lists what may follow, {complete} completes, {explain} explains",
-            id="command",
+            id=self.ID,
             compact=True,
             select_on_focus=False,
             suggester=Ghost(self),
         )
-        self._scope = scope
+        self._scope, self._enter, self._pressed = scope, enter, pressed
         self._past = past
         self._lines: list[str] = []
         self._at = 0
@@ -134,11 +134,12 @@ class CommandLine(Input):
         text = self.value
         self.close_list()
         self.value = ""
-        if text.strip():
-            self.keep(text)
-            self.post_message(self.Entered(text))
         if self._waiting:
             self.write(self._waiting.pop(0))
+        if text.strip():
+            self.keep(text)
+            # Now: as a message it would come behind keys that were pressed after it.
+            self._enter(text)
 
     def keep(self, text: str) -> None:
         """Keep a line in the history, and on disk for later sessions."""
@@ -214,23 +215,24 @@ class CommandLine(Input):
         return was
 
     async def _on_key(self, event: events.Key) -> None:
+        """Take a key in its turn, that of the screen as well: see KvmlabApp.on_event."""
+        event.stop()
+        event.prevent_default()
+        if self.app.focused is not self:
+            # A key before this one has led elsewhere.
+            self.app.post_message(events.Key(event.key, event.character))
+        elif not await self._pressed(event.key, True):
+            await self._typed_key(event)
+
+    async def _typed_key(self, event: events.Key) -> None:
         before = self.value[: self.cursor_position]
         if event.character == "?" and "#" not in before and before.count('"') % 2 == 0:
-            event.stop()
-            event.prevent_default()
             follow = self._follow(before) or [("", "nothing more may follow")]
             self.post_message(self.Candidates(follow))
             return
         await super()._on_key(event)
-        await self._edit(event)
-
-    async def _edit(self, event: events.Key) -> None:
-        """Run an editing key here and now: by way of the app it would come after what was typed behind it."""
-        for binding in self._bindings.key_to_bindings.get(event.key, ()):
-            if not binding.id:
-                event.stop()
-                await self.run_action(binding.action)
-                return
+        if not event.is_printable:
+            await self._pressed(event.key, False)
 
     def watch_value(self, value: str) -> None:
         """Close the list when the line is changed by anything but itself."""

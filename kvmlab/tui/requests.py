@@ -38,8 +38,8 @@ class Requests(Stage):
         self.screen_stack[0].set_focus(self.panes[name])
 
     def action_command(self) -> None:
-        """Give the command line the focus."""
-        self.command_line.focus()
+        """Give the command line the focus, at once: the next key may be there already."""
+        self.screen_stack[0].set_focus(self.command_line)
 
     def action_course(self) -> None:
         """List the labs and the scenarios, and open the one that is chosen."""

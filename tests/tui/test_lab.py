@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from kvmlab.course.desk import shelf
 from kvmlab.course.player import Player
@@ -194,6 +195,30 @@ def test_the_cursor_goes_on_to_no_other_lab() -> None:
 
     builds = next(name for name, each in shelf().heads.items() if each.head and each.head.needs)
     on_screen(act, said=(f"lab start {builds}",))
+
+
+def pressed(app: KvmlabApp, *keys: str) -> None:
+    """Press keys faster than anything is done about them."""
+    for key in keys:
+        app.post_message(events.Key(key, key if len(key) == 1 else None))
+
+
+def test_keys_are_obeyed_in_the_order_in_which_they_are_pressed(small: str) -> None:
+    """A function key waits for what Enter in front of it has begun: in the command line, and in a pane."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        app.action_say("lab answer sum 2")
+        app.command_line.focus()
+        await pilot.pause()
+        pressed(app, *"read door", "enter", "f7", *"read bell", "enter", "ctrl+g", "ctrl+l", "enter", "f7")
+        await pilot.pause()
+        said = ["read door", "undo", "read bell", "hint", "write door", "undo"]
+        assert app.driver.said[-6:] == said
+        pressed(app, "colon", *"read door", "ctrl+o", "escape", "enter")
+        await pilot.pause()
+        assert app.driver.said[-1] == "read door"
+
+    on_screen(act, said=(small,), size=WIDE)
 
 
 def test_a_block_of_the_text_is_done_at_once(small: str) -> None:
