@@ -188,6 +188,23 @@ def test_new_writes_a_lab_that_plays(tmp_path: Path, capsys: Capture) -> None:
     assert "there is no chapter 9: they are 1 to 7" in capsys.readouterr().err
 
 
+def test_a_new_lab_that_is_filled_in_is_listed_verified_and_played(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but words is left to its author, and nothing has to be started anew."""
+    assert main(["labs", "new", "mine"]) == HELD
+    path = tmp_path / "config" / "labs" / "01-mine.md"
+    path.write_text(path.read_text(encoding="utf-8").replace("TODO:", "So:"), encoding="utf-8")
+    capsys.readouterr()
+    assert main(["labs", "verify", "mine"]) == HELD
+    assert capsys.readouterr().err == "1 of 1 labs are as they should be; nothing wrong\n"
+    assert main(["labs"]) == HELD
+    assert "mine" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", io.StringIO("write bell 2\n"))
+    assert main(["labs", "start", "mine", "--plain"]) == HELD
+    assert "the lab is done" in capsys.readouterr().out
+
+
 def test_record_writes_what_was_done(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
