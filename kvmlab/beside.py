@@ -19,7 +19,7 @@ ENTRY = (
 )
 """What a redirection entry is made of; a reserved bit is of its value alone."""
 
-FAMILIES = {"lapics": "lapic", "eventfds": "eventfd"}
+FAMILIES = {"lapics": "lapic", "eventfds": "eventfd", "eoi_exits": "ioapic-eoi"}
 """Parts of a snapshot that facts call otherwise."""
 
 

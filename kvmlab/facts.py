@@ -152,6 +152,7 @@ FACTS: dict[str, Callable[[Snapshot, tuple[Segment, ...]], Value]] = {
     "taken": _counted("taken"),
     "acked": _counted("acked"),
     "trace": _counted("trace"),
+    "ioapic-eoi": _counted("eoi_exits"),
     "device": _device,
     "reports": _reports,
     "last": _last,

@@ -336,12 +336,14 @@ class LastSnapshot:
 class Snapshot:
     """Everything that can be seen of one machine; ``mode`` is "auto" or "manual", of a QEMU its run state.
 
+    ``irqchip`` tells which chips the kernel has: "kernel" all, "split" the LAPICs, "none"; "" if hidden.
     ``keys`` are (name, key) of the level irqfds assigned so far, whatever became of them.
     """
 
     kernel: str
     api: str
     mode: str = "auto"
+    irqchip: str = ""
     ioapic: IoapicSnapshot | None = None
     lapics: tuple[LapicSnapshot, ...] | None = None
     vcpus: tuple[VcpuSnapshot, ...] | None = None

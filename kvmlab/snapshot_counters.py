@@ -8,11 +8,15 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class CountersSnapshot:
-    """What happened so far: (vector, taken), (GSI, acknowledged), (tracepoint, emitted); None if hidden."""
+    """What happened so far: (vector, taken), (GSI, acknowledged), (tracepoint, emitted); None if hidden.
+
+    ``eoi_exits`` are (vector, times that a vCPU left the kernel with its EOI for an IOAPIC in userspace).
+    """
 
     taken: tuple[tuple[int, int], ...] = ()
     acked: tuple[tuple[int, int], ...] | None = ()
     trace: tuple[tuple[str, int], ...] | None = ()
+    eoi_exits: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,15 +52,16 @@ from kvmlab.snapshot_counters import CountersSnapshot
 def observe(machine: Machine, last: LastSnapshot | None = None) -> Snapshot:
     """Return everything that can be seen of a model machine."""
     view = _View(machine)
-    irqchip = machine.profile.has("irqchip")
+    profile = machine.profile
     return Snapshot(
-        kernel=machine.profile.kernel,
-        api=machine.profile.api,
+        kernel=profile.kernel,
+        api=profile.api,
         mode="manual" if machine.contexts.manual else "auto",
-        ioapic=view.ioapic() if irqchip else None,
-        lapics=view.lapics() if irqchip else None,
+        irqchip=profile.irqchip,
+        ioapic=view.ioapic() if profile.in_kernel("ioapic") else None,
+        lapics=view.lapics() if profile.in_kernel("lapic") else None,
         vcpus=view.vcpus(),
-        pic=view.pic() if irqchip else None,
+        pic=view.pic() if profile.in_kernel("pic") else None,
         routes=view.routes(),
         sources=view.sources(),
         eventfds=view.eventfds(),
@@ -179,7 +180,7 @@ class _View:
         return SourcesSnapshot(tuple(self._source(n, by_id.get(n, "")) for n in used), used, free)
 
     def _source(self, number: int, handle: str) -> SourceSnapshot:
-        states = self.machine.ioapic.irq_states if self.machine.profile.has("irqchip") else ()
+        states = self.machine.ioapic.irq_states if self.machine.profile.in_kernel("ioapic") else ()
         pins = tuple(pin for pin, state in enumerate(states) if state >> number & 1)
         if not handle:
             return SourceSnapshot(number, self._owner(number), 0, pins)
@@ -389,4 +390,5 @@ class _View:
             taken=self.objects[GUEST].counts,
             acked=tuple(sorted(dict(self.objects[ROUTING].acked).items())),
             trace=tuple(sorted(self.machine.trace.counts().items())),
+            eoi_exits=self.user.eoi_exits,
         )

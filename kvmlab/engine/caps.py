@@ -42,6 +42,7 @@ OF_KERNEL: dict[str, Caps] = {
         "KVM_CAP_PCI_2_3": (75, 0),
         "KVM_CAP_IOAPIC_POLARITY_IGNORED": (97, 1),
         "KVM_CAP_IOEVENTFD_NO_LENGTH": (100, 1),
+        "KVM_CAP_SPLIT_IRQCHIP": (121, 1),
         "KVM_CAP_IOEVENTFD_ANY_LENGTH": (122, 1),
     },
 }

@@ -36,7 +36,8 @@ class Rules:
     """Which EOIs reach the IOAPIC is a bitmap of each vCPU, rebuilt when it enters the guest."""
     # -- the LAPIC: arch/x86/kvm/lapic.c
     directed_eoi: bool
-    """A guest with x2APIC in its CPUID can suppress the EOI broadcast."""
+    """A guest with x2APIC in its CPUID can suppress the EOI broadcast; 6.x has the bit with a split irqchip
+    only, where it sticks and suppresses nothing (recorded)."""
     extint_on_every_vcpu: bool
     """LVT0 is ExtINT at reset on every vCPU; 6.x has it on the boot CPU only."""
     counts_merged: bool
@@ -58,6 +59,9 @@ class Rules:
     """What a poll that finds a request adds to the number of the input."""
     pio_value_traced: bool
     """kvm_pio has the value, and comes after a read; 3.6 traces before it, without."""
+    # -- the 8254: arch/x86/kvm/x86.c
+    pit_needs_pic: bool
+    """KVM_CREATE_PIT2 without an 8259 in the kernel is -ENOENT (seen: 6.18)."""
     # -- routing: virt/kvm/irqchip.c
     most_routes: int
     """A routing table has at most so many entries."""
@@ -73,7 +77,8 @@ class Rules:
     """Flags of KVM_SIGNAL_MSI and of an MSI route that are no error (KVM_MSI_VALID_DEVID)."""
     # -- eventfd, irqfd, ioeventfd: fs/eventfd.c and virt/kvm/eventfd.c
     irqfd_needs_irqchip: bool
-    """Assigning an irqfd without an in-kernel irqchip is -EINVAL (654f1f13ea56); 3.6 oopses."""
+    """An irqfd without a LAPIC in the kernel, or a resampling one without an IOAPIC there, is -EINVAL
+    (654f1f13ea56); 3.6 oopses."""
     irqfd_drains: bool
     """A wake-up takes what is in the counter, and nobody behind it is woken (b59e00dd8cda)."""
     irqfd_copies_route: bool
@@ -116,6 +121,7 @@ KERNELS: dict[str, Rules] = {
         pic_first=False,
         poll_bit=0,
         pio_value_traced=False,
+        pit_needs_pic=False,
         most_routes=1023,
         gsi_limit=1024,
         empty_table=False,
@@ -154,6 +160,7 @@ KERNELS: dict[str, Rules] = {
         pic_first=True,
         poll_bit=0x80,
         pio_value_traced=True,
+        pit_needs_pic=True,
         most_routes=4096,
         gsi_limit=4096,
         empty_table=True,

@@ -69,7 +69,7 @@ class Machine:
         for name in ("user", *map(vcpu, range(profile.vcpus)), *WORKERS):
             self.contexts.add(name)
         self._build_kernel()
-        if profile.has("irqchip"):
+        if profile.in_kernel("lapic"):
             self._create_irqchip()
         self._build_world()
         if profile.pit:
@@ -112,29 +112,33 @@ class Machine:
         self.vcpus: list[Vcpu] = []
         place(GUEST, Guest(self.vm, self.trace))
         for number in range(self.profile.vcpus):
-            chip = self.lapics[number] if self.profile.has("irqchip") else None
+            chip = self.lapics[number] if self.profile.in_kernel("lapic") else None
             self.vcpus.append(place(vcpu(number), Vcpu(self.vm, chip)))
-        place(USERSPACE, Userspace(DEFAULT_ROUTING if self.profile.has("irqchip") else ()))
+        place(USERSPACE, Userspace(DEFAULT_ROUTING if self.profile.in_kernel("ioapic") else ()))
         place(DEVICES, Devices())
 
     def _create_irqchip(self) -> None:
-        """KVM_CREATE_IRQCHIP and the vCPUs' LAPICs; the default routing table."""
+        """KVM_CREATE_IRQCHIP and the vCPUs' LAPICs, or the LAPICs alone; the routing table."""
         place, profile, rules = self.memory.place, self.profile, self.profile.rules
         for number in range(profile.vcpus):
-            chip = Lapic(number, profile.x2apic, rules, self.scan, self.trace)
+            directed_eoi = profile.x2apic and (rules.directed_eoi or profile.irqchip_split())
+            chip = Lapic(number, profile.x2apic, directed_eoi, rules, self.scan, self.trace)
             self.lapics.append(place(lapic(number), chip))
-        self.ioapic = place(IOAPIC, Ioapic(self.apics, rules, self.trace))
-        self.pic = place(PIC, Pic(self.apics, rules, self.trace))
+        if profile.in_kernel("ioapic"):
+            self.ioapic = place(IOAPIC, Ioapic(self.apics, rules, self.trace))
+            self.pic = place(PIC, Pic(self.apics, rules, self.trace))
         if rules.handled_vectors_per_vcpu:
             self.scan.request_all()
         for bus, addr, length, name in CHIP_RANGES:
-            self.buses[bus].insert_dev(addr, length, name)
+            if profile.in_kernel(name):
+                self.buses[bus].insert_dev(addr, length, name)
         routing = self.memory.objects[ROUTING]
         assert isinstance(routing, Routing)
-        routing.publish(self.memory.alloc("routes", RoutingTable(DEFAULT_ROUTING)))
+        routes = DEFAULT_ROUTING if profile.in_kernel("ioapic") else ()
+        routing.publish(self.memory.alloc("routes", RoutingTable(routes)))
 
     def _firmware(self) -> None:
-        for path, args in FIRMWARE if self.profile.has("irqchip") else ():
+        for path, args in FIRMWARE if self.profile.in_kernel("pic") else ():
             self.call("user", path, *args)
         for chip in self.lapics:
             self.call("user", "mmio_write", chip.vcpu_id, APIC_SPIV, 4, 0x1FF)
@@ -205,7 +209,7 @@ class Machine:
     def _run_vcpu(self, number: int) -> bool:
         """Take one interrupt and run its handler, if the vCPU has one for what comes next."""
         context = self.contexts.get(vcpu(number))
-        if context.at is not None or context.stopped or not self.profile.has("irqchip"):
+        if context.at is not None or context.stopped or not self.profile.in_kernel("lapic"):
             return False
         calls = self.vcpus[number].handler(self.next_vector(number))
         if calls is None:
@@ -221,7 +225,7 @@ class Machine:
         """Return the vector a vCPU would take next (IF aside), or -1. Nothing is acknowledged."""
         chip = self.lapics[number]
         vector = chip.has_interrupt()
-        extint = chip.accept_pic_intr() and self.pic.output
+        extint = self.profile.in_kernel("pic") and chip.accept_pic_intr() and self.pic.output
         if extint and (vector == -1 or self.profile.rules.pic_first):
             return self.pic.next_vector()
         return vector

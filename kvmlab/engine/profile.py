@@ -8,6 +8,7 @@ from importlib import import_module
 
 from kvmlab.engine.kernels import KERNELS, Rules
 from kvmlab.engine.proposal import Proposal
+from kvmlab.engine.switches import IRQCHIP_MODES, KERNEL, SPLIT, SWITCHES
 
 PROPOSALS = {
     "eoi-eventfd-2011": "eoi_eventfd_2011",
@@ -62,11 +63,15 @@ class Profile:
     """What the kernel does where kernels differ."""
     proposal: Proposal = field(init=False, repr=False, compare=False)
     """What the api in force adds."""
+    irqchip: str = field(init=False, repr=False, compare=False)
+    """Which chips are in the kernel, from IRQCHIP_MODES."""
 
     def __post_init__(self) -> None:
-        """Look both up once: paths ask for them all the time."""
+        """Look these up once: paths ask for them all the time."""
         object.__setattr__(self, "rules", KERNELS[self.kernel])
         object.__setattr__(self, "proposal", proposal_of(self.api))
+        modes = [SWITCHES[name].irqchip for name in sorted(self.without | self.with_)]
+        object.__setattr__(self, "irqchip", next(filter(None, modes), KERNEL))
 
     def has(self, feature: str) -> bool:
         """Tell whether something a kernel normally has is there, i.e. not switched off."""
@@ -75,3 +80,11 @@ class Profile:
     def adds(self, feature: str) -> bool:
         """Tell whether something that no kernel has is there, i.e. switched on."""
         return feature in self.with_
+
+    def in_kernel(self, chip: str) -> bool:
+        """Tell whether the kernel emulates a chip, "lapic", "ioapic" or "pic" (ioapic_in_kernel)."""
+        return chip in IRQCHIP_MODES[self.irqchip]
+
+    def irqchip_split(self) -> bool:
+        """Tell whether the LAPICs are in the kernel, and the IOAPIC in userspace."""
+        return self.irqchip == SPLIT

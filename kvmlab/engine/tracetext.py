@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kvmlab.engine.abi import EINTR, KVM_EXIT_IO, KVM_EXIT_IOAPIC_EOI, KVM_EXIT_MMIO
 from kvmlab.engine.profile import DEFAULT_KERNEL
 from kvmlab.engine.tracepoint import Event
 
@@ -130,6 +131,20 @@ def _kvm_msr(write: int, ecx: int, data: int, exception: int) -> str:
     return f"msr_{_access(write)} {ecx:x} = {data:#x}{' (#GP)' if exception else ''}"
 
 
+_EXIT_REASONS = {
+    KVM_EXIT_IO: "KVM_EXIT_IO",
+    KVM_EXIT_MMIO: "KVM_EXIT_MMIO",
+    KVM_EXIT_IOAPIC_EOI: "KVM_EXIT_IOAPIC_EOI",
+}
+"""kvm_trace_exit_reason, as far as it is met; any other is printed as a number."""
+
+
+def _kvm_userspace_exit(reason: int, errno: int) -> str:
+    if errno < 0:
+        return f"reason {'restart' if errno == -EINTR else 'error'} ({-errno})"
+    return f"reason {_EXIT_REASONS.get(reason, f'{reason:#x}')} ({reason})"
+
+
 FORMATS_3_6: dict[str, Callable[..., str]] = {
     "kvm_set_irq": _kvm_set_irq,
     "kvm_ioapic_set_irq": _kvm_ioapic_set_irq,
@@ -144,6 +159,7 @@ FORMATS_3_6: dict[str, Callable[..., str]] = {
     "kvm_mmio": _kvm_mmio,
     "kvm_pio": _kvm_pio,
     "kvm_msr": _kvm_msr,
+    "kvm_userspace_exit": _kvm_userspace_exit,
 }
 """By event name: a function of the event's fields, in the order the tracepoint stores them."""
 

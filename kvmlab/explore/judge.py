@@ -34,7 +34,7 @@ def deadlocks(world: World) -> list[tuple[str, str]]:
 def lost_interrupts(world: World) -> list[tuple[str, str]]:
     """Name each level pin that waits for an EOI which nobody will ever make."""
     machine = world.machine
-    if not machine.profile.has("irqchip"):
+    if not machine.profile.in_kernel("ioapic"):
         return []
     pending = 0
     for lapic in machine.lapics:
@@ -55,7 +55,7 @@ def untold(world: World) -> list[tuple[str, str]]:
     """
     objects, machine, found = world.memory.objects, world.machine, list[tuple[str, str]]()
     routing = objects[ROUTING]
-    if EOIFDS not in objects or not routing.table or not machine.profile.has("irqchip"):
+    if EOIFDS not in objects or not routing.table or not machine.profile.in_kernel("ioapic"):
         return []
     for eoifd in objects[EOIFDS].items:
         source = objects[objects[eoifd].source]

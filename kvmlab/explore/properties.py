@@ -32,6 +32,7 @@ READ_FROM: dict[str, tuple[str, ...]] = {
     "sources": _SOURCES,
     "taken": ("guest",),
     "acked": ("routing",),
+    "ioapic-eoi": ("userspace",),
     "device": ("devices", "emulated#*", "virtio#*", "vfio#*", "virqfd#*"),
     "reports": ("reports",),
     "last": (),

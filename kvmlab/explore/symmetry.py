@@ -295,7 +295,7 @@ def _nothing_turns(world: World) -> bool:
     objects = world.memory.objects
     calls = [call for name in world.names for call in _calls(world, name)]
     handlers = [objects[vcpu(n)].handlers for n in range(world.contexts.profile.vcpus)]
-    chips = world.machine.profile.has("irqchip") and all(
+    chips = world.machine.profile.in_kernel("pic") and all(
         Registers(*chip).imr == 0xFF for chip in objects[PIC].registers
     )
     return chips and not any(handlers) and all(map(_is_steady, calls))

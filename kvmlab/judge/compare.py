@@ -94,7 +94,7 @@ def designs(
     )
     switched = [replace(plain[0], switches=tuple(names.split("+"))) for names in switches]
     for design in switched:
-        check_switches({option: design.words(option) for option in ("with", "without")}, design.api, 1)
+        check_switches({o: design.words(o) for o in ("with", "without")}, design.kernel, design.api, 1)
     return (*plain, *switched)
 
 

@@ -148,6 +148,7 @@ FACTS: tuple[FactSpec, ...] = (
     _result("key.NAME", "the key that the eventfd's irqfd got last"),
     _number("taken.VECTOR", "how often vCPUs took the vector"),
     _number("acked.GSI", "how often kvm_notify_acked_irq ran for a pin of the GSI"),
+    _number("ioapic-eoi.VECTOR", "how often KVM_RUN handed userspace the vector's EOI (KVM_EXIT_IOAPIC_EOI)"),
     _number("device.DEVICE.raised", "how often the device asked for service"),
     _number("device.DEVICE.serviced", "how often it was serviced"),
     _number("device.DEVICE.wakeups", "how often VFIO or the VMM was woken for it"),

@@ -186,7 +186,7 @@ def _renew(spec: CommandSpec, args: Args, scope: Scope, column: int) -> None:
     if spec.verb == "machine":
         scope.renew(args.get("kernel", ""), args.get("api", ""), args["vcpus"], args.get("backend", "model"))
         if not scope.forgiving:
-            check_switches(args, scope.api, column)
+            check_switches(args, scope.kernel, scope.api, column)
     else:
         scope.renew(scope.kernel, scope.api, scope.vcpus)
 

@@ -62,6 +62,22 @@ def hidden(part: str) -> list[Row]:
     return [line(Cell(f"{part}: there is none that can be seen", "muted"))]
 
 
+_ABSENT = {
+    "split": ("none in the kernel: the irqchip is split", "accesses to it exit to userspace"),
+    "none": ("none in the kernel, which has no irqchip",),
+}
+"""What stands in place of a chip that the kernel does not emulate, by Snapshot.irqchip."""
+
+
+def absent(chip: str, irqchip: str) -> list[Row]:
+    """Return what stands in place of a chip: it is not in the kernel, or the backend cannot see it."""
+    said = _ABSENT.get(irqchip)
+    if said is None:
+        return hidden(chip)
+    first, *rest = said
+    return [line(Cell(text, "muted")) for text in (f"{chip}: {first}", *rest)]
+
+
 def visible(text: str) -> str:
     """Return text with every control character spelled out, so that none reaches a terminal."""
     if text.isprintable():

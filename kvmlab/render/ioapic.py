@@ -6,7 +6,7 @@ A pin with something to tell that QEMU does not print gets a tail: ``A`` asserte
 
 from __future__ import annotations
 
-from kvmlab.render.cells import Cell, Part, Row, hidden, line
+from kvmlab.render.cells import Cell, Part, Row, absent, line
 from kvmlab.snapshot import IoapicSnapshot, RedirectionEntry, Snapshot
 
 DELIVERY = ("fixed", "lowest", "SMI", "...", "NMI", "INIT", "...", "extINT")
@@ -17,7 +17,7 @@ def ioapic_rows(snapshot: Snapshot) -> list[Row]:
     """Return the IOAPIC as ``info pic`` prints it: one line a pin, then IRR and remote IRR."""
     ioapic = snapshot.ioapic
     if ioapic is None:
-        return hidden("ioapic")
+        return absent("ioapic", snapshot.irqchip)
     pins = list(enumerate(ioapic.pins))
     irr = [pin for pin, entry in pins if entry.irr]
     remote_irr = [pin for pin, entry in pins if entry.remote_irr]

@@ -19,6 +19,7 @@ def irq_rows(snapshot: Snapshot) -> list[Row]:
     return [
         *_counts("lapic (taken, by vector)", counters.taken),
         *_counts("ioapic, pic (acknowledged, by GSI)", counters.acked),
+        *(_counts("userspace (told of EOIs, by vector)", counters.eoi_exits) if counters.eoi_exits else ()),
     ]
 
 

@@ -8,7 +8,7 @@ width, so a pane finds the vector under a place with :func:`vector_at`.
 
 from __future__ import annotations
 
-from kvmlab.render.cells import Cell, Part, Row, hidden, line
+from kvmlab.render.cells import Cell, Part, Row, absent, line
 from kvmlab.render.pending import held_back, next_taken, priority
 from kvmlab.snapshot import LapicSnapshot, Snapshot
 
@@ -45,7 +45,7 @@ def lapic_grid_rows(
     """
     lapic = next((chip for chip in snapshot.lapics or () if chip.vcpu == vcpu), None)
     if lapic is None:
-        return hidden(f"lapic of vcpu{vcpu}")
+        return absent(f"lapic of vcpu{vcpu}", snapshot.irqchip)
     return [
         _registers(lapic),
         _heads(columns),

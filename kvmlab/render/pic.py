@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvmlab.render.cells import Cell, Row, hidden, line
+from kvmlab.render.cells import Cell, Row, absent, line
 from kvmlab.render.ioapic import ioapic_rows
 from kvmlab.snapshot import PicChipSnapshot, Snapshot
 
@@ -12,7 +12,7 @@ def pic_rows(snapshot: Snapshot) -> list[Row]:
     pic = snapshot.pic
     rows = ioapic_rows(snapshot)
     if pic is None:
-        return rows + hidden("pic")
+        return rows + absent("pic", snapshot.irqchip)
     rows += [_chip("pic0", pic.master), _chip("pic1", pic.slave)]
     if pic.output is not None:
         asserted = Cell("A asserted", "irq-asserted") if pic.output else Cell("low", "muted")

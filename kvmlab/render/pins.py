@@ -7,7 +7,7 @@ section 3.2.4); a dot where not. Last come the source IDs. QEMU's wording of the
 
 from __future__ import annotations
 
-from kvmlab.render.cells import Cell, Row, hidden, line
+from kvmlab.render.cells import Cell, Row, absent, line
 from kvmlab.render.ioapic import DELIVERY, flags
 from kvmlab.snapshot import RedirectionEntry, Snapshot
 
@@ -20,7 +20,7 @@ HEADER = " # vec mode   dst trig  at AIMRD src"
 def pin_rows(snapshot: Snapshot) -> list[Row]:
     """Return a header and one line a pin, its number first; rows say so where there is no IOAPIC."""
     if snapshot.ioapic is None:
-        return hidden("ioapic")
+        return absent("ioapic", snapshot.irqchip)
     pins = enumerate(snapshot.ioapic.pins)
     return [line(Cell(HEADER, "header")), *[_pin(pin, entry) for pin, entry in pins]]
 

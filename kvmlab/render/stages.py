@@ -199,7 +199,10 @@ def _eoi(trail: Trail) -> Iterator[Item]:
 
 def _acked(trail: Trail) -> Iterator[Item]:
     counters = trail.snapshot.counters
-    if counters is not None and counters.acked is not None:
+    if counters is not None and trail.snapshot.irqchip == "split":
+        told = dict(counters.eoi_exits)
+        yield Item((f"EOI handed to userspace {sum(told.get(v, 0) for v in trail.vectors)} times",))
+    elif counters is not None and counters.acked is not None:
         yield Item((f"acknowledged {dict(counters.acked).get(trail.gsi, 0)} times",))
 
 

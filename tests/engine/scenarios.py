@@ -142,6 +142,33 @@ SCENARIOS: dict[str, Scenario] = {
             "actor b: line 11 1; line 8 1; close unmask",
         ),
     ),
+    "6.x: an EOI leaves a split irqchip while its route is changed": Scenario(
+        (
+            "machine kernel=linux-6.x with=split-irqchip vcpus=2 x2apic",
+            "msr write 0x1b 0xfee00d00",
+            "eventfd trigger; irqfd trigger gsi=11",
+            "route 11 msi:0xfee00000:0x8041",
+            "write trigger",
+            "take",
+            *("manual", "route 11 msi:0xfee01000:0x8041", "finish user"),
+        ),
+        (
+            "actor a: write trigger; irqfd trigger gsi=11 deassign; route 11 none",
+            "actor cpu: msr write 0x80b 0; take",
+            "actor other: mmio write 0xfec00000 0x10 vcpu=1; pio read 0x21 vcpu=1; take vcpu=1; eoi vcpu=1",
+        ),
+    ),
+    "6.x: devices hear of an EOI from userspace's IOAPIC": Scenario(
+        (
+            "machine kernel=linux-6.x with=split-irqchip",
+            "route 11 msi:0xfee00000:0x8041",
+            "device vfio nic gsi=11",
+            "device emulated uart gsi=11 eoi-aware",
+            "raise nic",
+            "take",
+        ),
+        ("eoi", "actor a: raise uart", "actor b: unplug uart"),
+    ),
     "6.x: messages between x2APICs, and a storm's end": Scenario(
         (
             "machine kernel=linux-6.x api=eoifd-v7 vcpus=2 x2apic",

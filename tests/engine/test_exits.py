@@ -80,6 +80,7 @@ def test_an_answer_of_userspace_is_traced_too() -> None:
     machine.mmio_read(0, 0xFE000000)
     assert texts(machine) == [
         "kvm_mmio: mmio unsatisfied-read len 4 gpa 0xfe000000 val 0x0",
+        "kvm_userspace_exit: reason KVM_EXIT_MMIO (6)",
         "kvm_mmio: mmio read len 4 gpa 0xfe000000 val 0xffffffff",
     ]
 

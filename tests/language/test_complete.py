@@ -73,7 +73,7 @@ def wrong_column(text: str) -> int:
         ("handler 0x41 mas", ["mask"]),
         ("handler 0x41 eoi, serv", ["service"]),
         ("handler 0x41 eoi, service ", ["nic"]),
-        ("expect io", ["ioapic.", "ioeventfd."]),
+        ("expect io", ["ioapic.", "ioeventfd.", "ioapic-eoi."]),
         ("expect EN", ["ENOENT:", "ENOSPC:", "ENOSYS:"]),
         ("expect ENOENT: eoif", ["eoifd"]),
         ("expect eventfd.", ["trigger.", "unmask."]),

@@ -83,8 +83,12 @@ class Apics(Object):
 
         The upper half of the address is ignored, as without KVM_CAP_X2APIC_API in 6.x.
         """
+        return self.kvm_irq_delivery_to_apic(None, self._msi_irq(address_lo, data))
+
+    def _msi_irq(self, address_lo: int, data: int) -> LapicIrq:
+        """Take a message apart (kvm_set_msi_irq), which is traced whether it is sent then or not."""
         self.emit(("kvm_msi_set_irq", address_lo, data))
-        irq = LapicIrq(
+        return LapicIrq(
             dest=address_lo >> 12 & 0xFF,
             dest_mode=address_lo & MSI_ADDR_DEST_MODE_LOGICAL,
             delivery_mode=data & 0x700,
@@ -92,7 +96,18 @@ class Apics(Object):
             trig_mode=data & MSI_DATA_TRIGGER_LEVEL,
             redirection_hint=address_lo & MSI_ADDR_REDIRECTION_HINT,
         )
-        return self.kvm_irq_delivery_to_apic(None, irq)
+
+    @touches("lapic*")
+    def scan_messages(self, vcpu: int, messages: tuple[tuple[int, int, int], ...]) -> tuple[int, int]:
+        """Find the vectors of level messages whose EOI a vCPU has to tell: see IoapicScan."""
+        handled, stale = 0, -1
+        for address_lo, _address_hi, data in messages:
+            irq = self._msi_irq(address_lo, data)
+            if irq.trig_mode:
+                bit, old = self.lapics[vcpu].scan_irq(irq.dest, irq.dest_mode, irq.vector)
+                handled |= bit
+                stale = max(stale, old)
+        return handled, stale
 
     @touches("lapic*", "reports")
     def send_ipi(self, handle: str) -> int:

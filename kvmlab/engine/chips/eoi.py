@@ -29,13 +29,18 @@ _LOCK, _UNLOCK = spin_lock(IOAPIC_LOCK), spin_unlock(IOAPIC_LOCK)
 
 @path
 def apic_set_eoi(profile: Profile, lapic: str, _value: int) -> Path[int]:
-    """End the highest interrupt in service, in the IOAPIC too; return its vector, or -1."""
+    """End the highest interrupt in service, in the IOAPIC too; return its vector, or -1.
+
+    An IOAPIC in userspace is told when the vCPU leaves for it (see split.py).
+    """
     vector, broadcast, trigger_mode = yield (Lapic.end_interrupt, lapic)
     if profile.rules.handled_vectors_per_vcpu:
         told = yield (IoapicScan.intercepts, IOAPIC_SCAN, lapic, vector)
     else:
         told = broadcast and (yield (Ioapic.handles_vector, IOAPIC, vector))
-    if told:
+    if told and profile.irqchip_split():
+        yield (IoapicScan.request_exit, IOAPIC_SCAN, lapic, vector)
+    elif told:
         yield from kvm_ioapic_update_eoi(profile, lapic, vector, trigger_mode)
     return int(vector)
 

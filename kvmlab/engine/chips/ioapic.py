@@ -173,14 +173,11 @@ class Ioapic(IoapicRegisters):
         awaited = self.deref(RTC_STATUS).awaited(vcpu)
         handled, stale = 0 if awaited is None else 1 << awaited, -1
         for pin, entry in enumerate(self._entries):
-            vector = entry & 0xFF
             if not (entry & TRIG_MODE or pin in notified or pin == RTC_GSI):
                 continue
-            if lapic.match_dest(None, APIC_DEST_NOSHORT, entry >> 56, entry & DEST_MODE):
-                handled |= 1 << vector
-            elif lapic.pending_eoi(vector):
-                handled |= 1 << vector
-                stale = max(stale, vector)
+            bit, old = lapic.scan_irq(entry >> 56, entry & DEST_MODE, entry & 0xFF)
+            handled |= bit
+            stale = max(stale, old)
         return handled, stale
 
     def clear_all(self, irq_source_id: int) -> None:

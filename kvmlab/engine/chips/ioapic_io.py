@@ -20,7 +20,11 @@ _LOCK, _UNLOCK = spin_lock(IOAPIC_LOCK), spin_unlock(IOAPIC_LOCK)
 @path
 def vcpu_scan_ioapic(profile: Profile, vcpu: int) -> Path[None]:
     """Serve a vCPU's KVM_REQ_SCAN_IOAPIC, if there is one, when it enters the guest."""
-    if (yield (IoapicScan.begin, IOAPIC_SCAN, vcpu)):
+    if not (yield (IoapicScan.begin, IOAPIC_SCAN, vcpu)):
+        return
+    if profile.irqchip_split():
+        yield from PATHS["kvm_scan_ioapic_routes"](profile, vcpu)
+    elif profile.in_kernel("ioapic"):
         yield _LOCK
         notified = yield from PATHS["kvm_irq_has_notifier"](profile)
         handled, stale = yield (Ioapic.scan_entry, IOAPIC, vcpu, notified)

@@ -115,7 +115,7 @@ def kvm_free_irq_source_id(profile: Profile, irq_source_id: int) -> Path[None]:
     """virt/kvm/irq_comm.c: kvm_free_irq_source_id. No line is evaluated again."""
     yield mutex_lock(IRQ_LOCK)
     in_range = yield (IrqSources.free, IRQ_SOURCES, irq_source_id)
-    if in_range and profile.has("irqchip"):
+    if in_range and profile.in_kernel("ioapic"):
         yield from kvm_ioapic_clear_all(profile, irq_source_id)
         yield from kvm_pic_clear_all(profile, irq_source_id)
     yield mutex_unlock(IRQ_LOCK)

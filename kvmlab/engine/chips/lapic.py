@@ -48,6 +48,15 @@ class Lapic(LapicRegisters):
             return match(self, source is not None, dest, dest_mode)
         return shorthand_match(self, source, shorthand)
 
+    def scan_irq(self, dest: int, dest_mode: int, vector: int) -> tuple[int, int]:
+        """Look whether this vCPU tells of a vector's EOI (kvm_scan_ioapic_irq).
+
+        Returns the vector as a bit, 0 if it does not; and the vector if only an old routing sent it, else -1.
+        """
+        if self.match_dest(None, APIC_DEST_NOSHORT, dest, dest_mode):
+            return 1 << vector, -1
+        return (1 << vector, vector) if self.pending_eoi(vector) else (0, -1)
+
     def accept_irq(self, delivery_mode: int, vector: int, level: int, trig_mode: int) -> int:
         """Take a message (__apic_accept_irq): 1, or 0 for one that was merged or dropped.
 

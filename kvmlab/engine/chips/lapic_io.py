@@ -72,7 +72,7 @@ def apic_mmio_read(profile: Profile, lapic: str, addr: int, length: int) -> Path
 @path
 def kvm_x2apic_msr_write(profile: Profile, lapic: str, msr: int, value: int) -> Path[int]:
     """Write MSR 0x800-0xbff: 0, or 1 for #GP (not in x2APIC mode, or a refused register)."""
-    if not profile.has("irqchip") or not (yield (Lapic.x2apic_mode, lapic)):
+    if not profile.in_kernel("lapic") or not (yield (Lapic.x2apic_mode, lapic)):
         return 1
     if profile.rules.x2apic_icr_whole:
         if msr == _MSR_ICR:
@@ -98,7 +98,7 @@ def kvm_x2apic_icr_write(profile: Profile, lapic: str, value: int) -> Path[int]:
 @path
 def kvm_x2apic_msr_read(profile: Profile, lapic: str, msr: int) -> Path[int | None]:
     """Read MSR 0x800-0xbff; None for #GP (not in x2APIC mode, or a refused register)."""
-    if not profile.has("irqchip") or not (yield (Lapic.x2apic_mode, lapic)):
+    if not profile.in_kernel("lapic") or not (yield (Lapic.x2apic_mode, lapic)):
         return None
     if profile.rules.x2apic_icr_whole and msr == _MSR_ICR:
         icr: int = yield (Lapic.read_x2apic_icr, lapic)

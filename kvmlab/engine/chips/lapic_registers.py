@@ -83,7 +83,7 @@ _STORED = {
 class LapicRegisters(Object):
     """The registers of vCPU ``vcpu_id``'s APIC, and the vCPU fields that belong to them.
 
-    ``x2apic_cpuid``: the guest's CPUID offers x2APIC, so that LVR has the directed-EOI bit.
+    ``x2apic_cpuid``: the guest's CPUID offers x2APIC; ``directed_eoi``: LVR has the directed-EOI bit.
     PPR is current at all times: every method that moves TPR or ISR updates it.
     """
 
@@ -111,13 +111,20 @@ class LapicRegisters(Object):
         "sipi_vector",
         "highest_isr_cache",
     )
-    __slots__ = (*FIELDS, "emit", "rules", "scan", "vcpu_id", "x2apic_cpuid")
+    __slots__ = (*FIELDS, "directed_eoi", "emit", "rules", "scan", "vcpu_id", "x2apic_cpuid")
 
     def __init__(
-        self, vcpu_id: int, x2apic_cpuid: bool, rules: Rules, scan: IoapicScan, trace: Trace
+        self,
+        vcpu_id: int,
+        x2apic_cpuid: bool,
+        directed_eoi: bool,
+        rules: Rules,
+        scan: IoapicScan,
+        trace: Trace,
     ) -> None:
         super().__init__()
         self.vcpu_id, self.x2apic_cpuid, self.emit = vcpu_id, x2apic_cpuid, trace.emit
+        self.directed_eoi = directed_eoi
         self.rules, self.scan = rules, scan
         self.mp_state = UNINITIALIZED if vcpu_id else RUNNABLE
         self.nmi = self.sipi_vector = 0
@@ -127,8 +134,7 @@ class LapicRegisters(Object):
         """Bring every register to its reset value (kvm_lapic_reset; the base: vmx_vcpu_reset)."""
         self.changed()
         self.id = self.vcpu_id << 24
-        directed_eoi = self.x2apic_cpuid and self.rules.directed_eoi
-        self.lvr = _VERSION | (APIC_LVR_DIRECTED_EOI if directed_eoi else 0)
+        self.lvr = _VERSION | (APIC_LVR_DIRECTED_EOI if self.directed_eoi else 0)
         masked = APIC_LVT_MASKED
         lvt0 = APIC_MODE_EXTINT if self.vcpu_id == 0 or self.rules.extint_on_every_vcpu else masked
         self.lvt: tuple[int, ...] = (masked, masked, masked, lvt0, masked, masked)

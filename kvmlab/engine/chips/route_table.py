@@ -119,8 +119,13 @@ class RoutingTable(Object):
         return entry.address_lo, entry.address_hi, entry.data
 
 
-def check_routing(entries: tuple[Route, ...], flags: int, rules: Rules) -> Errno | None:
-    """Return why KVM_SET_GSI_ROUTING refuses a table, in the kernel's order; None if it does not."""
+def check_routing(
+    entries: tuple[Route, ...], flags: int, rules: Rules, *, split: bool = False
+) -> Errno | None:
+    """Return why KVM_SET_GSI_ROUTING refuses a table, in the kernel's order; None if it does not.
+
+    ``split``: the chips that an entry may name are not in the kernel.
+    """
     if len(entries) > rules.most_routes:
         return Errno(EINVAL, f"a table has at most {rules.most_routes} entries, not {len(entries)}")
     if flags:
@@ -133,14 +138,14 @@ def check_routing(entries: tuple[Route, ...], flags: int, rules: Rules) -> Errno
     accepted: dict[int, list[Route]] = {}
     for entry in entries:
         others = accepted.setdefault(entry.gsi, [])
-        refusal = _check_entry(entry, others, rules)
+        refusal = _check_entry(entry, others, rules, split)
         if refusal:
             return Errno(EINVAL, f"GSI {entry.gsi}: {refusal}")
         others.append(entry)
     return None
 
 
-def _check_entry(entry: Route, others: list[Route], rules: Rules) -> str:
+def _check_entry(entry: Route, others: list[Route], rules: Rules, split: bool) -> str:
     if entry.flags & ~(rules.msi_flags if entry.type == KVM_IRQ_ROUTING_MSI else 0):
         return f"an entry's flags must be 0, not {entry.flags:#x}"
     types = {entry.type, *[other.type for other in others]}
@@ -152,6 +157,8 @@ def _check_entry(entry: Route, others: list[Route], rules: Rules) -> str:
         return ""
     if entry.type != KVM_IRQ_ROUTING_IRQCHIP:
         return f"the entry type {entry.type} is neither 1 (irqchip) nor 2 (MSI)"
+    if split:
+        return "the irqchip is split: no IOAPIC and no 8259 is in the kernel"
     if entry.irqchip not in _CHIPS:
         return f"irqchip {entry.irqchip} is neither 0 nor 1 (8259) nor 2 (IOAPIC)"
     too_high = entry.irqchip != KVM_IRQCHIP_IOAPIC and entry.pin >= rules.pic_route_pins

@@ -133,6 +133,13 @@ class Routing(Object):
         pins = [r.pin for r in routes if r.type != KVM_IRQ_ROUTING_MSI and r.irqchip == irqchip]
         return pins[0] if pins else -1
 
+    @touches("routes*")
+    def messages_below(self, gsis: int) -> tuple[Message, ...]:
+        """Return the messages of the GSIs below a number, in the order of the GSIs."""
+        routes = self._published("kvm_scan_ioapic_routes").map
+        found = [route for gsi in sorted(routes) if gsi < gsis for route in routes[gsi]]
+        return tuple([route.message for route in found if route.type == KVM_IRQ_ROUTING_MSI])
+
     def missing_chip(self, irqchip: int) -> None:
         """Follow the NULL pointer of a chip that was never created: an Oops."""
         pointer = "vioapic" if irqchip == KVM_IRQCHIP_IOAPIC else "vpic"
@@ -188,7 +195,7 @@ def kvm_set_irq(
     the number of deliveries (each chip counts a falling line as 1).
     """
     ret = r = -1
-    chips = {} if "irqchip" in profile.without else _CHIPS
+    chips = _CHIPS if profile.in_kernel("ioapic") else {}
     for kind, irqchip, pin, message in (yield (Routing.copy_routes, ROUTING, irq_source_id, gsi, level)):
         if kind == KVM_IRQ_ROUTING_MSI:
             r = yield from kvm_set_msi(profile, message, level)
@@ -276,15 +283,17 @@ def kvm_unregister_irq_mask_notifier(profile: Profile, callback: str, subject: s
 @path
 def kvm_set_irq_routing(profile: Profile, entries: tuple[Route, ...], flags: int) -> Path[int]:
     """KVM_SET_GSI_ROUTING: replace the whole table; 0, -EINVAL or -ENOMEM with nothing changed."""
-    if profile.rules.routing_needs_irqchip and not profile.has("irqchip"):
+    if profile.rules.routing_needs_irqchip and not profile.in_kernel("lapic"):
         return Errno(EINVAL, "the VM has no in-kernel irqchip")
-    refusal = check_routing(entries, flags, profile.rules)
+    refusal = check_routing(entries, flags, profile.rules, split=profile.irqchip_split())
     if refusal is not None:
         return refusal
     table: str = yield kzalloc("routes", entries)
     yield mutex_lock(IRQ_LOCK)
     old = yield (Routing.load, ROUTING, "table")
     yield from PATHS["kvm_irq_routing_update"](profile, table)
+    if profile.irqchip_split():
+        yield (IoapicScan.request_all, IOAPIC_SCAN)
     yield mutex_unlock(IRQ_LOCK)
     yield from synchronize_rcu(profile)
     if old:

@@ -47,8 +47,10 @@ def kvm_irqfd(profile: Profile, fd: int, gsi: int, flags: int, second: int = 0) 
 @path
 def kvm_irqfd_assign(profile: Profile, fd: int, gsi: int, flags: int, second: int = 0) -> Path[int]:
     """Bind an eventfd to a GSI: 0 or the key; -EBADF, -EINVAL, -EBUSY, or what the api refuses."""
-    if profile.rules.irqfd_needs_irqchip and not profile.has("irqchip"):
+    if profile.rules.irqfd_needs_irqchip and not profile.in_kernel("lapic"):
         return Errno(EINVAL, "the VM has no in-kernel irqchip")
+    if profile.rules.irqfd_needs_irqchip and flags & IRQFD_FLAG_OF_API and profile.irqchip_split():
+        return Errno(EINVAL, "the irqchip is split: the kernel has no IOAPIC to hear an EOI from")
     irqfd: str = yield kzalloc("irqfd", gsi)
     added = profile.proposal
     level = flags & IRQFD_FLAG_OF_API

@@ -31,6 +31,7 @@ from kvmlab.engine.kernel.workqueue import (
     flush_workqueue,
 )
 from kvmlab.engine.profile import Profile
+from kvmlab.engine.world.userspace import USERSPACE, Userspace
 from kvmlab.engine.world.vcpu import GUEST
 from kvmlab.engine.world.vm import vm_ioctl
 
@@ -142,16 +143,18 @@ class Device(Object):
 class Devices(Object):
     """The devices by name, in the order they came, and how often anybody was woken for one.
 
-    A device that was unplugged leaves its name behind, which a new one may take.
+    A device that was unplugged leaves its name behind, which a new one may take. ``listeners`` are
+    those, as (GSI, handle), that the VMM tells of EOIs itself, as it has the IOAPIC.
     """
 
-    __slots__ = ("handles", "wakeups")
-    FIELDS = ("named", "wakeups")
+    __slots__ = ("handles", "listeners", "wakeups")
+    FIELDS = ("named", "wakeups", "listeners")
 
     def __init__(self) -> None:
         super().__init__()
         self.handles: dict[str, str] = {}
         self.wakeups = 0
+        self.listeners: tuple[tuple[int, str], ...] = ()
 
     @property
     def named(self) -> tuple[tuple[str, str], ...]:
@@ -199,6 +202,20 @@ class Devices(Object):
         """Return the OR of the lines that the VMM drives on a GSI."""
         devices = [self.deref(handle) for handle in self.handles.values() if handle]
         return int(any(device.gsi == gsi and device.line for device in devices))
+
+    def listen(self, gsi: int, device: str) -> None:
+        """Tell a device of the EOIs of a GSI."""
+        self.changed()
+        self.listeners = (*self.listeners, (gsi, device))
+
+    def unlisten(self, device: str) -> None:
+        """Tell a device of no EOIs any more."""
+        self.changed()
+        self.listeners = tuple([listener for listener in self.listeners if listener[1] != device])
+
+    def listening(self, gsis: tuple[int, ...]) -> tuple[str, ...]:
+        """Return the devices that are told of the EOIs of GSIs."""
+        return tuple([device for gsi, device in self.listeners if gsi in gsis])
 
     def woke(self) -> None:
         """Count a wake-up."""
@@ -288,6 +305,17 @@ def device_acked(profile: Profile, device: str) -> Path[None]:
 
 
 @path
+def ioapic_eoi_broadcast(profile: Profile, vector: int) -> Path[None]:
+    """KVM_EXIT_IOAPIC_EOI: what the VMM's IOAPIC would do, as far as it tells devices of the EOI of a pin.
+
+    It has no registers here: a line that the VMM drives goes to the route of its GSI as a message each time.
+    """
+    gsis = yield (Userspace.told_of_eoi, USERSPACE, vector)
+    for device in (yield (Devices.listening, DEVICES, gsis)):
+        yield from device_acked(profile, device)
+
+
+@path
 def device_eoi(profile: Profile, device: str) -> Path[None]:
     """The main loop tells a device of an EOI."""
     family = yield (Device.load, device, "FAMILY")
@@ -298,12 +326,18 @@ def device_eoi(profile: Profile, device: str) -> Path[None]:
 def add_eoi_notifier(profile: Profile, device: str) -> Path[None]:
     """Have the main loop told of the EOIs of a device's GSI (ioapic_add_gsi_eoi_notifier of QEMU's fork)."""
     gsi = yield (Device.load, device, "gsi")
+    if profile.irqchip_split():
+        yield (Devices.listen, DEVICES, gsi, device)
+        return
     yield from kvm_register_irq_ack_notifier(profile, gsi, "device_acked", device)
 
 
 @path
 def remove_eoi_notifier(profile: Profile, device: str) -> Path[None]:
     """Have the main loop told no more (ioapic_remove_gsi_eoi_notifier)."""
+    if profile.irqchip_split():
+        yield (Devices.unlisten, DEVICES, device)
+        return
     yield from kvm_unregister_irq_ack_notifier(profile, "device_acked", device)
 
 

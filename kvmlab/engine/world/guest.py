@@ -2,15 +2,16 @@
 
 Every access is a path in the context of its vCPU. An access goes where KVM sends it: the vCPU's
 own LAPIC page first, then the devices on the bus (vcpu_mmio_write in arch/x86/kvm/x86.c of 3.6);
-what nobody claims would exit to userspace, where nobody answers: writes vanish, reads give ones.
+what nobody claims exits to userspace, which has no chips: writes vanish, reads give ones.
 """
 
 from __future__ import annotations
 
-from kvmlab.engine.abi import Errno, Fault
+from kvmlab.engine.abi import KVM_EXIT_IO, KVM_EXIT_IOAPIC_EOI, KVM_EXIT_MMIO, Errno, Fault
 from kvmlab.engine.chips.ioapic import IOAPIC, Ioapic
 from kvmlab.engine.chips.ioapic_io import vcpu_scan_ioapic
 from kvmlab.engine.chips.ioapic_registers import IOAPIC_DEFAULT_BASE_ADDRESS
+from kvmlab.engine.chips.ioapic_scan import IOAPIC_SCAN, IoapicScan
 from kvmlab.engine.chips.lapic import Lapic
 from kvmlab.engine.chips.lapic_io import (
     apic_mmio_read,
@@ -22,7 +23,7 @@ from kvmlab.engine.chips.pic import PIC, Pic, kvm_pic_read_irq
 from kvmlab.engine.fds.io_bus import MMIO_BUS, PIO_BUS
 from kvmlab.engine.kernel.contexts import CONTEXTS, Contexts
 from kvmlab.engine.kernel.continuation import Call
-from kvmlab.engine.kernel.path import Path, path
+from kvmlab.engine.kernel.path import PATHS, Path, path
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.world.bus import kvm_io_bus_read, kvm_io_bus_write
 from kvmlab.engine.world.vcpu import GUEST, OPEN, SHUT, VM_IS_GONE, Guest, Vcpu, lapic, vcpu
@@ -49,7 +50,7 @@ def kvm_cpu_get_interrupt(profile: Profile, cpu: int) -> Path[int]:
 
     6.x asks the 8259 first.
     """
-    if not profile.has("irqchip"):
+    if not profile.in_kernel("lapic"):
         return -1
     vector = -1
     if profile.rules.pic_first:
@@ -65,6 +66,8 @@ def kvm_cpu_get_interrupt(profile: Profile, cpu: int) -> Path[int]:
 def kvm_cpu_get_extint(profile: Profile, cpu: int) -> Path[int]:
     """Acknowledge at the 8259, if the vCPU takes its interrupts; a vector or -1."""
     vector = -1
+    if not profile.in_kernel("pic"):
+        return vector
     if (yield (Lapic.accept_pic_intr, lapic(cpu))) and (yield (Pic.clear_output, PIC)):
         vector = yield from kvm_pic_read_irq(profile)
     return vector
@@ -75,6 +78,18 @@ def vcpu_enter_guest(profile: Profile, cpu: int) -> Path[None]:
     """Serve what a vCPU is asked to do before it runs guest code: 6.x may have it scan the IOAPIC."""
     if profile.rules.handled_vectors_per_vcpu:
         yield from vcpu_scan_ioapic(profile, cpu)
+
+
+@path
+def vcpu_exit_ioapic_eoi(profile: Profile, cpu: int) -> Path[None]:
+    """Before it runs guest code again, a vCPU leaves with an EOI that userspace's IOAPIC is to be told of.
+
+    A running 6.18 was seen to leave at that entry or at the next one.
+    """
+    vector = yield (IoapicScan.take_exit, IOAPIC_SCAN, cpu)
+    if vector >= 0:
+        yield (Guest.userspace_exit, GUEST, KVM_EXIT_IOAPIC_EOI)
+        yield from PATHS["ioapic_eoi_broadcast"](profile, vector)
 
 
 @path
@@ -116,10 +131,14 @@ def mmio_write(profile: Profile, cpu: int, addr: int, length: int, value: int) -
     if not (yield (Guest.vm_exit, GUEST, "kvm_mmio", MMIO_WRITE, length, addr, value)):
         return VM_IS_GONE
     taken = False
-    if profile.has("irqchip"):
+    if profile.in_kernel("lapic"):
         taken = yield from apic_mmio_write(profile, lapic(cpu), addr, length, value)
     if not taken:
-        yield from kvm_io_bus_write(profile, MMIO_BUS, addr, length, value)
+        taken = yield from kvm_io_bus_write(profile, MMIO_BUS, addr, length, value)
+    if not taken:
+        yield (Guest.userspace_exit, GUEST, KVM_EXIT_MMIO)
+    if profile.irqchip_split():
+        yield from vcpu_exit_ioapic_eoi(profile, cpu)
     yield from kvm_put_kvm(profile)
     return 0
 
@@ -131,12 +150,13 @@ def mmio_read(profile: Profile, cpu: int, addr: int, length: int) -> Path[int]:
     if not (yield (Vm.fget_vcpu, VM)):
         return VM_IS_GONE
     value: int | None = None
-    if profile.has("irqchip"):
+    if profile.in_kernel("lapic"):
         value = yield from apic_mmio_read(profile, lapic(cpu), addr, length)
     if value is None:
         value = yield from kvm_io_bus_read(profile, MMIO_BUS, addr, length)
     if value is None:
         yield (Guest.trace_read, GUEST, "kvm_mmio", MMIO_UNSATISFIED, length, addr, 0)
+        yield (Guest.userspace_exit, GUEST, KVM_EXIT_MMIO)
         # Userspace has no device there, and its answer is traced when the vCPU comes back.
         value = (1 << 8 * length) - 1
     yield (Guest.trace_read, GUEST, "kvm_mmio", MMIO_READ, length, addr, value)
@@ -150,7 +170,8 @@ def pio_write(profile: Profile, cpu: int, port: int, length: int, value: int) ->
     yield from vcpu_enter_guest(profile, cpu)
     if not (yield (Guest.vm_exit, GUEST, "kvm_pio", 1, port, length, 1, value)):
         return VM_IS_GONE
-    yield from kvm_io_bus_write(profile, PIO_BUS, port, length, value)
+    if not (yield from kvm_io_bus_write(profile, PIO_BUS, port, length, value)):
+        yield (Guest.userspace_exit, GUEST, KVM_EXIT_IO)
     yield from kvm_put_kvm(profile)
     return 0
 
@@ -165,6 +186,8 @@ def pio_read(profile: Profile, cpu: int, port: int, length: int) -> Path[int]:
         yield (Guest.trace_read, GUEST, "kvm_pio", 0, port, length, 1, 0)
     answer: int | None = yield from kvm_io_bus_read(profile, PIO_BUS, port, length)
     value = (1 << 8 * length) - 1 if answer is None else answer
+    if answer is None:
+        yield (Guest.userspace_exit, GUEST, KVM_EXIT_IO)
     if profile.rules.pio_value_traced:
         yield (Guest.trace_read, GUEST, "kvm_pio", 0, port, length, 1, value)
     yield from kvm_put_kvm(profile)
@@ -178,11 +201,13 @@ def msr_write(profile: Profile, cpu: int, msr: int, value: int) -> Path[int]:
     if not (yield (Vm.fget_vcpu, VM)):
         return VM_IS_GONE
     refused = 1
-    if profile.has("irqchip") and msr == APIC_BASE_MSR:
+    if profile.in_kernel("lapic") and msr == APIC_BASE_MSR:
         refused = yield (Lapic.set_base, lapic(cpu), value)
-    elif profile.has("irqchip") and msr in X2APIC_MSRS:
+    elif profile.in_kernel("lapic") and msr in X2APIC_MSRS:
         refused = yield from kvm_x2apic_msr_write(profile, lapic(cpu), msr, value)
     yield (Guest.trace_read, GUEST, "kvm_msr", 1, msr, value, 1 if refused else 0)
+    if profile.irqchip_split():
+        yield from vcpu_exit_ioapic_eoi(profile, cpu)
     yield from kvm_put_kvm(profile)
     return GENERAL_PROTECTION if refused else 0
 
@@ -194,9 +219,9 @@ def msr_read(profile: Profile, cpu: int, msr: int) -> Path[int]:
     if not (yield (Vm.fget_vcpu, VM)):
         return VM_IS_GONE
     value: int | None = None
-    if profile.has("irqchip") and msr == APIC_BASE_MSR:
+    if profile.in_kernel("lapic") and msr == APIC_BASE_MSR:
         value = yield (Lapic.load, lapic(cpu), "base")
-    elif profile.has("irqchip") and msr in X2APIC_MSRS:
+    elif profile.in_kernel("lapic") and msr in X2APIC_MSRS:
         value = yield from kvm_x2apic_msr_read(profile, lapic(cpu), msr)
     yield (Guest.trace_read, GUEST, "kvm_msr", 0, msr, value or 0, 1 if value is None else 0)
     yield from kvm_put_kvm(profile)
@@ -215,7 +240,9 @@ def guest_ioapic(
         yield from mmio_write(profile, cpu, IOREGSEL, 4, 0x11 + 2 * pin)
         yield from mmio_write(profile, cpu, IOWIN, 4, dest << 24)
     if low or dest is None:
-        value = (yield (Ioapic.entry, IOAPIC, pin)) & REDIR_WRITABLE if profile.has("irqchip") else 0
+        value = 0
+        if profile.in_kernel("ioapic"):
+            value = (yield (Ioapic.entry, IOAPIC, pin)) & REDIR_WRITABLE
         for mask, bits in low:
             value = value & ~mask | bits
         yield from mmio_write(profile, cpu, IOREGSEL, 4, 0x10 + 2 * pin)
@@ -226,7 +253,7 @@ def guest_ioapic(
 @path
 def guest_pic_eoi(profile: Profile, cpu: int) -> Path[int]:
     """The 8259 EOI a handler writes: to the slave too if the vector taken last came from there."""
-    if not profile.has("irqchip"):
+    if not profile.in_kernel("pic"):
         return 0
     last = yield (Guest.load, GUEST, "last")
     if (yield (Pic.is_slave_vector, PIC, last)):

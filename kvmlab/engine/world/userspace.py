@@ -15,7 +15,9 @@ from kvmlab.engine.abi import (
     KVM_IRQFD_FLAG_DEASSIGN,
     Errno,
 )
+from kvmlab.engine.chips.apics import MSI_DATA_TRIGGER_LEVEL
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
+from kvmlab.engine.chips.split import RESERVED_PINS
 from kvmlab.engine.fds.files import FDS, Fds, File, sys_close, sys_poll, sys_read, sys_write
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import Path, path, touches
@@ -50,11 +52,12 @@ class Userspace(Object):
     """Names and what they last stood for, and the VMM's copy of the routing table.
 
     ``fds`` name → number or CLOSED; ``irqfds``, ``eoifds``, ``ioeventfds`` name → handle of the
-    latest assignment; ``keys`` name → the key its irqfd got last.
+    latest assignment; ``keys`` name → the key its irqfd got last. ``eoi_exits`` counts, as (vector,
+    times), what vCPUs left the kernel for with KVM_EXIT_IOAPIC_EOI.
     """
 
-    __slots__ = ("eoifds", "fds", "ioeventfds", "irqfds", "keys", "routes")
-    FIELDS = ("names", "routes")
+    __slots__ = ("eoi_exits", "eoifds", "fds", "ioeventfds", "irqfds", "keys", "routes")
+    FIELDS = ("names", "routes", "eoi_exits")
 
     def __init__(self, routes: tuple[Route, ...]) -> None:
         super().__init__()
@@ -64,6 +67,7 @@ class Userspace(Object):
         self.ioeventfds: dict[str, str] = {}
         self.keys: dict[str, int] = {}
         self.routes = routes
+        self.eoi_exits: tuple[tuple[int, int], ...] = ()
 
     @property
     def names(self) -> tuple[Pairs, ...]:
@@ -138,6 +142,22 @@ class Userspace(Object):
         """Remember the table that the kernel has accepted."""
         self.changed()
         self.routes = routes
+
+    def told_of_eoi(self, vector: int) -> tuple[int, ...]:
+        """Count an exit with the EOI of a vector; return the GSIs whose level message it ends."""
+        self.changed()
+        counts = dict(self.eoi_exits)
+        counts[vector] = counts.get(vector, 0) + 1
+        self.eoi_exits = tuple(sorted(counts.items()))
+        return tuple(
+            [
+                route.gsi
+                for route in self.routes
+                if route.gsi < RESERVED_PINS
+                and route.data & MSI_DATA_TRIGGER_LEVEL
+                and route.data & 0xFF == vector
+            ]
+        )
 
     def edited(self, gsi: int, entries: tuple[Route, ...]) -> tuple[Route, ...]:
         """Return the table with a GSI's entries replaced: in their old place, else at the end."""

@@ -147,6 +147,10 @@ class Guest(Object):
         self.trace.emit(event)
         return True
 
+    def userspace_exit(self, reason: int) -> None:
+        """KVM_RUN returns to userspace, which enters the guest again when it has done what it has to."""
+        self.trace.emit(("kvm_userspace_exit", reason, 0))
+
     def trace_read(self, *event: int | str) -> None:
         """Record the tracepoint of an access once its value is known."""
         self.trace.emit(event)

@@ -185,7 +185,7 @@ def vfio_set_line(profile: Profile, device: str, level: bool) -> Path[None]:
 def vfio_enable_intx_kvm(profile: Profile, device: str) -> Path[None]:
     """vfio_enable_intx_kvm: let the kernel inject, if it can; else the slow path stays."""
     consumer = profile.proposal.consumer
-    if not (consumer.steps and profile.has("irqchip") and profile.has("config-eventfd")):
+    if not (consumer.steps and profile.in_kernel("lapic") and profile.has("config-eventfd")):
         return
     if consumer.injects:
         yield from clear_fd_handler(profile, device)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvmlab.engine.abi import EBADF, EEXIST, EINVAL, ENOMEM, ENXIO, KVM_USERSPACE_IRQ_SOURCE_ID, Errno
+from kvmlab.engine.abi import EBADF, EEXIST, EINVAL, ENOENT, ENOMEM, ENXIO, KVM_USERSPACE_IRQ_SOURCE_ID, Errno
 from kvmlab.engine.chips.apics import APICS, Apics
 from kvmlab.engine.chips.irq_source import kvm_free_irq_source_id, kvm_request_irq_source_id
 from kvmlab.engine.chips.routing import ROUTING, Routing, kvm_set_irq
@@ -139,7 +139,7 @@ def kvm_destroy_vm(profile: Profile) -> Path[None]:
 @path
 def kvm_vm_ioctl_irq_line(profile: Profile, gsi: int, level: int) -> Path[int]:
     """KVM_IRQ_LINE_STATUS: kvm_set_irq's status for source 0; -ENXIO without an irqchip."""
-    if not profile.has("irqchip"):
+    if not profile.in_kernel("lapic"):
         return Errno(ENXIO, "the VM has no in-kernel irqchip")
     # Any bit asserts, and the tracepoint prints the level as a signed number.
     signed = level - (level >> 31 << 32)
@@ -150,7 +150,7 @@ def kvm_vm_ioctl_irq_line(profile: Profile, gsi: int, level: int) -> Path[int]:
 @path
 def kvm_send_userspace_msi(profile: Profile, addr_lo: int, addr_hi: int, data: int, flags: int) -> Path[int]:
     """KVM_SIGNAL_MSI: kvm_set_msi's status; -EINVAL without an irqchip or for any flag."""
-    if not profile.has("irqchip"):
+    if not profile.in_kernel("lapic"):
         return Errno(EINVAL, "the VM has no in-kernel irqchip")
     if flags & ~profile.rules.msi_flags:
         return Errno(EINVAL, f"KVM_SIGNAL_MSI of this kernel knows no flag {flags:#x}")
@@ -160,11 +160,13 @@ def kvm_send_userspace_msi(profile: Profile, addr_lo: int, addr_hi: int, data: i
 
 @path
 def kvm_create_pit(profile: Profile) -> Path[int]:
-    """KVM_CREATE_PIT2 and kvm_create_pit: 0, -EEXIST, or -ENOMEM. Its counters are left out."""
+    """KVM_CREATE_PIT2 and kvm_create_pit: 0, -EEXIST, -ENOENT or -ENOMEM. Its counters are left out."""
     yield mutex_lock(SLOTS_LOCK)
     ret = 0
     if (yield (Vm.load, VM, "pit_source")) >= 0:
         ret = Errno(EEXIST, "the VM has a PIT")
+    elif profile.rules.pit_needs_pic and not profile.in_kernel("pic"):
+        ret = Errno(ENOENT, "no 8259 is in the kernel, and a PIT drives its input 0")
     else:
         ret = yield from pit_register(profile)
     yield mutex_unlock(SLOTS_LOCK)
