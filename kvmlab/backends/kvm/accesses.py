@@ -58,7 +58,7 @@ def _pio_read(host: Host, args: Args) -> int:
     port = _port(args)
     value = host.vcpus[args["vcpu"]].read(f"in{args['len']}", port)
     if output_may_stand(port, value, write=False):
-        host.output_stands = True
+        host.output_stands = host.profile.in_kernel("pic")
     return value
 
 
@@ -66,7 +66,7 @@ def _pio_write(host: Host, args: Args) -> int:
     port = _port(args)
     host.vcpus[args["vcpu"]].access(f"out{args['len']}", port, args["value"])
     if output_may_stand(port, args["value"], write=True):
-        host.output_stands = True
+        host.output_stands = host.profile.in_kernel("pic")
     return 0
 
 
@@ -103,7 +103,7 @@ def _rewrite(host: Host, number: int, pin: int, low: tuple[tuple[int, int], ...]
         vcpu.access("write4", IOREGSEL, 0x11 + 2 * pin)
         vcpu.access("write4", IOWIN, dest << 24)
     if low or dest is None:
-        value = host.vm.ioapic()[5 + pin] & _REDIR_WRITABLE if host.irqchip else 0
+        value = host.vm.ioapic()[5 + pin] & _REDIR_WRITABLE if host.profile.in_kernel("ioapic") else 0
         for mask, bits in low:
             value = value & ~mask | bits
         vcpu.access("write4", IOREGSEL, 0x10 + 2 * pin)
@@ -113,7 +113,7 @@ def _rewrite(host: Host, number: int, pin: int, low: tuple[tuple[int, int], ...]
 
 def pic_eoi(host: Host, number: int, last: int) -> int:
     """Write the 8259 EOI of a handler: to the slave too if the vector taken last came from there."""
-    if not host.irqchip:
+    if not host.profile.in_kernel("pic"):
         return 0
     base = Pic(*host.vm.pic(kvm.PIC_SLAVE)).irq_base
     if base <= last < base + 8:

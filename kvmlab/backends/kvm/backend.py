@@ -25,6 +25,7 @@ from kvmlab.backends.routes import route_snapshots
 from kvmlab.engine.abi import KVM_IOEVENTFD_FLAG_DEASSIGN, KVM_IRQ_ROUTING_IRQCHIP
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
 from kvmlab.engine.profile import APIS, DEFAULT_APIS, Profile, proposal_of
+from kvmlab.engine.switches import IRQCHIP_MODES, SWITCHES
 
 if TYPE_CHECKING:
     from kvmlab.snapshot import LastSnapshot, Snapshot
@@ -61,7 +62,8 @@ class Kvm:
         self.profile = profile
         self.host: Host = Host(profile)
         self.descriptors: Descriptors = Descriptors()
-        self.routes: tuple[Route, ...] = DEFAULT_ROUTING if self.host.irqchip else ()
+        self._default = DEFAULT_ROUTING if profile.in_kernel("ioapic") else ()
+        self.routes: tuple[Route, ...] = self._default
         self.eoifds: Eoifds | None = None
         if profile.proposal.over_resampler:
             table = weakref.ref(self)
@@ -101,9 +103,9 @@ class Kvm:
         assert host.settler is not None
         host.settler.shut_down()
         if self.rerouted:
-            host.vm.set_gsi_routing(DEFAULT_ROUTING)
+            host.vm.set_gsi_routing(self._default)
             host.lower_resamplers(self.left)
-            self.routes, self.rerouted = DEFAULT_ROUTING, False
+            self.routes, self.rerouted = self._default, False
             self.left.clear()
         host.reset()
         host.output_stands = False
@@ -239,12 +241,13 @@ class Kvm:
         from kvmlab.snapshot_counters import CountersSnapshot
 
         host, descriptors = self.host, self.descriptors
-        chips = host.irqchip and not host.released
+        chips = () if host.released else IRQCHIP_MODES[self.profile.irqchip]
         return Snapshot(
             kernel=self.profile.kernel,
             api=self.profile.api,
-            ioapic=see.ioapic(host) if chips else None,
-            lapics=see.lapics(host) if chips else None,
+            irqchip=self.profile.irqchip,
+            ioapic=see.ioapic(host) if "ioapic" in chips else None,
+            lapics=see.lapics(host) if "lapic" in chips else None,
             vcpus=tuple(
                 VcpuSnapshot(
                     number,
@@ -253,14 +256,16 @@ class Kvm:
                 )
                 for number, flag in enumerate(self.flags)
             ),
-            pic=see.pic(host) if chips else None,
+            pic=see.pic(host) if "pic" in chips else None,
             routes=route_snapshots(self.routes),
             eventfds=see.eventfds(descriptors),
             irqfds=see.irqfds(descriptors),
             eoifds=see.eoifds(self.eoifds),
             ioeventfds=see.ioeventfds(descriptors),
             keys=tuple(descriptors.keys.items()),
-            counters=CountersSnapshot(tuple(sorted(self.taken.items())), None, None),
+            counters=CountersSnapshot(
+                tuple(sorted(self.taken.items())), None, None, tuple(sorted(host.eoi_exits.items()))
+            ),
             last=last,
         )
 
@@ -319,6 +324,6 @@ def check(profile: Profile) -> None:
         raise Refused(
             f"{backend}: no kernel has api={profile.api}; {MERGED} was merged, {built} is built over that"
         )
-    switches = sorted(profile.with_ | profile.without - {"irqchip"})
+    switches = sorted(name for name in profile.with_ | profile.without if not SWITCHES[name].irqchip)
     if switches:
         raise Refused(f"{backend}: {', '.join(switches)}: a real kernel has no such switch; the model has")

@@ -58,15 +58,19 @@ def differing(model: Twin, kernel: Kvm, answers: tuple[Answer, Answer]) -> list[
 def model_cells(model: Twin) -> Cells:
     """Return what can be seen of the model."""
     machine = model.machine
-    ioapic, objects = machine.ioapic, machine.memory.objects
-    cells: list[Any] = [ioapic.ioregsel, ioapic.id, ioapic.shown_irr, *ioapic.redirtbl]
-    for registers in machine.pic.registers:
-        cells += registers
+    objects = machine.memory.objects
+    cells: list[Any] = []
+    if machine.profile.in_kernel("ioapic"):
+        ioapic = machine.ioapic
+        cells += (ioapic.ioregsel, ioapic.id, ioapic.shown_irr, *ioapic.redirtbl)
+        for registers in machine.pic.registers:
+            cells += registers
     for chip in machine.lapics:
         cells += (chip.tpr, chip.ppr, chip.spiv, chip.ldr, chip.dfr, chip.id, chip.lvr, chip.esr, chip.icr)
         cells += (chip.icr2, chip.lvt[3], chip.irr, chip.isr, chip.tmr)
     user = objects[USERSPACE]
     assert isinstance(user, Userspace)
+    cells.append(user.eoi_exits)
     table = objects[FDS].load("open")
     for name in sorted(user.fds):
         fd = user.fds[name]
@@ -78,10 +82,13 @@ def model_cells(model: Twin) -> Cells:
 def kernel_cells(kernel: Kvm) -> Cells:
     """Return what can be seen of the kernel."""
     vm = kernel.host.vm
-    state = vm.ioapic()
-    cells: list[Any] = [*state[1:4], *state[5:], *vm.pic(kvm.PIC_MASTER)[:-1], *vm.pic(kvm.PIC_SLAVE)[:-1]]
+    cells: list[Any] = []
+    if kernel.profile.in_kernel("ioapic"):
+        state = vm.ioapic()
+        cells += (*state[1:4], *state[5:], *vm.pic(kvm.PIC_MASTER)[:-1], *vm.pic(kvm.PIC_SLAVE)[:-1])
     for each in kernel.host.vcpus:
         cells += _lapic(bytes(each.lapic_page()))
+    cells.append(tuple(sorted(kernel.host.eoi_exits.items())))
     cells += sorted(kernel.descriptors.counts().items())
     return tuple(cells)
 
@@ -96,10 +103,12 @@ def _lapic(page: bytes) -> Cells:
 
 def cell_names(kernel: Kvm) -> Iterator[str]:
     """Yield the name of every cell, as the facts are called where there is one."""
-    yield from ("ioapic.ioregsel", "ioapic.id", "ioapic.irr")
-    yield from (f"ioapic.{pin}" for pin in range(24))
-    for chip in ("master", "slave"):
-        yield from (f"pic.{chip}.{name}" for name in _PIC)
+    if kernel.profile.in_kernel("ioapic"):
+        yield from ("ioapic.ioregsel", "ioapic.id", "ioapic.irr")
+        yield from (f"ioapic.{pin}" for pin in range(24))
+        for chip in ("master", "slave"):
+            yield from (f"pic.{chip}.{name}" for name in _PIC)
     for number in range(kernel.profile.vcpus):
         yield from (f"lapic.{number}.{name}" for name in _LAPIC)
+    yield "ioapic-eoi"
     yield from (f"eventfd.{name}.count" for name in sorted(kernel.descriptors.names))

@@ -44,7 +44,8 @@ class Host:
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        self.irqchip = profile.has("irqchip")
+        self.eoi_exits: dict[int, int] = {}
+        """How often a vCPU left the kernel with the EOI of a vector."""
         self.output_stands = False
         """The INT line of the 8259s may be high though neither asks for anything."""
         self.vcpus: list[Vcpu] = []
@@ -63,15 +64,15 @@ class Host:
 
     def _make(self) -> None:
         profile = self.profile
-        self._vm = vm = Vm(self.system, irqchip=self.irqchip)
+        self._vm = vm = Vm(self.system, irqchip=profile.irqchip)
         cpuid = self.system.cpuid(profile.x2apic)
         for number in range(profile.vcpus):
-            self.vcpus.append(Vcpu(self.system, vm, number, cpuid))
+            self.vcpus.append(Vcpu(self.system, vm, number, cpuid, self.eoi_exits))
         reset = [vcpu.mp_state for vcpu in self.vcpus]
         for vcpu in self.vcpus:
             vcpu.mp_state = RUNNABLE
             vcpu.boot()
-        if not self.irqchip:
+        if not profile.in_kernel("lapic"):
             self.quirks = Quirks(os.uname().release, auto_eoi=False, hashes=None, lacks=())
             return
         self.settler = Settler(self.system)
@@ -85,10 +86,11 @@ class Host:
         else:
             self._firmware()
         self.enter_all()
-        self._first = [vcpu.lapic_page() for vcpu in self.vcpus], [vm.irqchip(chip) for chip in CHIPS]
+        chips = CHIPS if profile.in_kernel("ioapic") else ()
+        self._first = [vcpu.lapic_page() for vcpu in self.vcpus], [vm.irqchip(chip) for chip in chips]
 
     def _firmware(self) -> None:
-        for path, (number, port, length, value) in FIRMWARE:
+        for path, (number, port, length, value) in FIRMWARE if self.profile.in_kernel("pic") else ():
             assert path == "pio_write"
             self.vcpus[number].access(_OUT[length], port, value)
         for vcpu in self.vcpus:
@@ -149,6 +151,7 @@ class Host:
         for vcpu, page in zip(self.vcpus, pages, strict=True):
             vcpu.set_lapic_page(page)
         self.enter_all()
+        self.eoi_exits.clear()
 
     def lower_resamplers(self, gsis: Iterable[int]) -> None:
         """Lower the lines that resamplers have left high on pins which their GSI no longer leads to.
@@ -177,7 +180,7 @@ class Host:
 
         True if there was such a pin, and it was injected.
         """
-        if self.released or not self.irqchip or not self._put_off():
+        if self.released or not self.profile.in_kernel("ioapic") or not self._put_off():
             return False
         end = time.monotonic() + PUT_OFF
         while time.monotonic() < end:
@@ -199,7 +202,7 @@ class Host:
         return deliverable(registers) if vector < 0 else vector
 
     def _from_pic(self, registers: tuple[int, ...]) -> int:
-        if not takes_pic(registers):
+        if not self.profile.in_kernel("pic") or not takes_pic(registers):
             return -1
         vm = self.vm
         return pic_vector(Pic(*vm.pic(kvm.PIC_MASTER)), Pic(*vm.pic(kvm.PIC_SLAVE)))
@@ -211,7 +214,7 @@ class Host:
         if vcpu.nmis:
             vcpu.nmis -= 1
             return NMI_VECTOR
-        if not open_ or not self.irqchip:
+        if not open_ or not self.profile.in_kernel("lapic"):
             return -1
         return self._acknowledge(vcpu) if self.quirks.auto_eoi else self._injected(vcpu)
 

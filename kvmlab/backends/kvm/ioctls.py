@@ -10,7 +10,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import cast
 
-from kvmlab.engine.abi import IOCTLS
+from kvmlab.engine.abi import IOCTLS, KVM_EXIT_IO, KVM_EXIT_IOAPIC_EOI, KVM_EXIT_MMIO
 
 ioctl = cast("Callable[[int, int, bytearray | int], int]", fcntl.ioctl)
 """ioctl(2) with a buffer or a number: what it returns; raises OSError."""
@@ -28,6 +28,7 @@ KVM_SET_IRQCHIP = 0x8208AE63
 KVM_IRQ_LINE_STATUS = IOCTLS["KVM_IRQ_LINE_STATUS"]
 KVM_SET_GSI_ROUTING = IOCTLS["KVM_SET_GSI_ROUTING"]
 KVM_IRQFD = IOCTLS["KVM_IRQFD"]
+KVM_ENABLE_CAP = IOCTLS["KVM_ENABLE_CAP"]
 KVM_CREATE_PIT2 = IOCTLS["KVM_CREATE_PIT2"]
 KVM_IOEVENTFD = IOCTLS["KVM_IOEVENTFD"]
 KVM_SIGNAL_MSI = IOCTLS["KVM_SIGNAL_MSI"]
@@ -61,8 +62,12 @@ USED = {
     "KVM_CAP_SIGNAL_MSI": 77,
     "KVM_CAP_IRQFD_RESAMPLE": 82,
     "KVM_CAP_X86_SMM": 117,
+    "KVM_CAP_SPLIT_IRQCHIP": 121,
 }
 """Capabilities that some command needs, by number."""
+
+ENABLE_CAP = Struct("<II4Q64x")
+"""struct kvm_enable_cap: cap, flags, args."""
 
 IRQFD = Struct("<4I16x")
 """struct kvm_irqfd: fd, gsi, flags, resamplefd."""
@@ -128,7 +133,7 @@ RUN_MMIO = Struct("<Q8sIB")
 
 EXIT_AT = 32
 
-EXIT_IO, EXIT_MMIO = 2, 6
+EXIT_IO, EXIT_MMIO, EXIT_IOAPIC_EOI = KVM_EXIT_IO, KVM_EXIT_MMIO, KVM_EXIT_IOAPIC_EOI
 EXIT_NAMES = {
     0: "KVM_EXIT_UNKNOWN",
     1: "KVM_EXIT_EXCEPTION",

@@ -19,6 +19,7 @@ from struct import Struct, pack_into
 from kvmlab.backends.kvm.guest import PORTS
 from kvmlab.backends.kvm.ioctls import ioctl
 from kvmlab.backends.kvm.settle import GSI as MARKER
+from kvmlab.engine.abi import KVM_EXIT_IO
 from kvmlab.engine.tracepoint import Event
 from kvmlab.engine.tracetext import FORMATS
 
@@ -210,4 +211,7 @@ def _own(event: Event, *, skipping: bool) -> bool:
     """Tell whether an event is the lab's own: the marker, or the guest that asks what to do next."""
     if skipping and event[0] in ("kvm_set_irq", *_CHIPS_OF_MARKER):
         return True
+    # To be told what to do next the guest leaves by a port, and who else does is not to be told from that.
+    if event[0] == "kvm_userspace_exit":
+        return event[1] == KVM_EXIT_IO or int(event[2]) < 0
     return event[0] == "kvm_pio" and event[2] in PORTS

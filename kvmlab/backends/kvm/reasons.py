@@ -10,7 +10,11 @@ _OF_VERB = {
     ("write", EAGAIN): "the counter would pass its limit, and the fd does not block",
     ("write", EINVAL): "the value is the one that no counter reaches",
     ("irqfd", EBUSY): "this eventfd feeds an irqfd already, perhaps of another VM",
-    ("irqfd", EINVAL): "an unknown flag, a descriptor that is no eventfd, or a VM without irqchip",
+    (
+        "irqfd",
+        EINVAL,
+    ): "an unknown flag, a descriptor that is no eventfd, or a chip that is not in the kernel:"
+    " a LAPIC, or to resample an IOAPIC",
     ("ioeventfd", EEXIST): "an ioeventfd, or a chip, matches the same writes already",
     ("ioeventfd", EINVAL): "an unknown flag, a length that is none of 0, 1, 2, 4 and 8, or no eventfd",
     ("ioeventfd", ENOENT): "no ioeventfd of this eventfd matches these writes",
@@ -18,6 +22,7 @@ _OF_VERB = {
     ("irq-line", ENXIO): "the VM has no in-kernel irqchip",
     ("route", EINVAL): "an entry that the kernel does not take: chip, pin, GSI, flags, or two of a kind",
     ("pit", EEXIST): "there is a PIT already",
+    ("pit", ENOENT): "no 8259 is in the kernel",
 }
 
 _OF_ERRNO = {

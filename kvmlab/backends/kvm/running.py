@@ -30,7 +30,7 @@ def run(kernel: Kvm, limit: int | None) -> Answer:
 def _handle(kernel: Kvm, number: int) -> bool:
     """Take one interrupt and run its handler, if the vCPU has one for what comes next."""
     handlers, host = kernel.handlers[number], kernel.host
-    if not handlers or host.released or not host.irqchip:
+    if not handlers or host.released or not host.profile.in_kernel("lapic"):
         return False
     handler = handlers.get(host.next_vector(number))
     if handler is None or not isinstance(kernel.perform("take", {"vcpu": number}).ret, int):

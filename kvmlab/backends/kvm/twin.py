@@ -39,9 +39,10 @@ def acknowledge(profile: Profile, cpu: int, unsure: bool) -> Path[int | None]:
         yield (IoapicScan.request_all, IOAPIC_SCAN)
     if vector < 0:
         return None
-    rtc_vector, pending = yield (Ioapic.rtc_state, IOAPIC, cpu)
-    if rtc_vector >= 0:
-        yield (RtcStatus.restore, RTC_STATUS, cpu, rtc_vector, pending)
+    if profile.in_kernel("ioapic"):
+        rtc_vector, pending = yield (Ioapic.rtc_state, IOAPIC, cpu)
+        if rtc_vector >= 0:
+            yield (RtcStatus.restore, RTC_STATUS, cpu, rtc_vector, pending)
     yield (Guest.take, GUEST, vector)
     return vector
 
@@ -62,7 +63,7 @@ class Twin(Model):
             self._unsure = self._unsure and not self._asked(number)
             return answer
         answer = super().perform(verb, args)
-        if verb in ("pio read", "pio write"):
+        if verb in ("pio read", "pio write") and self.profile.in_kernel("pic"):
             write = verb == "pio write"
             value = args["value"] if write else int(answer.ret)
             self._unsure = self._unsure or output_may_stand(args["port"], value, write=write)

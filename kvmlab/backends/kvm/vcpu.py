@@ -40,12 +40,14 @@ class Gp(Exception):
 class Vcpu:
     """A vCPU of a VM. ``nmis`` counts those it took while it did something else.
 
-    ``asleep`` is True for one that only a SIPI brings back.
+    ``asleep`` is True for one that only a SIPI brings back. ``eoi_exits`` counts, by vector, how often a
+    vCPU of the VM left with KVM_EXIT_IOAPIC_EOI.
     """
 
-    def __init__(self, system: Kvm, vm: Vm, number: int, cpuid: bytearray) -> None:
+    def __init__(self, system: Kvm, vm: Vm, number: int, cpuid: bytearray, eoi_exits: dict[int, int]) -> None:
         assert vm.memory is not None
         self.number, self.nmis, self.asleep = number, 0, False
+        self._eoi_exits = eoi_exits
         self._memory, self._mailbox = vm.memory, guest.mailbox(number)
         self._port, self._data_at = 0, 0
         self.fd = -1
@@ -132,6 +134,9 @@ class Vcpu:
         elif reason == kvm.EXIT_MMIO:
             if not page[kvm.EXIT_AT + 20]:
                 page[kvm.EXIT_AT + 8 : kvm.EXIT_AT + 16] = _ONES
+        elif reason == kvm.EXIT_IOAPIC_EOI:
+            vector = page[kvm.EXIT_AT]
+            self._eoi_exits[vector] = self._eoi_exits.get(vector, 0) + 1
         else:
             raise self._astray(f"left the guest with {kvm.EXIT_NAMES.get(reason, reason)}")
         return False

@@ -19,6 +19,8 @@ from kvmlab.backends.kvm import ioctls as kvm
 from kvmlab.backends.kvm.ioctls import ioctl
 from kvmlab.engine.abi import KVM_IRQ_ROUTING_IRQCHIP
 from kvmlab.engine.chips.route_table import Route
+from kvmlab.engine.chips.split import RESERVED_PINS
+from kvmlab.engine.switches import KERNEL, NO_IRQCHIP, SPLIT
 
 DEVICE_VARIABLE = "KVMLAB_DEV_KVM"
 """Names another device than /dev/kvm."""
@@ -105,16 +107,26 @@ class Kvm:
             self.fd = -1
 
 
-class Vm:
-    """A VM, with the in-kernel irqchip unless told otherwise; no vCPUs yet."""
+_SPLIT = kvm.ENABLE_CAP.pack(kvm.USED["KVM_CAP_SPLIT_IRQCHIP"], 0, RESERVED_PINS, 0, 0, 0)
 
-    def __init__(self, system: Kvm, *, irqchip: bool = True, memory: bool = True) -> None:
+_MADE_BY: dict[str, tuple[tuple[int, bytearray | int], ...]] = {
+    KERNEL: ((kvm.KVM_CREATE_IRQCHIP, 0),),
+    SPLIT: ((kvm.KVM_ENABLE_CAP, bytearray(_SPLIT)),),
+    NO_IRQCHIP: (),
+}
+"""The ioctls, before the first vCPU, by which a VM gets its irqchip."""
+
+
+class Vm:
+    """A VM, with a whole irqchip in the kernel unless IRQCHIP_MODES has it otherwise; no vCPUs yet."""
+
+    def __init__(self, system: Kvm, *, irqchip: str = KERNEL, memory: bool = True) -> None:
         self.fd = -1
         self.memory: mmap.mmap | None = None
         try:
             self.fd = ioctl(system.fd, kvm.KVM_CREATE_VM, 0)
-            if irqchip:
-                ioctl(self.fd, kvm.KVM_CREATE_IRQCHIP, 0)
+            for request, argument in _MADE_BY[irqchip]:
+                ioctl(self.fd, request, argument)
             if memory:
                 self._add_memory()
         except BaseException:

@@ -57,6 +57,19 @@ def test_a_level_interrupt_goes_round() -> None:
 
 
 @pytest.mark.kvm
+def test_an_eoi_leaves_a_split_irqchip() -> None:
+    """Its vector is counted, also behind a release; of chips that are not in the kernel nothing is seen."""
+    lab = Lab("machine backend=kvm with=split-irqchip vcpus=2", "route 5 msi:0xfee01000:0x8041", "line 5 1")
+    assert lab.one("take vcpu=1").ret == 0x41
+    assert lab.fact("ioapic-eoi", 0x41) == 0
+    lab.say("eoi vcpu=1")
+    assert (lab.fact("ioapic-eoi", 0x41), lab.fact("lapic", 1, "isr")) == (1, frozenset())
+    assert (lab.fact("ioapic", 5, "irr"), lab.fact("pic", "master", "irr")) == (None, None)
+    lab.say("release")
+    assert lab.fact("ioapic-eoi", 0x41) == 1
+
+
+@pytest.mark.kvm
 def test_firmware_leaves_the_same_state_as_on_the_model() -> None:
     """Chip by chip; what the kernel hides is None."""
     for words in ("", " vcpus=4", " x2apic", " bare"):
