@@ -63,14 +63,14 @@ def hidden(part: str) -> list[Row]:
 
 
 _ABSENT = {
-    "split": ("none in the kernel: the irqchip is split", "accesses to it exit to userspace"),
-    "none": ("none in the kernel, which has no irqchip",),
+    "split": ("not in the kernel (split)", "accesses to it exit to userspace"),
+    "none": ("not in the kernel (no irqchip)",),
 }
 """What stands in place of a chip that the kernel does not emulate, by Snapshot.irqchip."""
 
 
 def absent(chip: str, irqchip: str) -> list[Row]:
-    """Return what stands in place of a chip: it is not in the kernel, or the backend cannot see it."""
+    """Return what stands in place of an IOAPIC or 8259: it is not in the kernel, or cannot be seen."""
     said = _ABSENT.get(irqchip)
     if said is None:
         return hidden(chip)

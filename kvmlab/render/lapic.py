@@ -6,7 +6,7 @@ queued and the vCPU's KVM_MP_STATE.
 
 from __future__ import annotations
 
-from kvmlab.render.cells import Cell, Row, absent, line
+from kvmlab.render.cells import Cell, Row, hidden, line
 from kvmlab.snapshot import LapicSnapshot, Snapshot
 
 DELIVERY = ("Fixed", "...", "SMI", "...", "NMI", "INIT", "...", "ExtINT")
@@ -23,7 +23,7 @@ TIMER = 0
 def lapic_rows(snapshot: Snapshot) -> list[Row]:
     """Return ``info lapic`` for every vCPU."""
     if snapshot.lapics is None:
-        return absent("lapic", snapshot.irqchip)
+        return hidden("lapic")
     return [row for lapic in snapshot.lapics for row in one_lapic(lapic)]
 
 

@@ -8,7 +8,7 @@ width, so a pane finds the vector under a place with :func:`vector_at`.
 
 from __future__ import annotations
 
-from kvmlab.render.cells import Cell, Part, Row, absent, line
+from kvmlab.render.cells import Cell, Part, Row, hidden, line
 from kvmlab.render.pending import held_back, next_taken, priority
 from kvmlab.snapshot import LapicSnapshot, Snapshot
 
@@ -45,7 +45,7 @@ def lapic_grid_rows(
     """
     lapic = next((chip for chip in snapshot.lapics or () if chip.vcpu == vcpu), None)
     if lapic is None:
-        return absent(f"lapic of vcpu{vcpu}", snapshot.irqchip)
+        return hidden(f"lapic of vcpu{vcpu}")
     return [
         _registers(lapic),
         _heads(columns),
@@ -82,7 +82,8 @@ def explain_vector(snapshot: Snapshot, lapic: LapicSnapshot, vector: int) -> Row
         parts.append("idle; ")
     known = not lapic.tmr_partial or vector in lapic.irr or vector in lapic.isr
     edge = "edge when accepted last" if known else "its trigger cannot be seen"
-    trigger = "level, its EOI goes to the IOAPIC" if vector in lapic.tmr else edge
+    hears = "userspace's IOAPIC" if snapshot.irqchip == "split" else "the IOAPIC"
+    trigger = f"level, its EOI goes to {hears}" if vector in lapic.tmr else edge
     parts.append(f"{trigger}{_taken(snapshot, vector)}")
     return line(*parts)
 

@@ -34,13 +34,14 @@ def overview_rows(snapshot: Snapshot, gsi: int | None = None) -> list[Row]:
 
 
 def chosen_gsi(snapshot: Snapshot) -> int:
-    """Return the GSI of the latest irqfd, else of the first pin asserted, else of the first unmasked."""
+    """Return the GSI of the latest irqfd, else of the first pin asserted or unmasked, else of a message."""
     if snapshot.irqfds:
         return snapshot.irqfds[-1].gsi
     pins = list(enumerate(snapshot.ioapic.pins)) if snapshot.ioapic else []
     wanted = [pin for pin, entry in pins if entry.line] + [pin for pin, entry in pins if not entry.mask]
     gsis = {r.pin: r.gsi for r in snapshot.routes or () if r.kind == "ioapic"}
-    return next((gsis.get(pin, pin) for pin in wanted), DEFAULT_GSI)
+    messages = [r.gsi for r in snapshot.routes or () if r.kind == "msi"]
+    return [*[gsis.get(pin, pin) for pin in wanted], *messages, DEFAULT_GSI][0]
 
 
 def known_gsis(snapshot: Snapshot) -> tuple[int, ...]:

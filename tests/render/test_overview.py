@@ -162,12 +162,20 @@ def test_the_ribbon_fits_the_smallest_screen_and_every_style_is_known(commands: 
     assert {style for row in rows for _text, style in row.cells} <= {"", *STYLES}
 
 
+def test_a_split_irqchip_hands_the_eoi_to_userspace() -> None:
+    """No GSI is acknowledged in the kernel, and the path says how often userspace was told."""
+    machine = "machine kernel=linux-6.x with=split-irqchip"
+    text = "\n".join(shown(after(f"{machine}; route 11 msi:0xfee00000:0x8041; line 11 1; take; eoi")))
+    assert "GSI 11" in text and "EOI handed to userspace 1 times" in text and "acknowledged" not in text
+
+
 def test_the_gsi_shown_is_the_latest_wired_then_the_asserted_then_the_unmasked() -> None:
     """Without being asked the overview shows what is likely meant."""
     assert chosen_gsi(Snapshot("linux-3.6", "eoifd-v7")) == 0
     assert chosen_gsi(after("ioapic 9 vector=0x41 unmasked")) == 9
     assert chosen_gsi(after("ioapic 9 vector=0x41 unmasked; line 5 1")) == 5
     assert chosen_gsi(after(f"line 5 1; {WIRED}")) == 11
+    assert chosen_gsi(after("route 30 msi:0xfee00000:0x41")) == 30
 
 
 def test_the_known_gsis_are_those_with_something_on_them() -> None:

@@ -219,6 +219,21 @@ def test_every_pane_copes_with_a_part_that_is_hidden(name: str) -> None:
     assert plain_lines(rows)[0].endswith("there is none that can be seen")
 
 
+@pytest.mark.parametrize(
+    ("irqchip", "said"),
+    [
+        ("split", "not in the kernel (split)"),
+        ("none", "not in the kernel (no irqchip)"),
+        ("kernel", "there is none that can be seen"),
+        ("", "there is none that can be seen"),
+    ],
+)
+def test_a_chip_that_is_not_in_the_kernel_is_said_to_be_elsewhere(irqchip: str, said: str) -> None:
+    """The IOAPIC and the 8259s, each by its name."""
+    lines = plain_lines(PANES["pic"](Snapshot("linux-6.x", "resample", irqchip=irqchip)))
+    assert [text for text in lines if ":" in text] == [f"ioapic: {said}", f"pic: {said}"]
+
+
 @pytest.mark.parametrize("name", PANES)
 def test_every_style_used_is_a_style_of_the_theme(name: str) -> None:
     """A cell's style name can always be looked up."""
