@@ -171,6 +171,7 @@ _DEVICES = (
     "An assigned device (vfio) is masked when it interrupts. NAME-trigger tells, NAME-unmask unmasks it.",
     "The api in force connects both to the guest's interrupt. Where that fails the VMM's main loop does:",
     "it raises the line by source 0, and when it is told of the EOI it lowers it and unmasks the device.",
+    "With a split irqchip KVM_RUN tells it; its IOAPIC has no registers, and a raised line sends a message.",
     "wakeups: how often VFIO or the main loop was woken on behalf of a device.",
     "spurious: how often the device had not interrupted since then.",
     "polls: how often VFIO read its pin to unmask it, which it does only of a device that is masked.",

@@ -7,6 +7,7 @@ from kvmlab.engine.profile import APIS, proposal_of
 
 _REAL_KERNEL = (
     "machine backend=kvm [vcpus=N] [x2apic] [pit] [bare] makes a VM of /dev/kvm: the kernel that runs here.",
+    "without=irqchip and with=split-irqchip are ways to make one too; no other switch is.",
     "It is kernel=linux-6.x with the api that was merged; what such a kernel has works, on real eventfds.",
     "What no ioctl tells cannot be seen: source IDs and lines, acknowledgements, contexts, work queues.",
     "An expectation of such a fact is counted apart, neither held nor failed.",

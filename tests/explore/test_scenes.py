@@ -69,3 +69,28 @@ def test_a_scene_ends_alike_under_every_reduction(seed: int) -> None:
         assert other.exhausted
         assert (reduction, told(world, other.ends)) == (reduction, ends)
         assert (reduction, other.failures.keys()) == (reduction, plain.failures.keys())
+
+
+SPLIT = (
+    "machine kernel=linux-6.x vcpus=2 with=split-irqchip",
+    "eventfd trigger; irqfd trigger gsi=11; route 11 msi:0xfee00000:0x8041; write trigger; take; manual",
+)
+
+
+@pytest.mark.parametrize(
+    "actors",
+    [
+        ("actor vmm: route 11 none", "actor cpu: eoi"),
+        ("actor vmm: route 11 msi:0xfee01000:0x8041", "actor cpu: eoi", "actor other: take vcpu=1"),
+        ("actor vmm: msi addr=0xfee00000 data=0x8051", "actor cpu: eoi"),
+    ],
+)
+def test_an_eoi_that_leaves_the_kernel_ends_alike_under_every_reduction(actors: tuple[str, ...]) -> None:
+    """Whatever becomes of the route meanwhile: who is told is part of the end."""
+    world, plain = searched([*SPLIT, *actors], "plain", 10 * CAP)
+    assert plain.exhausted
+    ends = told(world, plain.ends)
+    for reduction in ("fused", "reduced"):
+        world, other = searched([*SPLIT, *actors], reduction, 10 * CAP)
+        assert (reduction, told(world, other.ends)) == (reduction, ends)
+        assert other.failures.keys() == plain.failures.keys()
