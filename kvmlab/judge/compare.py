@@ -43,8 +43,10 @@ class Design:
         return tuple(name for name in self.switches if SWITCHES[name].option == option)
 
     def knows(self, switch: str) -> bool:
-        """Tell whether a switch means anything under its api."""
-        return not SWITCHES[switch].of_api or switch in proposal_of(self.api).switches
+        """Tell whether a switch means anything under its api and its kernel."""
+        known = SWITCHES[switch]
+        of_kernel = not known.kernels or self.kernel in known.kernels
+        return of_kernel and (not known.of_api or switch in proposal_of(self.api).switches)
 
     def applied(self, command: Command) -> Command:
         """Return `machine` with the design in place of what it says; another command as it is."""

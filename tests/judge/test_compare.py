@@ -72,6 +72,13 @@ def test_a_design_takes_the_place_of_what_the_machine_says() -> None:
     assert figure(compared(LEAK.replace("machine\n", "")), "source IDs left") == (62, 61)
 
 
+def test_a_kernel_that_has_no_such_switch_goes_without() -> None:
+    """The script's own switch is left out where it means nothing."""
+    designs = Design("linux-3.6", "resample"), Design("linux-6.x", "resample")
+    assert [design.knows("split-irqchip") for design in designs] == [False, True]
+    assert [design.knows("rcu-wait") for design in designs] == [True, True]
+
+
 def test_what_a_design_lacks_is_not_applicable() -> None:
     """A command or a word of another api is no failure and no wrong text; the rest of the line runs."""
     found = compared(
