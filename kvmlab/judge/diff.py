@@ -14,7 +14,7 @@ from typing import Any
 
 from kvmlab.backends.kvm.cells import Cell
 from kvmlab.backends.kvm.twin import Twin
-from kvmlab.judge.families import FAMILIES, program
+from kvmlab.judge.families import FAMILIES, WITH, program
 from kvmlab.judge.operations import Call
 from kvmlab.judge.pair import Pair
 from kvmlab.judge.shrink import shrink
@@ -45,7 +45,7 @@ class Divergence:
 
     def script(self) -> list[str]:
         """Return it as a script that holds on the kernel and fails on the model."""
-        return script(self.program, self.cells, self.vcpus)
+        return script(self.program, self.cells, self.vcpus, sorted(WITH.get(self.family, ())))
 
 
 @dataclass(slots=True)
@@ -103,21 +103,22 @@ class Comparison:
 
 
 class Differ:
-    """Pairs of machines by the number of their vCPUs, each made when it is first needed."""
+    """Pairs of machines by their vCPUs and what they have ``with=``, each made when it is first needed."""
 
     def __init__(self, twin: type[Twin] = Twin) -> None:
         self._twin = twin
-        self._pairs: dict[int, Pair] = {}
+        self._pairs: dict[tuple[int, frozenset[str]], Pair] = {}
 
-    def pair(self, vcpus: int) -> Pair:
-        """Return the pair with so many vCPUs. Raises Refused where there is no kernel."""
-        if vcpus not in self._pairs:
-            self._pairs[vcpus] = Pair(vcpus, self._twin)
-        return self._pairs[vcpus]
+    def pair(self, vcpus: int, family: str = "all") -> Pair:
+        """Return the pair of a family with so many vCPUs. Raises Refused where there is no kernel."""
+        key = vcpus, WITH.get(family, frozenset())
+        if key not in self._pairs:
+            self._pairs[key] = Pair(vcpus, self._twin, key[1])
+        return self._pairs[key]
 
-    def first_difference(self, calls: Sequence[Call], vcpus: int) -> int:
+    def first_difference(self, calls: Sequence[Call], vcpus: int, family: str = "all") -> int:
         """Make calls on a pair that is as new; return the index of the first that differs, or -1."""
-        pair = self.pair(vcpus)
+        pair = self.pair(vcpus, family)
         pair.reset()
         for number, call in enumerate(calls):
             if pair.differs(call):
@@ -134,7 +135,7 @@ class Differ:
             family = families[number % len(families)]
             many = vcpus or VCPUS[number // len(families) % len(VCPUS)]
             calls = program(Random(f"{seed}/{number}"), family, many, length)  # noqa: S311
-            at = self.first_difference(calls, many)
+            at = self.first_difference(calls, many, family)
             done.programs += 1
             done.operations += len(calls) if at < 0 else at + 1
             if at >= 0:
@@ -145,17 +146,17 @@ class Differ:
         """Confirm a divergence, and shrink it."""
 
         def fails(part: Sequence[Call]) -> bool:
-            return self.first_difference(part, vcpus) >= 0
+            return self.first_difference(part, vcpus, family) >= 0
 
         if not any(fails(calls) for _replay in range(CONFIRMATIONS)):
             done.unrepeatable += 1
             return
         shortest = shrink(calls, fails)
-        at = self.first_difference(shortest, vcpus)
+        at = self.first_difference(shortest, vcpus, family)
         if at < 0:
             done.unrepeatable += 1
             return
-        pair = self.pair(vcpus)
+        pair = self.pair(vcpus, family)
         cells, seen = tuple(pair.differences()), pair.snapshots()
         done.divergence = Divergence(
             family, f"{done.seed}/{done.programs - 1}", vcpus, tuple(shortest[: at + 1]), cells, *seen

@@ -55,10 +55,19 @@ FAMILIES: dict[str, Family] = {
         # No close: an ioeventfd outlives its eventfd's descriptors, and nobody could take it back.
         *[(2, op.deassign), (2, op.read), (1, op.mask)],
     ],
+    "split": [
+        *[*_CORE, (5, op.message), (2, op.route), (3, op.msi), (3, op.edge_irqfd), (1, op.resample_irqfd)],
+        *[(1, op.deassign), (2, op.tpr), (1, op.logical), (1, op.ipi), (1, op.look), (1, op.index)],
+    ],
 }
 """By name, and by what it is about."""
 
-FAMILIES["all"] = [item for name, family in FAMILIES.items() if name != "ioeventfds" for item in family]
+WITH: dict[str, frozenset[str]] = {"split": frozenset({"split-irqchip"})}
+"""By family, what its machines have ``with=``; the others have nothing."""
+
+FAMILIES["all"] = [
+    item for name, family in FAMILIES.items() if name not in {"ioeventfds", *WITH} for item in family
+]
 
 
 def program(rng: Random, family: str, vcpus: int, length: int) -> list[Call]:

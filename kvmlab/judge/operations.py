@@ -283,6 +283,13 @@ def route(rng: Random, vcpus: int) -> Call:
     return "route", {"gsi": rng.choice(GSIS), "targets": rng.choice(targets)}
 
 
+def message(rng: Random, vcpus: int) -> Call:
+    """Lead a GSI to a message, mostly a level one."""
+    address = 0xFEE00000 | rng.randrange(vcpus) << 12
+    data = rng.choice(VECTORS) | rng.choice((0xC000, 0xC000, 0x8000, 0))
+    return "route", {"gsi": rng.choice(GSIS), "targets": (("msi", address, data),)}
+
+
 def default_routes(_rng: Random, _vcpus: int) -> Call:
     """Lead every GSI to where it goes first."""
     return "routes default", {}

@@ -18,8 +18,8 @@ from kvmlab.snapshot import Snapshot
 class Pair:
     """The two machines of a profile. Raises Refused where there is no kernel."""
 
-    def __init__(self, vcpus: int, twin: type[Twin] = Twin) -> None:
-        profile = Profile("linux-6.x", "resample", vcpus=vcpus)
+    def __init__(self, vcpus: int, twin: type[Twin] = Twin, with_: frozenset[str] = frozenset()) -> None:
+        profile = Profile("linux-6.x", "resample", vcpus=vcpus, with_=with_)
         self.vcpus = vcpus
         self.kernel = Kvm(replace(profile, backend="kvm"))
         self.model = twin(profile, self.kernel.host.quirks.auto_eoi)

@@ -144,7 +144,11 @@ def expectations(cells: Sequence[Cell]) -> Iterator[str]:
             )
         elif family == "ioapic" and rest[0].isdigit():
             yield from _of_entry(int(rest[0]), cell.model, cell.kernel)
-        elif rest[-1] in ("irr", "isr", "tmr") and family == "lapic":
+        elif family == "ioapic-eoi":
+            told, counted = dict(cell.kernel), dict(cell.model)
+            differing = [v for v in sorted(told | counted) if told.get(v, 0) != counted.get(v, 0)]
+            yield from (f"ioapic-eoi.{vector:#x} == {told.get(vector, 0)}" for vector in differing)
+        elif rest and rest[-1] in ("irr", "isr", "tmr") and family == "lapic":
             yield f"{cell.name} == {_set(cell.kernel)}"
         elif rest and rest[-1] in ("tpr", "ppr", "spiv", "irr", "isr", "imr", "elcr"):
             yield f"{cell.name} == {cell.kernel:#x}"
@@ -152,14 +156,16 @@ def expectations(cells: Sequence[Cell]) -> Iterator[str]:
             yield f"{cell.name} == {cell.kernel[1] if isinstance(cell.kernel, tuple) else cell.kernel}"
 
 
-def script(program: Sequence[Call], cells: Sequence[Cell], vcpus: int) -> list[str]:
+def script(
+    program: Sequence[Call], cells: Sequence[Cell], vcpus: int, with_: Sequence[str] = ()
+) -> list[str]:
     """Return a program as a script that holds on the kernel and fails on the model; what differed is told."""
     *before, last = commands(program) or [""]
     answered = next((cell for cell in cells if cell.name == "ret"), None)
     expected = [f"expect {text}" for text in expectations([cell for cell in cells if cell.name != "ret"])]
     told = [f"# {cell.name}: model {_shown(cell.model)}, kernel {_shown(cell.kernel)}" for cell in cells]
     return [
-        f"machine kernel=linux-6.x vcpus={vcpus}",
+        f"machine kernel=linux-6.x vcpus={vcpus}" + (f" with={','.join(with_)}" if with_ else ""),
         *before,
         f"expect {answered.kernel}: {last}" if answered else last,
         *told,
@@ -168,6 +174,6 @@ def script(program: Sequence[Call], cells: Sequence[Cell], vcpus: int) -> list[s
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and value and isinstance(value[0], str):
         return str(value[1])
     return hex(value) if isinstance(value, int) and value > 9 else str(value)

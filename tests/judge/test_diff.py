@@ -12,6 +12,7 @@ import pytest
 from kvmlab.backends.kvm.vm import DEVICE_VARIABLE
 from kvmlab.cli import main, make_session
 from kvmlab.engine.chips import apic_map
+from kvmlab.engine.chips.apics import Apics
 from kvmlab.engine.chips.ioapic import Ioapic
 from kvmlab.engine.chips.ioapic_registers import MASK, REMOTE_IRR, TRIG_MODE
 from kvmlab.engine.chips.lapic import Lapic
@@ -113,6 +114,7 @@ FAULTS: dict[str, tuple[Any, str, Callable[[Callable[..., Any]], Callable[..., A
     "mask": (Ioapic, "service", _delivers_masked),
     "trigger-change": (Ioapic, "_write_indirect", _edge_keeps_remote_irr),
     "destination": (apic_map, "hashed", _first_of_several),
+    "routes-scanned": (Apics, "scan_messages", lambda _original: lambda _self, _vcpu, _messages: (0, -1)),
     "resampler-shutdown": (Resampler, "load", _lowers_another_line),
 }
 
