@@ -17,6 +17,7 @@ from kvmlab.engine.chips.destination import (
 )
 from kvmlab.engine.chips.lapic import APIC_DM_FIXED, APIC_DM_LOWEST, Lapic
 from kvmlab.engine.chips.lapic_registers import APIC_DFR_FLAT
+from kvmlab.engine.kernel.path import touches
 from kvmlab.engine.tracepoint import Trace
 
 DISABLED, X2APIC, FLAT, CLUSTER, MIXED = "disabled", "x2apic", "flat", "cluster", "mixed"
@@ -118,6 +119,7 @@ class MappedApics(Apics):
             self._map = ApicMap(self.lapics)
         return self._map
 
+    @touches("lapic*")
     def resolves(self, address_lo: int) -> bool:
         """Tell whether the map alone says whom an MSI is for, so that it can be sent from atomic context."""
         return self.apic_map().lookup(None, address_lo >> 12 & 0xFF, address_lo >> 2 & 1) is not None
