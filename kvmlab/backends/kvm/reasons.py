@@ -20,7 +20,9 @@ _OF_VERB = {
     ("ioeventfd", ENOENT): "no ioeventfd of this eventfd matches these writes",
     ("ioeventfd", ENOSPC): "the bus is full",
     ("irq-line", ENXIO): "the VM has no in-kernel irqchip",
-    ("route", EINVAL): "an entry that the kernel does not take: chip, pin, GSI, flags, or two of a kind",
+    ("route", EINVAL): "an entry that the kernel does not take: a chip that is not in it, pin, GSI, flags, or"
+    " two of a kind",
+    ("routes default", EINVAL): "no IOAPIC and no 8259 is in the kernel",
     ("pit", EEXIST): "there is a PIT already",
     ("pit", ENOENT): "no 8259 is in the kernel",
 }
