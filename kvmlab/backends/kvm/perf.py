@@ -193,9 +193,9 @@ class Tracepoints:
             event = layout.event(raw)
             if event[0] == "kvm_set_irq":
                 skipping[thread] = event[1] == MARKER
-            if not _own(event, skipping=skipping.get(thread, False)):
+            if not _marks(event, skipping=skipping.get(thread, False)):
                 found.append(event)
-        return found
+        return without_prompts(found)
 
     def _is_worker(self, thread: int) -> bool:
         if thread not in self._workers:
@@ -207,11 +207,25 @@ class Tracepoints:
         return self._workers[thread]
 
 
-def _own(event: Event, *, skipping: bool) -> bool:
-    """Tell whether an event is the lab's own: the marker, or the guest that asks what to do next."""
-    if skipping and event[0] in ("kvm_set_irq", *_CHIPS_OF_MARKER):
-        return True
-    # To be told what to do next the guest leaves by a port, and who else does is not to be told from that.
-    if event[0] == "kvm_userspace_exit":
-        return event[1] == KVM_EXIT_IO or int(event[2]) < 0
-    return event[0] == "kvm_pio" and event[2] in PORTS
+def _marks(event: Event, *, skipping: bool) -> bool:
+    """Tell whether an event is of the settler's marker."""
+    return skipping and event[0] in ("kvm_set_irq", *_CHIPS_OF_MARKER)
+
+
+def without_prompts(events: list[Event]) -> list[Event]:
+    """Leave out the guest that asks what to do next, and exits that the lab itself brought about.
+
+    It asks by a port, whose access is traced when it goes on: after its exit, if that is not the last one.
+    """
+    kept: list[Event] = []
+    asked = True
+    for event in reversed(events):
+        if event[0] == "kvm_userspace_exit":
+            mine = int(event[2]) < 0 or (asked and event[1] == KVM_EXIT_IO)
+            asked = False
+        else:
+            mine = event[0] == "kvm_pio" and event[2] in PORTS
+            asked = mine if event[0] == "kvm_pio" else asked
+        if not mine:
+            kept.append(event)
+    return kept[::-1]

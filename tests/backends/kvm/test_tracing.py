@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kvmlab.backends.kvm import perf, tracing
-from kvmlab.backends.kvm.perf import Layout, Untraceable, layouts
+from kvmlab.backends.kvm.perf import Layout, Untraceable, layouts, without_prompts
 from kvmlab.engine.tracetext import format_event
 from tests.engine.lab import Lab
 
@@ -121,10 +121,27 @@ def test_a_record_is_read_by_its_layout(tmp_path: Path) -> None:
 
 def test_the_labs_own_events_are_left_out() -> None:
     """The settler's marker with what it hits, and the guest that asks what to do next."""
-    assert perf._own(("kvm_pio", 0, 0x5200, 4, 1, 0), skipping=False)
-    assert perf._own(("kvm_pic_set_irq", 0, 1, 0, 0, 0), skipping=True)
-    assert not perf._own(("kvm_pio", 0, 0x20, 1, 1, 0), skipping=False)
-    assert not perf._own(("kvm_pic_set_irq", 0, 1, 0, 0, 0), skipping=False)
+    assert perf._marks(("kvm_pic_set_irq", 0, 1, 0, 0, 0), skipping=True)
+    assert not perf._marks(("kvm_pic_set_irq", 0, 1, 0, 0, 0), skipping=False)
+    prompt, out, into = (("kvm_pio", rw, port, 1, 1, 0) for rw, port in ((0, 0x5200), (1, 0x21), (0, 0x21)))
+    by_port, by_page, stopped = (("kvm_userspace_exit", *of) for of in ((2, 0), (6, 0), (2, -4)))
+    other = ("kvm_eoi", 0, 0x41)
+    told = [
+        prompt,
+        by_page,
+        by_port,
+        prompt,
+        out,
+        by_port,
+        by_port,
+        prompt,
+        stopped,
+        by_port,
+        other,
+        into,
+        by_port,
+    ]
+    assert without_prompts(told) == [by_page, out, by_port, by_port, other, into]
 
 
 def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
