@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
@@ -123,14 +123,15 @@ class KvmlabApp(Requests):
             self.say_first()
 
     def _say(self, text: str) -> None:
-        """Run command text; a long one goes on between the frames.
-
-        What opens a screen of its own does that instead.
-        """
+        """Run command text; what opens a screen of its own does that instead."""
         if text.strip() == EXPLORE:
             self.action_explore()
             return
         super()._say(text)
+
+    def begin(self, what: Callable[[], None]) -> None:
+        """Have the driver begin something; what is long goes on between the frames."""
+        super().begin(what)
         if self.driver.running is not None:
             self._slices.resume()
 

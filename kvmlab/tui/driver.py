@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kvmlab.language.errors import LanguageError
 from kvmlab.language.expressions import parse_expression
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.lexer import lex
@@ -16,14 +15,12 @@ from kvmlab.shell import Shell
 from kvmlab.tui.placing import crop
 from kvmlab.tui.running import Running
 from kvmlab.tui.seen import Seen, see
+from kvmlab.tui.until import repeated
 
 if TYPE_CHECKING:
     from kvmlab.journal import Journal
-    from kvmlab.language.truth import Expression
+    from kvmlab.result import Sliced
     from kvmlab.session import Session
-
-MOST_STEPS = 1_000
-"""As many commands ``run_until`` runs before it gives up."""
 
 LONGEST = 1_000
 """As many characters of a line are said: what is longer was pasted, and nobody reads it."""
@@ -66,7 +63,11 @@ class Driver:
             return
         self.before = self.now
         self._hear(text)
-        self.running = Running(self.shell.slices(text))
+        self._begin(self.shell.slices(text))
+
+    def _begin(self, slices: Sliced[bool]) -> None:
+        """Run the first slice of a line, and show what it says."""
+        self.running = Running(slices)
         self.go_on()
         if self.running is not None:
             self._tell()
@@ -126,37 +127,16 @@ class Driver:
         watcher = self.session.watcher
         return self.session.version, self.studied, watcher and watcher.state
 
-    def run_until(self, text: str, command: str) -> bool:
-        """Run a command again and again until an expression holds; False where it never does.
+    def run_until(self, text: str, command: str) -> None:
+        """Run a command again and again until an expression holds, or it can't go on; it only begins here.
 
-        It ends, too, when the command changes nothing any more. Wrong text is said as such.
+        Raises LanguageError where the text is no expression.
         """
+        expression = parse_expression(text, self.session.scope)
         if self.occupied():
-            return False
-        try:
-            expression = parse_expression(text, self.session.scope)
-        except LanguageError as error:
-            self._show([line(Cell(error.sentence(), "error"))])
-            return False
+            return
         self.before = self.now
-        held = self._go_on(expression, command)
-        word = "holds" if held else "does not hold"
-        self._say([line(Cell(f"{text}: {word} after {command}", "ok" if held else "warning"))])
-        self._tell()
-        return held
-
-    def _go_on(self, expression: Expression, command: str) -> bool:
-        """Run a command until an expression holds, or nothing changes, or it has been long enough."""
-        session = self.session
-        for _ in range(MOST_STEPS):
-            if session.judge(expression)[0] is True:
-                return True
-            was = session.snapshot(), session.history.position
-            self._hear(command)
-            self.over = not self.shell.run_line(command)
-            if self.over or (session.snapshot(), session.history.position) == was:
-                return False
-        return False
+        self._begin(repeated(self.shell, command, expression, text, hear=self._hear, say=self._say))
 
 
 def said_cells(text: str) -> list[Cell]:

@@ -58,7 +58,12 @@ KEYS = (
     LAB,
     Key("f2", "jump", "jump", "shows a letter on every pane: type it to go there"),
     Key("f3", "maximise", "whole", "gives the pane all the room, or takes it back"),
-    Key("f4", "until", "until", "runs, or steps, until an expression holds"),
+    Key(
+        "f4",
+        "until",
+        "until",
+        "steps a context in manual, else runs, until an expression holds; the question says which",
+    ),
     Key("f10", "save", "save", "saves the session as a script", title="Save session as script"),
     PAUSE,
     STOP,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -147,24 +148,28 @@ class Requests(Stage):
             self.show()
 
     def action_until(self) -> None:
-        """Ask what is to hold, and go on until it does: forward, stepping, or running."""
-        self.push_screen(Ask("Go on until this expression holds (ioapic.11.irr == 1)"), self._until)
+        """Ask what is to hold, and go on until it does: by a step in manual, else forward or running."""
+        from kvmlab.tui.until import onward  # the language, which the first frame does not wait for
 
-    def _until(self, text: str | None) -> None:
-        if text:
-            self.driver.run_until(text, self._onward())
+        pane = self.pane
+        context = pane.key if pane is not None and pane.spec.subject == "context" else ""
+        command = onward(self.driver.now, context)
+        if not command:
+            why = "no context can move: 'contexts' says why"
+            self.log_pane.say([line(Cell(f"until: {why}", "warning"))])
+            return
+        question = f"{command} until this holds (ioapic.11.irr == 1)"
+        self.push_screen(Ask(question, check=self._expression), partial(self._until, command))
+
+    def _expression(self, text: str) -> None:
+        from kvmlab.language.expressions import parse_expression  # as above
+
+        parse_expression(text, self.driver.session.scope)
+
+    def _until(self, command: str, text: str | None) -> None:
+        if text and text.strip():
+            self.begin(partial(self.driver.run_until, text, command))
             self.show()
-
-    def _onward(self) -> str:
-        """Return the command that goes on: what was undone, the chosen context's step, or one interrupt."""
-        now, pane = self.driver.now, self.pane
-        if now.position < now.total:
-            return "redo"
-        if now.snapshot.mode == "manual":
-            standing = [each.name for each in now.snapshot.contexts or () if each.state == "standing"]
-            chosen = pane.key if pane is not None and pane.spec.subject == "context" else ""
-            return f"step {chosen or next(iter(standing), 'user')}"
-        return "run 1"
 
     def action_unit(self) -> None:
         """Ask for a place in the history."""

@@ -5,7 +5,8 @@ It knows the widgets but not the keys; requests.py and app.py build on it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kvmlab.tui.actions import Action, Here, offered
@@ -149,8 +150,12 @@ class Stage(Arranged):
 
     def _say(self, text: str) -> None:
         """Run command text; the caller shows what came of it."""
+        self.begin(partial(self.driver.run, text))
+
+    def begin(self, what: Callable[[], None]) -> None:
+        """Have the driver begin something; the caller shows what came of it so far."""
         self.touched = frozenset()
-        self.driver.run(text)
+        what()
         self.leave_if_over()
 
     def enter_all(self, lines: Sequence[str]) -> None:

@@ -49,25 +49,3 @@ def test_quit_is_the_end() -> None:
     """After it the driver is over."""
     assert driver_after("quit")[0].over
     assert not driver_after("eventfd a")[0].over
-
-
-def test_until_goes_forward_to_the_first_moment() -> None:
-    """It stops as soon as the expression holds, and no later."""
-    driver, _rows = driver_after(*LEVEL, "take", "eoi", "goto 0")
-    assert driver.run_until("ioapic.11.remote_irr == 1", "redo")
-    assert driver.now.position == len(LEVEL)
-
-
-def test_until_ends_where_nothing_changes_any_more() -> None:
-    """An expression that never holds costs the history and no more."""
-    driver, rows = driver_after(*LEVEL, "goto 0")
-    assert not driver.run_until("ioapic.11.vector == 0x99", "redo")
-    assert "does not hold" in plain_lines(rows)[-1]
-
-
-def test_until_refuses_wrong_text() -> None:
-    """An expression that is none is said to be so, and nothing runs."""
-    driver, rows = driver_after(*LEVEL)
-    assert not driver.run_until("ioapic.11.colour == 1", "run 1")
-    assert driver.now.position == len(LEVEL)
-    assert len(plain_lines(rows)[-1]) > 10
