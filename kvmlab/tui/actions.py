@@ -39,7 +39,8 @@ def _always(_here: Here) -> str:
 class Action:
     """One action: its name, its keys, two words on it, its command, the panes it belongs to (() for all).
 
-    ``warns`` says what would be lost by it here; it is done all the same when it is asked for again.
+    ``warns`` says what would be lost by it here; it is done all the same when the same key follows at
+    once. ``{lab}`` in it stands for the key of the lab.
     """
 
     name: str
@@ -174,7 +175,21 @@ def _unanswered(here: Here) -> str:
     if lab is None or here.pane != "lab" or here.values["line"].startswith("lab "):
         return ""
     asked = next((goal for goal, choices in lab.choices.items() if len(choices) > 1), "")
-    return f"'{asked}' is answered before anything is run, in the goals" if asked else ""
+    return f"'{asked}' is answered before anything is run, in the goals ({{lab}})" if asked else ""
+
+
+def _open_goals(here: Here) -> str:
+    """Warn where a key leads away from a lab, or shows its solution, before its goals are reached."""
+    lab = here.seen.lab
+    return "" if lab is None or lab.solved else f"{lab.of - lab.reached} of {lab.of} goals are open"
+
+
+def _played(here: Here) -> str:
+    """Warn where a lab is begun anew in which something was done."""
+    lab = here.seen.lab
+    if lab is None or not (here.seen.total or lab.reached):
+        return ""
+    return "what was done since its start is lost, and undo does not bring it back"
 
 
 def _past(here: Here) -> str:
@@ -191,11 +206,11 @@ ACTIONS = (
     Action("hint", "ctrl+g", "hint", "hint", refuses=_in_lab),
     Action("next-lab", "ctrl+n", "next lab", "lab next", refuses=_done),
     Action("check", "w", "check", "check", LESSON, _in_lab),
-    Action("solution", "s", "solution", "lab solution", LESSON, _in_lab),
-    Action("reset", "R", "reset", "reset", LESSON, _in_lab),
-    Action("skip", "N", "next", "lab next", LESSON, _beside("next")),
-    Action("previous", "P", "previous", "lab previous", LESSON, _beside("previous")),
-    Action("leave-lab", "x", "leave", "lab leave", LESSON, _in_lab),
+    Action("solution", "s", "solution", "lab solution yes", LESSON, _in_lab, _open_goals),
+    Action("reset", "R", "reset", "reset", LESSON, _in_lab, _played),
+    Action("skip", "N", "next", "lab next", LESSON, _beside("next"), _open_goals),
+    Action("previous", "P", "previous", "lab previous", LESSON, _beside("previous"), _open_goals),
+    Action("leave-lab", "x", "leave", "lab leave", LESSON, _in_lab, _open_goals),
     Action("assert", "a", "assert", "irq-line gsi={gsi} level=1", ("ioapic",), _own_line(1)),
     Action("deassert", "d", "deassert", "irq-line gsi={gsi} level=0", ("ioapic",), _own_line(0)),
     Action(

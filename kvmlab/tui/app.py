@@ -10,6 +10,7 @@ from textual import events, on
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
+from textual.events import Event
 from textual.screen import Screen
 from textual.widgets import Label, Static
 
@@ -236,10 +237,15 @@ class KvmlabApp(Requests):
         if self.ready:
             self._bars()
 
-    def action_act(self, name: str) -> None:
-        """Run the command of an action, or say why it would do nothing."""
+    async def on_event(self, event: Event) -> None:
+        """Know which press is being answered."""
+        self.presses.see(event)
+        await super().on_event(event)
+
+    def action_act(self, name: str, chosen: bool = False) -> None:
+        """Run the command of an action, or say why not; one that is ``chosen`` by its name is meant."""
         action, here = NAMED[name], self.here()
-        why = action.why_not(here) or self._warning(action, here)
+        why = action.why_not(here) or ("" if chosen else self._warning(action, here))
         if why:
             self.log_pane.say([line(Cell(f"{action.label}: {why}", "warning"))])
             return
@@ -249,12 +255,9 @@ class KvmlabApp(Requests):
         self.enter_all(lines)
 
     def _warning(self, action: Action, here: Here) -> str:
-        """Return what would be lost by an action, once; who asks for it again means it."""
-        why = action.warns(here)
-        if not why or why == self._warned:
-            return ""
-        self._warned = why
-        return f"{why} ({self._shown(LAB)}); once more does it all the same"
+        """Return what would be lost by an action; who asks for it again with the next key means it."""
+        why = action.warns(here).format(lab=self._shown(LAB))
+        return f"{why}; once more does it all the same" if why and not self.presses.once_more(why) else ""
 
     def action_enter(self, text: str) -> None:
         """Run command text as if it had been typed."""
@@ -267,7 +270,7 @@ class KvmlabApp(Requests):
         here = self.here()
         for action in self.offered():
             text = action.command(here)
-            yield SystemCommand(action.label, text, lambda name=action.name: self.action_act(name))
+            yield SystemCommand(action.label, text, lambda name=action.name: self.action_act(name, True))
         for key in KEYS:
             if key.label and key.action.isidentifier() and key is not MENU and self.works(key):
                 yield SystemCommand(key.title or key.label, key.help, getattr(self, f"action_{key.action}"))

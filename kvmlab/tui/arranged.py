@@ -29,6 +29,7 @@ from kvmlab.tui.command_line import CommandLine
 from kvmlab.tui.lines import Lines
 from kvmlab.tui.live import Pictures
 from kvmlab.tui.log import Log
+from kvmlab.tui.presses import Presses
 from kvmlab.tui.theme import ThemedApp
 
 if TYPE_CHECKING:
@@ -82,8 +83,7 @@ class Arranged(ThemedApp):
         self.vcpu = 0
         self.wanted = ""
         self.touched: frozenset[tuple[str, str]] = frozenset()
-        self._warned = ""
-        """What an action was last warned of."""
+        self.presses = Presses()
         self._lab = ("", False)
         """The lab that is open, and whether its solution is shown."""
         self._first = list(first)

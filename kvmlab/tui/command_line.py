@@ -13,7 +13,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input
 
 from kvmlab.language.errors import printable
-from kvmlab.tui.keys import EXPLAIN, shown
+from kvmlab.tui.keys import BACK, EXPLAIN, TYPE, shown
 
 if TYPE_CHECKING:
     from kvmlab.language.complete import Completion
@@ -72,8 +72,11 @@ class CommandLine(Input):
     ) -> None:
         complete = shown(keymap.get("complete", "tab")).capitalize()
         explain = shown(keymap.get(EXPLAIN.name, EXPLAIN.keys))
+        self._here = f"a command; ? lists what may follow, {complete} completes, {explain} explains"
+        back = [shown(keymap.get(key.name, key.keys)).capitalize() for key in (TYPE, BACK)]
+        self._there = f"keys go to the {{}}; {' or '.join(back)} types a command"
         super().__init__(
-            placeholder=f"a command; ? lists what may follow, {complete} completes, {explain} explains",
+            placeholder=self._here,
             id=self.ID,
             compact=True,
             select_on_focus=False,
@@ -100,6 +103,16 @@ class CommandLine(Input):
         event.prevent_default()
         event.stop()
         self.take([printable(text) for text in event.text.splitlines() if text.strip()])
+
+    def elsewhere(self, name: str) -> None:
+        """Say where the keys go: to what has a name, or here where that is ""."""
+        placeholder = self._there.format(name) if name else self._here
+        if self.placeholder != placeholder:
+            self.placeholder = placeholder
+
+    def validate_value(self, value: str) -> str:
+        """Leave out the colon that leads here: it can be typed without a look where the keys go."""
+        return value.removeprefix(":")
 
     def take(self, lines: Sequence[str]) -> None:
         """Take lines as if they were typed: each further one when the one before it has been entered."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from textual.binding import Binding
 from textual.keys import key_to_character
 
 
@@ -51,6 +52,23 @@ LAB = Key(
 )
 """The key that is named where the goals ask for something."""
 
+TYPE = Key(
+    "colon",
+    "command",
+    "command",
+    "always leads to the command line; before a command that is typed there it does nothing",
+    panes=True,
+)
+BACK = Key(
+    "escape",
+    "command",
+    "",
+    "goes to the command line; from there, to the panes",
+    panes=True,
+    own_name="leave-pane",
+)
+"""The keys that are named where what is typed is no command."""
+
 KEYS = (
     EXPLAIN,
     COURSE,
@@ -79,15 +97,8 @@ KEYS = (
         title="Copy as command",
     ),
     Key("y", "copy_pane", "copy pane", "copies the text of the pane", panes=True),
-    Key("colon", "command", "command", "goes to the command line", panes=True),
-    Key(
-        "escape",
-        "command",
-        "",
-        "goes to the command line; from there, to the panes",
-        panes=True,
-        own_name="leave-pane",
-    ),
+    TYPE,
+    BACK,
     Key("slash", "filter", "filter", "shows only the lines of the trace that contain a text", panes=True),
     Key("left_square_bracket", "act('back')", "back", "undoes one unit", panes=True),
     Key("right_square_bracket", "act('forward')", "forward", "does it again", panes=True),
@@ -95,6 +106,15 @@ KEYS = (
     Key("v", "vcpu", "vCPU", "chooses the next vCPU", panes=True),
 )
 """The keys of the screen; the panes' numbers are in panes.py."""
+
+
+def bound(keys: str, action: str, name: str, show: bool = True) -> Binding:
+    """Return the binding of an action of the app where no text is typed.
+
+    What leads to the command line does so at once: the next key may be there already.
+    """
+    return Binding(keys, f"app.{action}", id=name, show=show, priority=action == TYPE.action)
+
 
 SHOWN = {"left_square_bracket": "[", "right_square_bracket": "]", "colon": ":", "slash": "/"}
 """Keys by the name that Textual gives them, and as they are written."""

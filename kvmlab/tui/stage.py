@@ -88,6 +88,7 @@ class Stage(Arranged):
         ]
         base.query_one("#tabs", Bar).put(tab_parts(tabs, displayed, marks, width))
         self.log_pane.entitle("Log" if "goals" in displayed else self._goal())
+        self.command_line.elsewhere(self.lines.id or "" if self.lines is not None else "")
         self._state()
         actions = [(self._shown(a), a.label, f"app.act('{a.name}')") for a in self.offered()]
         keys = [

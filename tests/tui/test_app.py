@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 
 from kvmlab.course.desk import shelf
 from kvmlab.tui.actions import ACTIONS, NAMED
@@ -297,7 +298,7 @@ PRESSED = {
     "run-line": ("lab", "lab start SMALL\nlab answer sum 2", "write door"),
     "run-rest": ("lab", "lab start SMALL\nlab answer sum 2", "write door"),
     "check": ("goals", "lab start SMALL", "check"),
-    "solution": ("goals", "lab start SMALL", "lab solution"),
+    "solution": ("goals", "lab start SMALL", "lab solution yes"),
     "reset": ("lab", "lab start SMALL", "reset"),
     "skip": ("lab", f"lab start {FIRST.id}", "lab next"),
     "previous": ("goals", f"lab start {SECOND}", "lab previous"),
@@ -317,7 +318,7 @@ def test_every_key_becomes_its_command(name: str, tmp_path: Path) -> None:
             app.action_pane(pane)
             await pilot.pause()
             app.panes[pane].choose("11")
-        await pilot.press(NAMED[name].keys)
+        await pilot.press(*[NAMED[name].keys] * (1 + bool(NAMED[name].warns(app.here()))))
         assert app.driver.said[-1] == command
 
     on_screen(act, said=(*LEVEL, *said))
@@ -374,5 +375,44 @@ def test_escape_goes_between_the_command_line_and_the_panes() -> None:
         app.log_pane.focus()
         await pilot.press("escape")
         assert app.focused is app.command_line
+
+    on_screen(act)
+
+
+def test_the_command_line_says_where_the_keys_go() -> None:
+    """While something else has the focus; a colon leads back from everywhere, and is no part of a command."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        assert "> a command; " in text_of(app)[-2]
+        for name in ("ioapic", "trace", "log"):
+            if name == "log":
+                app.log_pane.focus()
+            else:
+                app.action_pane(name)
+            await pilot.pause()
+            assert text_of(app)[-2] == f"> keys go to the {name}; : or Escape types a command"
+            await pilot.press("colon")
+            assert app.focused is app.command_line
+            assert "> a command; " in text_of(app)[-2]
+        await pilot.press("colon", *"mark a", "enter")
+        assert app.driver.said == ["mark a"]
+        await pilot.press(*"route 30 ioapic:3", "enter")
+        assert app.driver.said[-1] == "route 30 ioapic:3"
+
+    on_screen(act)
+
+
+def test_what_follows_the_colon_at_once_is_typed() -> None:
+    """The keys come faster than they are answered: none of them is a pane's any more."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        app.action_pane("ioapic")
+        await pilot.pause()
+        for key in ("colon", *"mark", "space", "m"):
+            character = {"colon": ":", "space": " "}.get(key, key)
+            app.post_message(Key(key, character))
+        await pilot.pause()
+        assert app.command_line.value == "mark m"
+        assert app.driver.said == []
 
     on_screen(act)

@@ -148,7 +148,7 @@ def test_a_command_of_the_text_is_done_by_enter_and_the_cursor_goes_on(small: st
 
 @pytest.mark.parametrize("key", ["enter", "b"])
 def test_a_command_of_the_text_that_takes_a_question_away_is_asked_for_twice(small: str, key: str) -> None:
-    """Once: nothing is run at first, and `reset` brings the question back without another warning."""
+    """Nothing is run at first; the key has to follow at once, and any other one between ends that."""
 
     async def act(app: KvmlabApp, pilot: Hand) -> None:
         await pilot.press("ctrl+l", key)
@@ -156,11 +156,11 @@ def test_a_command_of_the_text_that_takes_a_question_away_is_asked_for_twice(sma
         assert "'sum' is answered before anything is run, in the goals (^l); once more does it all" in said
         assert app.driver.said[1:] == []
         assert pane_of(app, "lab").key == "write door"
+        for other in ("up", "f3", "t"):
+            await pilot.press(other, key)
+            assert app.driver.said[1:] == []
         await pilot.press(key)
         assert app.driver.said[1] == "write door"
-        app.action_say("reset")
-        await pilot.press("up", "up", "enter")
-        assert app.driver.said[-1] == "write door"
 
     on_screen(act, said=(small,))
 
@@ -314,12 +314,36 @@ def test_the_next_lab_is_a_key_when_this_one_is_done() -> None:
         assert lesson is not None
         assert lesson.lab.id == second
         assert pane_of(app, "lab").scroll_offset.y == 0
-        await pilot.press("ctrl+l", "P")
+        await pilot.press("ctrl+l", "P", "P")
         lesson = app.driver.now.lab
         assert lesson is not None
         assert lesson.lab.id == first
 
     on_screen(act, said=(f"lab start {first}",))
+
+
+@pytest.mark.parametrize(
+    ("key", "command", "why"),
+    [
+        ("s", "lab solution yes", "solution: 3 of 3 goals are open"),
+        ("x", "lab leave", "leave: 3 of 3 goals are open"),
+        ("N", "lab next", "next: 3 of 3 goals are open"),
+        ("P", "lab previous", "previous: 3 of 3 goals are open"),
+        ("R", "reset", "reset: what was done since its start is lost"),
+    ],
+)
+def test_a_letter_that_loses_something_is_pressed_twice_in_a_row(key: str, command: str, why: str) -> None:
+    """A command that is typed where the lab has the focus does none of it, though it has a letter twice."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        await pilot.press("ctrl+l", key)
+        assert why in " ".join(" ".join(app.log_pane.texts).split())
+        await pilot.press("t", key, "q", "u", key, "f3", key)
+        assert app.driver.said[2:] == []
+        await pilot.press(key)
+        assert app.driver.said[2:] == [command]
+
+    on_screen(act, said=(f"lab start {list(shelf().heads)[1]}", "eventfd own"))
 
 
 def test_one_key_leads_to_the_text_the_goals_and_back(small: str) -> None:
