@@ -89,7 +89,9 @@ class CommandLine(Input):
         self._typed = ""
         self._open: list[Completion] = []
         self._chosen = -1
-        self._completed = ""
+        self._completed: str | None = None
+        self._listed = False
+        """Whether the list above the line is open; ``_open`` are those of it that can be chosen."""
         self._waiting: list[str] = []
 
     def on_mount(self) -> None:
@@ -121,7 +123,7 @@ class CommandLine(Input):
         if self._waiting:
             more = f"{len(self._waiting)} more line{'s' * (len(self._waiting) > 1)}"
             what = "Enter runs this one and brings the next, Escape drops them"
-            self.post_message(self.Candidates([(more, what)]))
+            self._list([(more, what)])
 
     def give_back(self, text: str) -> None:
         """Take a line back that could not be run now."""
@@ -208,12 +210,14 @@ class CommandLine(Input):
 
     def action_leave(self) -> None:
         """Close the list, or clear the line, or leave for the panes."""
-        if self.close_list():
-            return
-        if self.value:
+        if self._waiting or (self.value and not self._listed):
             self._drop()
-            return
-        self.screen.focus_next()
+        elif not self.close_list():
+            self.screen.focus_next()
+
+    def on_blur(self) -> None:
+        """Close the list: what it is about is not where the keys go."""
+        self.close_list()
 
     def _drop(self) -> None:
         """Drop the line, and those that wait behind it."""
@@ -223,9 +227,14 @@ class CommandLine(Input):
 
     def close_list(self) -> bool:
         """Close the list of candidates; tell whether there was one."""
-        was, self._open, self._chosen = bool(self._open), [], -1
-        self.post_message(self.Candidates([]))
+        was, self._open, self._chosen = self._listed, [], -1
+        if was:
+            self._list([])
         return was
+
+    def _list(self, found: list[tuple[str, str]]) -> None:
+        self._listed = bool(found)
+        self.post_message(self.Candidates(found, self._chosen))
 
     async def _on_key(self, event: events.Key) -> None:
         """Take a key in its turn, that of the screen as well: see KvmlabApp.on_event."""
@@ -241,7 +250,8 @@ class CommandLine(Input):
         before = self.value[: self.cursor_position]
         if event.character == "?" and "#" not in before and before.count('"') % 2 == 0:
             follow = self._follow(before) or [("", "nothing more may follow")]
-            self.post_message(self.Candidates(follow))
+            self._open, self._chosen = [], -1
+            self._list(follow)
             return
         await super()._on_key(event)
         if not event.is_printable:
@@ -251,6 +261,7 @@ class CommandLine(Input):
         """Close the list when the line is changed by anything but itself."""
         if value != self._completed:
             self.close_list()
+        self._completed = None
 
     def _complete(self, value: str, cursor: int) -> list[Completion]:
         scope = self._scope()
@@ -282,6 +293,4 @@ class CommandLine(Input):
         self.cursor_position = len(head)
 
     def _post(self) -> None:
-        self.post_message(
-            self.Candidates([(each.text, each.description) for each in self._open], self._chosen)
-        )
+        self._list([(each.text, each.description) for each in self._open])

@@ -12,6 +12,7 @@ from textual.app import SuspendNotSupported
 from kvmlab.render.cells import Cell, line
 from kvmlab.tui.arrange import LESSON
 from kvmlab.tui.ask import Ask
+from kvmlab.tui.candidates import Candidates
 from kvmlab.tui.help import START, Help
 from kvmlab.tui.jump import Jump
 from kvmlab.tui.keys import LEAVE
@@ -72,7 +73,11 @@ class Requests(Stage):
         self.action_command()
 
     def action_page(self, by: int) -> None:
-        """Scroll the text of the lab by pages, or the log where it is out of sight."""
+        """Scroll by pages what is in sight of these: the list of candidates, the text of the lab, the log."""
+        listed = self.screen_stack[0].query_one(Candidates)
+        if listed.display:
+            listed.page(by)
+            return
         lab = self.panes.get("lab")
         text = lab if lab is not None and lab.display else self.log_pane
         text.scroll_relative(y=by * max(1, text.size.height - 1), animate=False, force=True)

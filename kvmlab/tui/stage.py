@@ -156,6 +156,7 @@ class Stage(Arranged):
     def begin(self, what: Callable[[], None]) -> None:
         """Have the driver begin something; the caller shows what came of it so far."""
         self.touched = frozenset()
+        self.command_line.close_list()
         what()
         self.leave_if_over()
 

@@ -11,7 +11,7 @@ from kvmlab.course.desk import shelf
 from kvmlab.tui.actions import ACTIONS, NAMED
 from kvmlab.tui.app import KvmlabApp
 from kvmlab.tui.arrange import LESSON
-from kvmlab.tui.candidates import Candidates
+from kvmlab.tui.candidates import MOST, Candidates
 from kvmlab.tui.keys import KEYS
 from kvmlab.tui.lines import Lines
 from kvmlab.tui.widgets import SPECS
@@ -414,5 +414,60 @@ def test_what_follows_the_colon_at_once_is_typed() -> None:
         await pilot.pause()
         assert app.command_line.value == "mark m"
         assert app.driver.said == []
+
+    on_screen(act)
+
+
+@pytest.mark.parametrize(
+    "ending", ["ctrl+u", "escape", "enter", "ctrl+o", "f1", "f2", "x", "backspace", "f9"]
+)
+def test_the_list_ends_with_what_it_is_about(ending: str) -> None:
+    """With another line, another focus, another screen, or a command; Escape loses nothing else."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        listed = app.screen.query_one(Candidates)
+        await pilot.press("?")
+        assert listed.display
+        await pilot.press("escape", *"mark", "space", "?")
+        assert listed.display
+        await pilot.press(ending)
+        assert not listed.display
+        if ending == "escape":
+            assert app.command_line.value == "mark "
+            assert app.focused is app.command_line
+
+    on_screen(act, said=LEVEL)
+
+
+def test_the_list_closes_when_the_focus_goes() -> None:
+    """By a click too."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        await pilot.press("?")
+        app.action_pane("ioapic")
+        await pilot.pause()
+        assert not app.screen.query_one(Candidates).display
+
+    on_screen(act)
+
+
+def test_a_long_list_says_how_long_it_is_and_goes_on_by_pages() -> None:
+    """No description is cut without a sign; the last page has the last candidate."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        listed = app.screen.query_one(Candidates)
+        await pilot.press("?")
+        count = len(listed._found)
+        assert count > MOST
+        assert listed.texts[-1] == f" 1 to {MOST - 1} of {count}: PgDn PgUp show the others"
+        shown = set(listed.texts[:-1])
+        for _page in range(count):
+            await pilot.press("pagedown")
+            shown |= set(listed.texts[:-1])
+        assert len(shown) == count
+        assert all(len(text) <= 80 or text.endswith("…") for text in shown)
+        assert any(text.endswith("…") for text in shown)
+        await pilot.press("escape", *"expect", "space", "?")
+        assert len(listed.texts) <= MOST
 
     on_screen(act)
