@@ -26,6 +26,12 @@ LANGUAGE = (
 
 COMMAND_LINE = line(Cell("The command line", "header"), ": ", LANGUAGE)
 
+LOG = line(
+    Cell("The log", "header"),
+    ": PgUp and PgDn scroll it from the command line, but where the text of a lab is shown that. F2 and its "
+    "letter lead into it: there the arrows and PgUp scroll it, and F3 gives it all the room.",
+)
+
 OTHER_KEYS = (
     '[keymap] in settings.toml gives what is done other keys by its ID (eoi = "ctrl+r"). The IDs are '
 )
@@ -54,6 +60,7 @@ def help_rows(spec: PaneSpec | None, keymap: Mapping[str, str]) -> list[Row]:
     else:
         first = [(Cell(text, "word-verb"), what) for text, what in START]
         rows = [*table(("a first round", ""), first), line(""), COMMAND_LINE]
+    rows += [line(""), LOG]
     if own:
         keys = [(_key(action, keymap), action.label, action.usage) for action in own]
         rows += [line(""), *table(("key here", "does", "command"), keys)]

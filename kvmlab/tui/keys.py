@@ -52,6 +52,9 @@ LAB = Key(
 )
 """The key that is named where the goals ask for something."""
 
+JUMP = Key("f2", "jump", "jump", "shows a letter on every pane, and on the log: type it to go there")
+"""The key that is named where an answer is longer than the log."""
+
 TYPE = Key(
     "colon",
     "command",
@@ -74,7 +77,7 @@ KEYS = (
     COURSE,
     MENU,
     LAB,
-    Key("f2", "jump", "jump", "shows a letter on every pane: type it to go there"),
+    JUMP,
     Key("f3", "maximise", "whole", "gives the pane all the room, or takes it back"),
     Key(
         "f4",

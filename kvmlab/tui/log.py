@@ -27,18 +27,33 @@ class Log(Lines, can_focus=True):
         super().__init__(id="log")
         self._lines: list[Line] = []
         self._folded: list[Drawn] = []
-        self.entitle("Log")
+        self._newest: list[Line] = []
+        self._tail = 0
+        """Lines that the newest answer has."""
+        self._heading, self._reach = "Log", ""
 
     def say(self, rows: Iterable[Row]) -> None:
         """Append rows, and show the end."""
-        new = layout(rows)
+        new = self._newest = layout(rows)
         self._lines = [*self._lines, *new][-KEPT:]
         self._folded = [*self._folded, *self._fold(new)][-KEPT:]
+        self._tail = len(self._fold(new))
         self._end()
+
+    def head(self, title: str, reach: str) -> None:
+        """Write a title, behind what of the newest answer is out of sight and the key that leads there."""
+        self._heading, self._reach = title, reach
+        self._tell_more()
+
+    def _tell_more(self) -> None:
+        above = round(self.scroll_offset.y) - (len(self._drawn) - self._tail)
+        lines = f"{above} line{'s' * (above > 1)} above: {self._reach}  " if above > 0 and self._reach else ""
+        self.entitle(f"{lines}{self._heading}")
 
     def on_resize(self) -> None:
         """Fold the lines to the new width."""
         self._folded = self._fold(self._lines)[-KEPT:]
+        self._tail = len(self._fold(self._newest))
         self._end()
 
     def _fold(self, lines: Iterable[Line]) -> list[Drawn]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 from kvmlab.tui.actions import Action, Here, offered
 from kvmlab.tui.arrange import LESSON
 from kvmlab.tui.arranged import Arranged
 from kvmlab.tui.bars import Bar, Part, key_parts, state_parts, tab_parts
-from kvmlab.tui.keys import KEYS, Key, shown
+from kvmlab.tui.keys import JUMP, KEYS, Key, shown
 from kvmlab.tui.placing import GUTTER
 from kvmlab.tui.seen import Seen
 
@@ -87,7 +88,8 @@ class Stage(Arranged):
             if self._lab[0] or pane.spec.name not in LESSON
         ]
         base.query_one("#tabs", Bar).put(tab_parts(tabs, displayed, marks, width))
-        self.log_pane.entitle("Log" if "goals" in displayed else self._goal())
+        title = "Log" if "goals" in displayed else self._goal()
+        self.log_pane.head(title, self._log_key("lab" in displayed))
         self.command_line.elsewhere(self.lines.id or "" if self.lines is not None else "")
         self._state()
         actions = [(self._shown(a), a.label, f"app.act('{a.name}')") for a in self.offered()]
@@ -99,6 +101,13 @@ class Stage(Arranged):
         first = [key for key in keys if key[1] == "help"]
         rest = [key for key in keys if key[1] != "help"]
         base.query_one("#keys", Bar).put(key_parts([*first, *actions, *rest], width))
+
+    def _log_key(self, lab: bool) -> str:
+        """Return the keys that lead to what is above in the log: pages are those of a lab that is shown."""
+        if self.log_pane.has_focus or not (lab or self.pane):
+            return "PgUp"
+        names = [widget.id for widget in self.screen_stack[0].focus_chain]
+        return f"{self._shown(JUMP)} {ascii_lowercase[names.index('log')]}" if "log" in names else ""
 
     def _goal(self) -> str:
         """Return the title of the log where the goals are out of sight: the first that is open."""

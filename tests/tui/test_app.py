@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -469,5 +470,38 @@ def test_a_long_list_says_how_long_it_is_and_goes_on_by_pages() -> None:
         assert any(text.endswith("…") for text in shown)
         await pilot.press("escape", *"expect", "space", "?")
         assert len(listed.texts) <= MOST
+
+    on_screen(act)
+
+
+def test_the_log_says_what_of_an_answer_is_out_of_sight_and_the_key_to_it() -> None:
+    """PgUp from the command line, a jump where another pane has that key; a short answer says nothing."""
+
+    def title(app: KvmlabApp) -> str:
+        return next(text for text in text_of(app) if text.startswith("─"))
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        app.action_say("help devices")
+        await pilot.pause()
+        found = re.match(r"─(\d+) lines above: PgUp  Log─", title(app))
+        assert found is not None
+        await pilot.press("pageup")
+        less = re.match(r"─(\d+) lines above: PgUp  Log─", title(app))
+        assert less is not None
+        assert int(less[1]) == int(found[1]) - app.log_pane.size.height + 1
+        for _page in range(20):
+            await pilot.press("pageup")
+        assert title(app).startswith("─Log─")
+        app.action_say("mark a")
+        await pilot.pause()
+        assert title(app).startswith("─Log─")
+        app.action_pane("ioapic")
+        app.action_say("help devices")
+        await pilot.pause()
+        keys = re.search(r" lines above: F2 ([a-z])  Log", title(app))
+        assert keys is not None
+        await pilot.press("f2", keys[1])
+        assert app.log_pane.has_focus
+        assert " lines above: PgUp  Log" in title(app)
 
     on_screen(act)
