@@ -43,7 +43,11 @@ MORE = "   > "
 OTHER_LINES = 4
 """Lines of a screen that the answer to ? leaves free: its header, the prompt and the toolbar."""
 
-WELCOME = "'help' lists the commands, 'lab list' the course; ? and Tab help, Ctrl+D ends"
+WELCOME = {
+    False: "'help' lists the commands, 'lab list' the course; ? and Tab help, Ctrl+D ends",
+    True: "F12 or Ctrl+D goes back to the screen; 'help', ? and Tab help",
+}
+"""What the prompt greets with, by whether a screen waits for its end."""
 
 
 def run_prompt(
@@ -53,13 +57,15 @@ def run_prompt(
     journal: Journal | None = None,
     first: Sequence[str] = (),
     take: Take | None = None,
+    *,
+    screen: bool = False,
 ) -> int:
     """Run the session that ``make`` returns at the prompt until it ends; return the exit status 0.
 
     The ``first`` lines are run before anything is read. ``take`` is given every line before the
-    language is.
+    language is. Where a ``screen`` waits for the end, its key for the prompt ends it too.
     """
-    prompt = Prompt(make, source, out, journal, take)
+    prompt = Prompt(make, source, out, journal, take, screen=screen)
     try:
         if all(prompt.run_line(text) for text in first):
             prompt.run()
@@ -78,10 +84,12 @@ class Prompt:
         out: Output | None = None,
         journal: Journal | None = None,
         take: Take | None = None,
+        *,
+        screen: bool = False,
     ) -> None:
         settings, problems = load_settings()
         theme, wrong = find_theme(settings.theme, settings.place("theme"))
-        self._make, self._take = make, take
+        self._make, self._take, self._screen = make, take, screen
         self._shell: Shell | None = None
         self._style = Style.from_dict(_classes(theme))
         self._toolbar = ""
@@ -161,7 +169,7 @@ class Prompt:
 
     def _greet(self, problems: list[str]) -> None:
         self._show([line(Cell(problem, "warning")) for problem in problems])
-        self._show([line(Cell("kvmlab", "header"), f": {WELCOME}")])
+        self._show([line(Cell("kvmlab", "header"), f": {WELCOME[self._screen]}")])
 
     def _open_journal(self) -> Journal | None:
         """Begin the journal, and offer the newest one of a session that was killed."""
@@ -193,6 +201,10 @@ class Prompt:
         @keys.add("c-c")
         def _(event: KeyPressEvent) -> None:
             event.current_buffer.reset()
+
+        @keys.add("f12", filter=Condition(lambda: self._screen))
+        def _(event: KeyPressEvent) -> None:
+            event.app.exit(exception=EOFError, style="class:exiting")
 
         @keys.add("?", filter=in_a_command)
         def _(event: KeyPressEvent) -> None:

@@ -17,12 +17,15 @@ def start(
     plain: bool = False,
     journal: Journal | None = None,
     first: Sequence[str] = (),
+    *,
+    screen: bool = False,
 ) -> int:
     """Run a session until it ends; return the exit status. ``plain`` asks for line mode.
 
     ``first`` are lines to be run before anything is read.
 
-    A session that already has a ``journal`` goes on in it at the full prompt.
+    A session that already has a ``journal`` goes on in it at the full prompt. Where a ``screen`` waits
+    for its end, F12 goes back there.
 
     Given what makes a session, the full prompt stands before it is called: what that imports is
     loaded while the user reads.
@@ -34,7 +37,7 @@ def start(
         return run_plain(make(), first=first)
     from kvmlab.repl.prompt import run_prompt  # prompt_toolkit takes 100 ms
 
-    return run_prompt(make, journal=journal, first=first)
+    return run_prompt(make, journal=journal, first=first, screen=screen)
 
 
 def on_terminal() -> bool:

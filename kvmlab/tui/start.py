@@ -25,8 +25,8 @@ HINT = (
 class Repl(Protocol):
     """What opens the prompt on a session, and records it in the session's journal if there is one."""
 
-    def __call__(self, session: Session, *, journal: Journal | None) -> object:
-        """Return when the prompt ends."""
+    def __call__(self, session: Session, *, journal: Journal | None, screen: bool) -> object:
+        """Return when the prompt ends, which says that a ``screen`` waits for that."""
 
 
 def drawable() -> bool:
@@ -87,7 +87,7 @@ def start(
     except OSError:
         journal = None
     past = HistoryFile(state_dir() / "history", settings.history_size)
-    prompt = partial(repl, journal=journal) if repl is not None else None
+    prompt = partial(repl, journal=journal, screen=True) if repl is not None else None
     app = KvmlabApp(make, past, journal, settings.chosen(theme, layout), first, prompt, live)
     app.theme_problems[:0] = problems
     try:

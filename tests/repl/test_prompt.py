@@ -23,6 +23,7 @@ from kvmlab.result import Result
 from kvmlab.session import Session
 
 END, CANCEL, TAB, RIGHT, ENTER = "\x04", "\x03", "\t", "\x1b[C", "\r"
+F12 = "\x1b[24~"
 
 
 class Recorded(Prompt):
@@ -35,11 +36,11 @@ class Recorded(Prompt):
 
 
 @contextmanager
-def prompt(session: Session | None = None) -> Iterator[tuple[Recorded, PipeInput]]:
+def prompt(session: Session | None = None, screen: bool = False) -> Iterator[tuple[Recorded, PipeInput]]:
     """Give a prompt over a session, and the keyboard it reads."""
     session = session or make_session()
     with create_pipe_input() as keyboard:
-        made = Recorded(lambda: session, keyboard, DummyOutput())
+        made = Recorded(lambda: session, keyboard, DummyOutput(), screen=screen)
         try:
             yield made, keyboard
         finally:
@@ -62,6 +63,16 @@ def test_a_line_is_run_and_answered() -> None:
 def test_ctrl_d_ends_the_session_and_so_does_quit() -> None:
     """Nothing behind either of them runs."""
     assert type_in("quit\reventfd a\r") == []
+
+
+def test_f12_goes_back_to_the_screen_that_opened_the_prompt() -> None:
+    """And is said to; where there is no screen it does nothing, and nobody speaks of one."""
+    for screen in (True, False):
+        with prompt(screen=screen) as (made, keyboard):
+            keyboard.send_text(f"eventfd a\rwrite a{F12}\rread a\r{END}")
+            made.run()
+        assert ("F12 or Ctrl+D goes back to the screen" in made.shown[0]) == screen
+        assert made.shown[1:] == (["→ 0"] if screen else ["→ 0", "→ 0", "→ 1"])
 
 
 def test_ctrl_c_clears_the_line() -> None:

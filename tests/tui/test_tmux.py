@@ -154,6 +154,18 @@ def test_keys_of_every_kind_arrive(window: Window) -> None:
         sleep(PATIENCE)
 
 
+def test_one_key_leads_to_the_prompt_and_back(window: Window) -> None:
+    """On the same session: what is typed at one is seen at the other."""
+    window.keys("F12")
+    window.shows("F12 or Ctrl+D goes back to the screen", "kvm>")
+    window.say("eventfd there")
+    window.shows("→ 0")
+    window.keys("F12")
+    window.shows("1/1", "Path ──")
+    window.keys("F12")
+    window.shows("kvm>")
+
+
 def test_the_screen_follows_the_size_of_the_window(window: Window) -> None:
     """A larger window has more panes, one too small says so, and the first has all of it back."""
     first = window.lines
