@@ -56,6 +56,8 @@ class Pane(Lines, can_focus=True):
         self._shown: tuple[object, ...] = ()
         self._cursor = -1
         self._changed = self._differs = False
+        self._top = 0
+        """The line that was scrolled to: another one is there by somebody's own will, and stays."""
         self.vector: int | None = None
         self.entitle(spec.title)
         self.display = False
@@ -118,6 +120,7 @@ class Pane(Lines, can_focus=True):
         self._cursor = self._find(key)
         if self.display:
             self.place()
+            self._look()
         if self.spec.tail and len(self.items) != count:
             self.scroll_end(animate=False, force=True)
 
@@ -195,6 +198,7 @@ class Pane(Lines, can_focus=True):
     def on_resize(self) -> None:
         """Place the items anew; the end of a tail that was hidden until now comes in sight."""
         self.place()
+        self._look()
         if self.spec.tail:
             self._reveal(self._cursor)
 
@@ -215,6 +219,21 @@ class Pane(Lines, can_focus=True):
         top, height = self.scroll_offset.y, self.size.height
         if not top <= line < top + height:
             self.scroll_to(y=line if line < top else line - height + 1, animate=False, force=True)
+
+    def _look(self) -> None:
+        """Bring in sight what has changed, or else what is not as it always is, where nothing such is."""
+        height, top, quiet = self.size.height, round(self.scroll_offset.y), self.spec.quiet
+        last = max(0, len(self._spans) - height)
+        if quiet is None or not height or self.has_focus or top != min(self._top, last):
+            return
+        keyed = [(at, item) for at, item in enumerate(self.items) if item.key]
+        changed = {at for at, item in keyed if item.mark}
+        other = {at for at, item in keyed if not quiet.match(item.text)}
+        wanted = changed & other or changed or other
+        lines = [y for y, spans in enumerate(self._spans) if any(span.item in wanted for span in spans)]
+        if lines and not any(top <= y < top + height for y in lines):
+            self._top = max(0, min(lines[0] - 1, last))
+            self.call_after_refresh(self.scroll_to, y=self._top, animate=False, force=True)
 
     def _find(self, key: str) -> int:
         """Return the item that the cursor stands on: the one of before, else the first.

@@ -32,11 +32,25 @@ NUMBERED = re.compile(r"\W*(\d+)")
 """A line about the number that it begins with."""
 
 
+AT_RESET = re.compile(r"\s*\d+\s+0 fixed\s+p0\s+edge\s+hi \.\.M\.\.\s*$")
+"""A line about a pin whose entry is as reset leaves it, and which nobody asserts."""
+
+HELD_ONCE = re.compile(r"\d+\s.*\s[01]\s+-\s*$")
+"""A line about a source ID that nobody but its owner holds, and that asserts nothing."""
+
+IDLE = re.compile(r"\S+\s+(\(\S+\)\s+)?idle\s")
+"""A line about a context that has nothing to do."""
+
+NONE = re.compile(r"(?!)")
+"""No line: of each one it is worth knowing that it has changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class PaneSpec:
     """One pane. ``tab`` is its name in the row of tabs; ``flows`` lets it use two columns.
 
-    ``tail`` keeps its end in sight; ``here`` gives the key of the item that a new pane begins at.
+    ``tail`` keeps its end in sight. A line that ``quiet`` matches is as it always is: the pane shows
+    others, and what has changed, where there are any; None leaves it where it is.
     """
 
     name: str
@@ -49,6 +63,7 @@ class PaneSpec:
     lines: re.Pattern[str] | None = field(default=None)
     flows: bool = False
     tail: bool = False
+    quiet: re.Pattern[str] | None = None
 
 
 COMMAND = re.compile(r"\s*▸ (.+)")
@@ -93,6 +108,7 @@ SPECS = (
         subject="pin",
         lines=NUMBERED,
         flows=True,
+        quiet=AT_RESET,
     ),
     PaneSpec(
         "lapic",
@@ -121,6 +137,7 @@ SPECS = (
         "The IRQ source IDs in use: who owns each, how many references it has, which pins it asserts, and "
         "how many of the 64 are free. A line of a GSI is the OR of its sources.",
         subject="source",
+        quiet=HELD_ONCE,
     ),
     PaneSpec(
         "eventfds",
@@ -130,6 +147,7 @@ SPECS = (
         rendered("eventfds"),
         "Every eventfd: its descriptors, counter, flags and references, who waits on it, and who signals it.",
         subject="eventfd",
+        quiet=NONE,
     ),
     PaneSpec(
         "fds",
@@ -149,6 +167,7 @@ SPECS = (
         "the locks it holds and its next op, or what it waits for. In manual, s moves the one under the "
         "cursor.",
         subject="context",
+        quiet=IDLE,
     ),
     PaneSpec(
         "trace",
