@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kvmlab.render.cells import Cell, Row, hidden, line
+from kvmlab.render.cells import BODY, GAP, HEAD, Cell, Row, hidden, line
 from kvmlab.render.ioapic import ioapic_rows
 from kvmlab.render.lapic_grid import LABEL, TALL, WIDE, lapic_grid_rows
 from kvmlab.render.overview import overview_rows
@@ -88,12 +88,35 @@ def trace_rows(view: View) -> list[Row]:
 def contexts_rows(view: View) -> list[Row]:
     """Return who stands where, and the work queues that are empty."""
     queues = view.seen.snapshot.workqueues
+    rows = next_below(RENDERED["contexts"](view.seen.snapshot), view.width)
     if queues is None:
-        return RENDERED["contexts"](view.seen.snapshot)
+        return rows
     idle = [
         line(Cell(f"{queue.name}: empty", "muted")) for queue in queues if not (queue.items or queue.running)
     ]
-    return [*RENDERED["contexts"](view.seen.snapshot), *idle]
+    return [*rows, *idle]
+
+
+def next_below(rows: list[Row], width: int) -> list[Row]:
+    """Return a table whose last column stands on a line of its own where a width has no room for it.
+
+    Only rows that have something there get that line: the cell before is widened until the rest folds.
+    """
+    table = [row for row in rows if row.kind in (HEAD, BODY)]
+    sizes = (
+        [max(len(row.cells[at].text) for row in table) for at in range(len(table[0].cells))] if table else []
+    )
+    if sum(sizes) + len(GAP) * (len(sizes) - 1) <= width or not table:
+        return rows
+    before = width + 1 - sum(sizes[:-2]) - len(GAP) * (len(sizes) - 1)
+    return [_folding(row, before) if row.kind in (HEAD, BODY) else row for row in rows]
+
+
+def _folding(row: Row, before: int) -> Row:
+    *cells, held, rest = row.cells
+    if row.kind == HEAD or rest.text == "-":
+        return row._replace(cells=(*cells, held))
+    return row._replace(cells=(*cells, Cell(held.text.ljust(before), held.style), rest))
 
 
 def reports_rows(view: View) -> list[Row]:
