@@ -173,7 +173,7 @@ def _expect(session: Session, command: Command) -> Sliced[Result]:
 def _property(wanted: bool) -> Handler:
     def handle(session: Session, command: Command) -> Result:
         session.properties.append(Property(command, command.args["expression"], wanted))
-        return Result(command)
+        return Result(command, output=("checked after every step from here on, and by explore",))
 
     return handle
 

@@ -225,7 +225,8 @@ def test_a_command_in_an_expectation_is_one_unit(lab: Lab) -> None:
 
 def test_never_fails_when_it_becomes_true_and_once(lab: Lab) -> None:
     """Each time anew: not while it stays so, again after it was well between."""
-    assert lab.one("never eventfd.trigger.count >= 2").held is None
+    never = lab.one("never eventfd.trigger.count >= 2")
+    assert (never.held, never.output) == (None, ("checked after every step from here on, and by explore",))
     assert [lab.one("write trigger").held for _ in range(3)] == [None, False, None]
     assert [lab.one(line).held for line in ("read trigger", "write trigger 5")] == [None, False]
     assert lab.session.tally.failed == 2

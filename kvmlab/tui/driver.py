@@ -98,6 +98,11 @@ class Driver:
         self.session.version += 1
         self._tell()
 
+    def hear(self, text: str) -> None:
+        """Say a line that opens a screen of its own and runs nothing."""
+        self._hear(text)
+        self._tell()
+
     def _hear(self, text: str) -> None:
         """Say a line as it was typed."""
         shown = crop(tuple(said_cells(text[: LONGEST + 1])), LONGEST)

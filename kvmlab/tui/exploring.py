@@ -11,12 +11,12 @@ from kvmlab.explore.explorer import claimed, nothing_left_out
 from kvmlab.explore.search import Progress, Search
 from kvmlab.explore.start import Start
 from kvmlab.explore.verdict import EXHAUSTED, STOPPED
+from kvmlab.render.cells import Cell, Row, line
 from kvmlab.snapshot import LastSnapshot
 from kvmlab.tui.running import SLICE
 
 if TYPE_CHECKING:
     from kvmlab.history import Unit
-    from kvmlab.render.cells import Row
     from kvmlab.session import Session
 
 EVERY = 1
@@ -110,20 +110,30 @@ class Exploration:
         return [*back, *on]
 
     def ended(self) -> tuple[Row, ...]:
-        """Hand what was found to `replay` and to the lab that is open; return what that has to say of it."""
+        """Hand what was found to `replay` and to the lab that is open; return what there is to say of it."""
         from kvmlab.course.goals import Searched  # only who has searched pays for it
         from kvmlab.course.player import Player
 
         if self._told:
-            return ()
+            return (self._verdict(),)
         self._told = True
         session, outcome = self._session, self.hunt.search.outcome
         session.found = tuple(outcome.schedule(state) for state in outcome.failures.values())
         if not isinstance(session.watcher, Player):
-            return ()
+            return (self._verdict(),)
         kinds = frozenset(kind for kind, _text in outcome.failures)
         extent = EXHAUSTED if outcome.exhausted else STOPPED
-        return session.watcher.explored_aside(Searched(kinds, extent, "op", outcome.transitions))
+        told = session.watcher.explored_aside(Searched(kinds, extent, "op", outcome.transitions))
+        return (self._verdict(), *told)
+
+    def _verdict(self) -> Row:
+        """Return how far the search came, and what is wrong."""
+        outcome = self.hunt.search.outcome
+        count = len(outcome.failures)
+        extent = "every schedule was tried" if outcome.exhausted else "not every schedule was tried"
+        wrong = f"{count} failure{'s' * (count > 1)}" if count else "nothing was seen to go wrong"
+        style = "error" if count else "ok" if outcome.exhausted else "warning"
+        return line(f"{extent}, {outcome.states:,} states: ", Cell(wrong, style))
 
     def _unit_at(self, position: int) -> Unit | None:
         """Return the unit that leads to a position, None where there is none."""

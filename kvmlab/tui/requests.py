@@ -121,6 +121,7 @@ class Requests(Stage):
         from kvmlab.tui.explorer import Explorer  # 20 ms that the first frame does not wait for
         from kvmlab.tui.exploring import Exploration
 
+        self.driver.hear(EXPLORE)
         if self._explored is None or not self._explored.still_holds():
             self._explored = Exploration(self.driver.session)
         if self._explored.why_not:

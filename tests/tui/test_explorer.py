@@ -242,7 +242,15 @@ def test_the_command_that_is_typed_opens_the_explorer() -> None:
         app.command_line.value = "explore"
         app.command_line.focus()
         await pilot.press("enter")
-        explorer_of(app)
+        explorer = explorer_of(app)
+        assert app.log_pane.texts[-1] == "> explore"
+        await pilot.until(lambda: explorer.hunt.over)
+        await pilot.press("escape")
+        states = explorer.hunt.search.outcome.states
+        assert app.log_pane.texts[-1] == f"every schedule was tried, {states} states: 4 failures"
+        app.action_say("explore")
+        await pilot.until(lambda: app.log_pane.texts[-1].endswith(": 4 failures"))
+        assert app.log_pane.texts[-2] == "> explore"
 
     on_screen(act, said=DEADLOCK)
 
