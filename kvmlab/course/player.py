@@ -203,11 +203,12 @@ class Player:
 
     def _changed(self, before: frozenset[str], done: frozenset[str]) -> Iterator[Row]:
         self.state = replace(self.state, done=done)
-        goals = self.lab.goals
+        goals, count = self.lab.goals, len(before & done)
         for goal in goals:
             if goal.id in done - before:
+                count += 1
                 yield line(
-                    Cell("goal reached: ", "ok"), goal.say, Cell(f" ({len(done)} of {len(goals)})", "muted")
+                    Cell("goal reached: ", "ok"), goal.say, Cell(f" ({count} of {len(goals)})", "muted")
                 )
                 if goal.because:
                     yield line("  ", goal.because)

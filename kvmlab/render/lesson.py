@@ -16,7 +16,8 @@ MARK = "▸ "
 LIGHTS = {True: ("■ ", "ok"), False: ("□ ", "muted"), None: ("  ", "")}
 """Whether what a goal asks is so at this moment; None where that is no question."""
 
-LEGEND = "○ open  ● reached  ✗ broken    ■ so now  □ not now"
+LEGEND = "○ open ● reached ✗ broken ■ so now □ not now"
+"""What the signs before a goal say; the pane of the goals has it in its border."""
 
 
 class Lesson(Protocol):
@@ -89,7 +90,7 @@ def standing_rows(lesson: Lesson, choices: Mapping[str, Sequence[str]]) -> list[
     rows += _told("Wrong turns so far", lesson.mistakes, "warning")
     if lesson.solved:
         rows += [line(), line(Cell("The lab is done. The machine stays, to be played with.", "ok"))]
-    return [*rows, line(), line(Cell(LEGEND, "muted"))]
+    return rows
 
 
 def command_row(text: str) -> Row:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual import events
 
 from kvmlab.render.course import STATES
+from kvmlab.render.lesson import LEGEND
 from kvmlab.tui.pane import Listing, Pane
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class LessonPane(Pane):
         was, lesson = self._lesson, now.seen.lab
         past = before.seen.lab if before is not None else None
         self._lesson = lesson
+        if self.spec.name == "goals":
+            self.explain(LEGEND if lesson is not None else "")
         self._gained = bool(
             self.spec.name == "goals"
             and past is not None

@@ -38,6 +38,7 @@ class Lines(ScrollView, can_focus=False):
         self._strips: dict[int, Strip] = {}
         self._styles: dict[str, Style] = {}
         self._title = self._more = ""
+        self._legend = ""
 
     @property
     def _frame(self) -> Frame:
@@ -74,13 +75,19 @@ class Lines(ScrollView, can_focus=False):
         self._tell_more()
 
     def _tell_more(self) -> None:
-        """Write into the border how many lines are above and below what is in sight."""
+        """Write into the border the legend, and how many lines are above and below what is in sight."""
         above = round(self.scroll_offset.y)
         below = max(0, len(self._drawn) - above - self.size.height)
         told = [f"{count}{arrow}" for count, arrow in ((above, "↑"), (below, "↓")) if count]
         more = " ".join(told) if self.size.height else ""
+        more = "  ".join(part for part in (self._legend, more) if part)
         if more != self._more:
             self._more = self.border_subtitle = more
+
+    def explain(self, legend: str) -> None:
+        """Write what signs mean into the border, where it is always in sight."""
+        self._legend = legend
+        self._tell_more()
 
     def entitle(self, title: str) -> None:
         """Write a title into the border. Only another one is set: Textual draws everything anew for each."""

@@ -109,6 +109,24 @@ def test_goals_tick_live_and_undo_takes_them_back(small: str) -> None:
     on_screen(act, said=(small,), size=WIDE)
 
 
+@pytest.mark.parametrize("size", [(80, 24), WIDE], ids=["80x24", "120x40"])
+def test_the_signs_of_the_goals_are_explained_where_they_are_seen(size: tuple[int, int]) -> None:
+    """In the border, however long the goals are; beside it how much of them is out of sight."""
+
+    async def act(app: KvmlabApp, pilot: Hand) -> None:
+        app.action_pane("goals")
+        await pilot.pause()
+        border = next(text for text in text_of(app) if "so now" in text)
+        assert "○ open ● reached ✗ broken ■ so now □ not now" in border
+        assert "↓" in border
+        app.action_say("lab leave")
+        app.action_pane("goals")
+        await pilot.pause()
+        assert not any("so now" in text for text in text_of(app))
+
+    on_screen(act, size=size, said=("lab start close-close-assign",))
+
+
 def test_the_goal_to_reach_stays_in_sight(small: str) -> None:
     """With why it is open, where the goals above it leave no room; not while somebody reads them."""
 
