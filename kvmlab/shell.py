@@ -90,12 +90,16 @@ class Shell:
             self.status = WRONG
             if not error.source:  # what is found while a command runs is told of its line
                 error.line, error.source = self._number, text
-            self._show(error_rows(str(error), error.caret()))
+            self._show(error_rows(self._placed(error), error.caret()))
         except KeyboardInterrupt:
             if not self._typed:
                 raise
             self._show([line(Cell("interrupted: what had not finished is taken back", "warning"))])
         return True
+
+    def _placed(self, error: LanguageError) -> str:
+        """Return what is wrong and where: of a line that was typed nobody knows the number."""
+        return f"column {error.column}: {error.sentence()}" if self._typed and not error.file else str(error)
 
     def _execute(self, command: Command) -> Sliced[Result]:
         result = yield from self._revocably(command) if self._typed else self._recorded(command)

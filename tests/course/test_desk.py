@@ -145,17 +145,17 @@ def test_hints_survive_a_reset(prompt: Prompt) -> None:
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ("lab start smal", "1:1: no lab is called 'smal'; did you mean 'small'?"),
-        ("lab strat small", "1:5: lab has no form 'strat'; did you mean 'start'?"),
+        ("lab start smal", "column 1: no lab is called 'smal'; did you mean 'small'?"),
+        ("lab strat small", "column 5: lab has no form 'strat'; did you mean 'start'?"),
         (
             "lab start gone.md",
             "gone.md cannot be played\ngone.md:1: cannot be read: No such file or directory",
         ),
         ("hint", "no lab is open: 'lab list' shows them, 'lab start ID' begins one"),
-        ("lab start small; hint rang", "1:18: no goal is called 'rang'; did you mean 'rung'?"),
+        ("lab start small; hint rang", "column 18: no goal is called 'rang'; did you mean 'rung'?"),
         ("lab start small; lab answer sum 3", "expected one of 1, 2, not 3"),
         ("lab start small; lab answer rung 3", "rung asks nothing: Ring twice."),
-        ("lab answer sum", "1:15: lab answer needs WORD; expected one of its answers"),
+        ("lab answer sum", "column 15: lab answer needs WORD; expected one of its answers"),
     ],
 )
 def test_what_is_wrong_is_told(prompt: Prompt, said: str, told: str) -> None:

@@ -130,14 +130,14 @@ def test_a_question_mark_in_a_comment_or_a_quote_is_a_character(text: str) -> No
 def test_wrong_text_is_shown_with_its_caret() -> None:
     """The place, the nearest word, and the line with a caret."""
     shown = type_in("wriet a\r")
-    assert shown[0] == "1:1: no command is called 'wriet'; did you mean 'write'?"
+    assert shown[0] == "column 1: no command is called 'wriet'; did you mean 'write'?"
     assert shown[2].startswith("^")
 
 
 def test_what_is_wrong_when_a_command_runs_is_shown_with_its_line() -> None:
     """Also where the text could be read, and its file can't."""
     shown = type_in("reset\rsource nowhere.kvm\r")
-    assert shown[-3] == "2:1: 'nowhere.kvm' cannot be read: No such file or directory"
+    assert shown[-3] == "column 1: 'nowhere.kvm' cannot be read: No such file or directory"
     assert shown[-2:] == ["source nowhere.kvm", "^"]
 
 

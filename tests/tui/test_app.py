@@ -505,3 +505,17 @@ def test_the_log_says_what_of_an_answer_is_out_of_sight_and_the_key_to_it() -> N
         assert " lines above: PgUp  Log" in title(app)
 
     on_screen(act)
+
+
+def test_wrong_text_has_its_column_and_no_line() -> None:
+    """Nobody counts the lines that were typed."""
+
+    async def act(app: KvmlabApp, _pilot: Hand) -> None:
+        app.action_say("eventfd a")
+        app.action_say("eventfd b; wriet b")
+        assert app.log_pane.texts[-3:-1] == [
+            "column 12: no command is called 'wriet'; did you mean 'write'?",
+            "eventfd b; wriet b",
+        ]
+
+    on_screen(act)
