@@ -103,18 +103,18 @@ def next_below(rows: list[Row], width: int) -> list[Row]:
     Only rows that have something there get that line: the cell before is widened until the rest folds.
     """
     table = [row for row in rows if row.kind in (HEAD, BODY)]
-    sizes = (
-        [max(len(row.cells[at].text) for row in table) for at in range(len(table[0].cells))] if table else []
-    )
-    if sum(sizes) + len(GAP) * (len(sizes) - 1) <= width or not table:
+    if not table:
         return rows
-    before = width + 1 - sum(sizes[:-2]) - len(GAP) * (len(sizes) - 1)
-    return [_folding(row, before) if row.kind in (HEAD, BODY) else row for row in rows]
+    sizes = [max(len(row.cells[at].text) for row in table) for at in range(len(table[0].cells))]
+    gaps = len(GAP) * (len(sizes) - 1)
+    fits = sum(sizes) + gaps <= width
+    before = 0 if fits else width + 1 - sum(sizes[:-2]) - gaps
+    return [_folding(row, before, fits) if row.kind in (HEAD, BODY) else row for row in rows]
 
 
-def _folding(row: Row, before: int) -> Row:
+def _folding(row: Row, before: int, fits: bool) -> Row:
     *cells, held, rest = row.cells
-    if row.kind == HEAD or rest.text == "-":
+    if rest.text == "-" or (row.kind == HEAD and not fits):
         return row._replace(cells=(*cells, held))
     return row._replace(cells=(*cells, Cell(held.text.ljust(before), held.style), rest))
 

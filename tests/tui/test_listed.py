@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kvmlab.cli import make_session
 from kvmlab.shell import Shell
-from kvmlab.tui.items import items_of
+from kvmlab.tui.items import items_of, marked
 from kvmlab.tui.listed import View, contexts_rows
 from kvmlab.tui.placing import place
 from kvmlab.tui.seen import see
@@ -25,10 +25,10 @@ def lines(width: int) -> list[str]:
 
 
 def test_where_there_is_room_the_next_op_stands_in_its_row() -> None:
-    """With a sign where there is none."""
+    """Nothing does where there is none, as on a narrow screen."""
     seen = lines(100)
     assert seen[0].split() == ["context", "state", "in", "holds", "next"]
-    assert seen[1].split() == ["user", "idle", "-", "-", "-"]
+    assert seen[1].split() == ["user", "idle", "-", "-"]
     assert not [text for text in seen if text.startswith(" ")]
 
 
@@ -42,3 +42,14 @@ def test_where_there_is_none_the_next_op_has_the_line_below() -> None:
     below = [text for text in seen if text.startswith("  ")]
     assert below == [seen[at + 1]]
     assert len(below[0].split()) == 1
+
+
+def test_a_row_is_no_other_one_for_having_less_room() -> None:
+    """What the last command left alone is not marked when another row's next op needs a line."""
+    items = []
+    for text in ("manual", STANDING):
+        session = make_session()
+        shell = Shell(session, lambda _rows: None)
+        shell.run_line(text)
+        items.append(items_of(contexts_rows(View(see(session), width=52))))
+    assert [item.key for item in marked(*items) if item.mark and item.key] == ["vmm"]
