@@ -10,7 +10,6 @@ from textual import events, on
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
-from textual.events import Event
 from textual.screen import Screen
 from textual.widgets import Label, Static
 
@@ -183,6 +182,7 @@ class KvmlabApp(Requests):
         function key would come before the Enter in front of it. Where text is typed the command line
         takes every key in its turn; in a pane nothing is typed, and no key has to wait.
         """
+        self.presses.see(event)
         if isinstance(event, events.Key) and not event.is_forwarded and len(self.screen_stack) == 1:
             if self.focused is not None and self.focused.id == CommandLine.ID:
                 self.focused.post_message(event)
@@ -236,11 +236,6 @@ class KvmlabApp(Requests):
         """Offer what works where the focus is now."""
         if self.ready:
             self._bars()
-
-    async def on_event(self, event: Event) -> None:
-        """Know which press is being answered."""
-        self.presses.see(event)
-        await super().on_event(event)
 
     def action_act(self, name: str, chosen: bool = False) -> None:
         """Run the command of an action, or say why not; one that is ``chosen`` by its name is meant."""

@@ -60,7 +60,6 @@ def help_rows(spec: PaneSpec | None, keymap: Mapping[str, str]) -> list[Row]:
     else:
         first = [(Cell(text, "word-verb"), what) for text, what in START]
         rows = [*table(("a first round", ""), first), line(""), COMMAND_LINE]
-    rows += [line(""), LOG]
     if own:
         keys = [(_key(action, keymap), action.label, action.usage) for action in own]
         rows += [line(""), *table(("key here", "does", "command"), keys)]
@@ -72,6 +71,8 @@ def help_rows(spec: PaneSpec | None, keymap: Mapping[str, str]) -> list[Row]:
         ),
         line(""),
         *table(("key", "on the screen"), [(_key(key, keymap), key.help) for key in KEYS]),
+        line(""),
+        LOG,
         line(""),
         line(Cell("Other keys", "header"), ": ", OTHER_KEYS, Cell(", ".join(BOUND), "cue")),
     ]

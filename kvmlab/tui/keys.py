@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from textual.binding import Binding
 from textual.keys import key_to_character
 
 
@@ -109,15 +108,6 @@ KEYS = (
     Key("v", "vcpu", "vCPU", "chooses the next vCPU", panes=True),
 )
 """The keys of the screen; the panes' numbers are in panes.py."""
-
-
-def bound(keys: str, action: str, name: str, show: bool = True) -> Binding:
-    """Return the binding of an action of the app where no text is typed.
-
-    What leads to the command line does so at once: the next key may be there already.
-    """
-    return Binding(keys, f"app.{action}", id=name, show=show, priority=action == TYPE.action)
-
 
 SHOWN = {"left_square_bracket": "[", "right_square_bracket": "]", "colon": ":", "slash": "/"}
 """Keys by the name that Textual gives them, and as they are written."""

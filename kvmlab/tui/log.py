@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 
 from kvmlab.render.cells import Line, Row, layout
-from kvmlab.tui.keys import KEYS, bound
+from kvmlab.tui.keys import KEYS
 from kvmlab.tui.lines import Drawn, Lines
 from kvmlab.tui.placing import fit
 
@@ -20,7 +20,9 @@ class Log(Lines, can_focus=True):
     """What was said, the newest line at the bottom."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        bound(key.keys, key.action, key.name, show=False) for key in KEYS if key.panes
+        Binding(key.keys, f"app.{key.action}", key.label, show=False, id=key.name)
+        for key in KEYS
+        if key.panes
     ]
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from textual.message import Message
 from kvmlab.render.cells import Cell, Row
 from kvmlab.tui.actions import ACTIONS
 from kvmlab.tui.items import CHANGED, DIFFERS, Item, items_of, marked, marked_tail, pointed
-from kvmlab.tui.keys import KEYS, bound
+from kvmlab.tui.keys import KEYS
 from kvmlab.tui.lines import Drawn, Lines
 from kvmlab.tui.listed import View
 from kvmlab.tui.panes import SPECS, PaneSpec
@@ -191,7 +191,7 @@ class Pane(Lines, can_focus=True):
         keys = [(a.keys, f"act('{a.name}')", a.name) for a in ACTIONS if self.spec.name in a.panes]
         keys += [(key.keys, key.action, key.name) for key in KEYS if key.panes]
         keys += [(spec.key, f"pane('{spec.name}')", f"pane-{spec.name}") for spec in SPECS if spec.key]
-        made = Binding.make_bindings([bound(key, action, name) for key, action, name in keys])
+        made = Binding.make_bindings([Binding(key, f"app.{action}", id=name) for key, action, name in keys])
         for binding in made:
             self._bindings.key_to_bindings.setdefault(binding.key, []).append(binding)
 
