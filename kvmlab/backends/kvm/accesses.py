@@ -14,7 +14,7 @@ from kvmlab.backends.kvm.host import Host
 from kvmlab.engine.chips.ioapic_registers import MASK
 
 APIC_TASKPRI, APIC_EOI = 0xFEE00080, 0xFEE000B0
-IOREGSEL, IOWIN = 0xFEC00000, 0xFEC00010
+IOREGSEL = 0xFEC00000
 PIC_PORTS = (0x20, 0x21, 0xA0, 0xA1)
 _MAPPED = 1 << 32
 _REDIR_WRITABLE = 0xFFFFFFFF & ~(1 << 14 | 1 << 12)
@@ -100,14 +100,12 @@ def _rewrite(host: Host, number: int, pin: int, low: tuple[tuple[int, int], ...]
     """Rewrite a redirection entry as Linux does: the high dword first, only what is named."""
     vcpu = host.vcpus[number]
     if dest is not None:
-        vcpu.access("write4", IOREGSEL, 0x11 + 2 * pin)
-        vcpu.access("write4", IOWIN, dest << 24)
+        vcpu.access("ioapic", IOREGSEL, 0x11 + 2 * pin | dest << 24 + 32)
     if low or dest is None:
         value = host.vm.ioapic()[5 + pin] & _REDIR_WRITABLE if host.profile.in_kernel("ioapic") else 0
         for mask, bits in low:
             value = value & ~mask | bits
-        vcpu.access("write4", IOREGSEL, 0x10 + 2 * pin)
-        vcpu.access("write4", IOWIN, value)
+        vcpu.access("ioapic", IOREGSEL, 0x10 + 2 * pin | value << 32)
     return 0
 
 

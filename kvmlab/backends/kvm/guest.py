@@ -31,29 +31,30 @@ _RESET_CODE = bytes.fromhex("ba0352 66ed ebf9")
 """In 16-bit mode: mov dx, RESET; in eax, dx; and again."""
 
 _ROUTINES = (
-    *("enter", "write1", "write2", "write4", "write8", "read1", "read2", "read4", "read8"),
+    *("enter", "write1", "write2", "write4", "write8", "ioapic", "read1", "read2", "read4", "read8"),
     *("out1", "out2", "out4", "in1", "in2", "in4"),
     *("rdmsr", "wrmsr", "window", "taken", "leave", "abort"),
 )
-ROUTINES = {name: 32 * number for number, name in enumerate(_ROUTINES)}
-"""Offset of each routine; `enter` is the prompt itself, which does nothing."""
+ROUTINES = {name: BASE + _CODE + 32 * number for number, name in enumerate(_ROUTINES)}
+"""Address of each routine; `enter` is the prompt itself, which does nothing."""
 
 CODE = bytes.fromhex(
     """
-    ed488b3b4c01e0ffe0cccccccccccccccccccccccccccccccccccccccccccccc8a43088807ebd9cccccccccccccccccc
-    cccccccccccccccccccccccccccccccc668b4308668907ebb7cccccccccccccccccccccccccccccccccccccccccccccc
-    8b43088907eb99cccccccccccccccccccccccccccccccccccccccccccccccccc488b4308488907e974ffffffcccccccc
-    cccccccccccccccccccccccccccccccc8a07884310e956ffffffcccccccccccccccccccccccccccccccccccccccccccc
-    668b0766894310e934ffffffcccccccccccccccccccccccccccccccccccccccc8b07894310e916ffffffcccccccccccc
-    cccccccccccccccccccccccccccccccc488b0748894310e9f4feffffcccccccccccccccccccccccccccccccccccccccc
-    8b430889faeeba00520000e9d0feffffcccccccccccccccccccccccccccccccc8b430889fa66efba00520000e9affeff
-    ffcccccccccccccccccccccccccccccc8b430889faefba00520000e990feffffcccccccccccccccccccccccccccccccc
-    89faec884310ba00520000e970feffffcccccccccccccccccccccccccccccccc89fa66ed66894310ba00520000e94efe
-    ffffcccccccccccccccccccccccccccc89faed894310ba00520000e930feffffcccccccccccccccccccccccccccccccc
-    89f90f32894310895314ba00520000e90cfeffffcccccccccccccccccccccccc89f98b43088b530c0f30ba00520000e9
-    ecfdffffccccccccccccccccccccccccfb90ba01520000ed90faba00520000e9ccfdffffcccccccccccccccccccccccc
-    8f43185052ba02520000ed4c01e0ffe0cccccccccccccccccccccccccccccccc5a580fba7424100948cfcccccccccccc
-    cccccccccccccccccccccccccccccccc4c89ecba00520000e973fdffff
+    edffe0cccccccccccccccccccccccccccccccccccccccccccccccccccccccccc488b3b8a43088807edffe0cccccccccc
+    cccccccccccccccccccccccccccccccc488b3b668b4308668907edffe0cccccccccccccccccccccccccccccccccccccc
+    488b3b8b43088907edffe0cccccccccccccccccccccccccccccccccccccccccc488b3b488b4308488907edffe0cccccc
+    cccccccccccccccccccccccccccccccc488b3b8b430889078b430c894710edffe0cccccccccccccccccccccccccccccc
+    488b3b8a07884310edffe0cccccccccccccccccccccccccccccccccccccccccc488b3b668b0766894310edffe0cccccc
+    cccccccccccccccccccccccccccccccc488b3b8b07894310edffe0cccccccccccccccccccccccccccccccccccccccccc
+    488b3b488b0748894310edffe0cccccccccccccccccccccccccccccccccccccc8b138b4308eeba00520000edffe0cccc
+    cccccccccccccccccccccccccccccccc8b138b430866efba00520000edffe0cccccccccccccccccccccccccccccccccc
+    8b138b4308efba00520000edffe0cccccccccccccccccccccccccccccccccccc8b13ec884310ba00520000edffe0cccc
+    cccccccccccccccccccccccccccccccc8b1366ed66894310ba00520000edffe0cccccccccccccccccccccccccccccccc
+    8b13ed894310ba00520000edffe0cccccccccccccccccccccccccccccccccccc8b0b0f32894310895314ba00520000ed
+    ffe0cccccccccccccccccccccccccccc8b0b8b43088b530c0f30ba00520000edffe0cccccccccccccccccccccccccccc
+    fb90ba01520000ed90faba00520000edffe0cccccccccccccccccccccccccccc8f43185052ba02520000edffe0cccccc
+    cccccccccccccccccccccccccccccccc5a580fba7424100948cfcccccccccccccccccccccccccccccccccccccccccccc
+    4c89ecba00520000edffe0
     """
 )
 """guest.s, assembled."""
@@ -85,7 +86,7 @@ def fill(memory: mmap.mmap) -> None:
         gate = pack("<HHBBHII", stub & 0xFFFF, 8, 0, 0x8E, stub >> 16 & 0xFFFF, stub >> 32, 0)
         memory[_IDT + 16 * vector : _IDT + 16 * vector + 16] = gate
         # Relative to the next instruction.
-        distance = _CODE + ROUTINES["taken"] - _STUBS - _STUB_SIZE * (vector + 1)
+        distance = ROUTINES["taken"] - BASE - _STUBS - _STUB_SIZE * (vector + 1)
         pack_into("<Bi", memory, _STUBS + _STUB_SIZE * vector, 0xE8, distance)
     memory[_CODE : _CODE + len(CODE)] = CODE
     memory[_RESET_VECTOR : _RESET_VECTOR + len(_RESET_CODE)] = _RESET_CODE
@@ -111,7 +112,6 @@ def sregs(found: bytearray) -> bytearray:
 def regs(vcpu: int) -> bytearray:
     """Return struct kvm_regs of a vCPU that stands at its prompt."""
     rbx, rsp = BASE + mailbox(vcpu), BASE + mailbox(vcpu) + 0x1000
-    code = BASE + _CODE
     low = (0, rbx, 0, PROMPT, 0, 0, rsp, 0)
-    high = (0, 0, 0, 0, code, rsp, 0, 0)
-    return bytearray(REGS.pack(*low, *high, code, 2))
+    high = (0, 0, 0, 0, 0, rsp, 0, 0)
+    return bytearray(REGS.pack(*low, *high, ROUTINES["enter"], 2))
