@@ -64,6 +64,8 @@ class Machine:
         self.profile = profile
         self.memory = Memory()
         self.trace = Trace()
+        self.entered = 0
+        """By bit, the vCPUs that had to enter the guest after a call; whoever reads it clears it."""
         locks = self.memory.place(LOCKS, Locks(self.memory.place("lockdep", Lockdep())))
         self.contexts = self.memory.place(CONTEXTS, Contexts(profile, locks))
         for name in ("user", *map(vcpu, range(profile.vcpus)), *WORKERS):
@@ -185,6 +187,7 @@ class Machine:
         """Have every vCPU that is asked to, and stands in no call, enter the guest, while there is a VM."""
         if not self.vm.fds.has_vm():
             return
+        self.entered |= self.scan.requests
         for number in range(self.profile.vcpus):
             context = self.contexts.get(vcpu(number))
             if self.scan.requests >> number & 1 and context.at is None and not context.stopped:

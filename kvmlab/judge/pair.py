@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from kvmlab.backends.kvm.backend import Kvm
 from kvmlab.backends.kvm.cells import Cell, differing, kernel_cells, model_cells
+from kvmlab.backends.kvm.host import EVERYONE
 from kvmlab.backends.kvm.twin import Twin
 from kvmlab.engine.profile import Profile
 from kvmlab.judge.operations import Call
@@ -21,6 +22,7 @@ class Pair:
     def __init__(self, vcpus: int, twin: type[Twin] = Twin, with_: frozenset[str] = frozenset()) -> None:
         profile = Profile("linux-6.x", "resample", vcpus=vcpus, with_=with_)
         self.vcpus = vcpus
+        self._asks = profile.in_kernel("ioapic")
         self.kernel = Kvm(replace(profile, backend="kvm"))
         self.model = twin(profile, self.kernel.host.quirks.auto_eoi)
 
@@ -30,8 +32,16 @@ class Pair:
         self.kernel.reset()
 
     def differs(self, call: Call) -> bool:
-        """Make a call on both; tell whether an answer or a cell differs."""
-        ours, theirs = self.model.perform(*call), self.kernel.perform(*call)
+        """Make a call on both; tell whether an answer or a cell differs.
+
+        Of the kernel's vCPUs, those enter the guest afterwards that the model's had to. What the kernel
+        asks of another one is not lost: it is done when that one makes its next access, and before that.
+        Where no IOAPIC is in the kernel all enter, since an EOI may leave it with the next entry only.
+        """
+        ours = self.model.perform(*call)
+        asked = self.model.entered()
+        self.kernel.host.asked = asked if self._asks else EVERYONE
+        theirs = self.kernel.perform(*call)
         if ours.ret != theirs.ret or ours.errno != theirs.errno:
             self.answers = ours, theirs
             return True

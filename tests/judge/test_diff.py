@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kvmlab.backends.kvm.vcpu import Vcpu
 from kvmlab.backends.kvm.vm import DEVICE_VARIABLE
 from kvmlab.cli import main, make_session
 from kvmlab.engine.chips import apic_map
@@ -233,3 +234,30 @@ def test_the_same_seed_makes_the_same_programs() -> None:
     """Drawn from a generator of its own."""
     drawn: list[list[Call]] = [program(drawn_from("7/1"), "all", 2, 60) for _turn in range(2)]
     assert drawn[0] == drawn[1] != program(drawn_from("7/2"), "all", 2, 60)
+
+
+@pytest.mark.kvm
+def test_only_who_was_asked_enters_the_guest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry's new vector is for whom it is sent to; a resampler's first irqfd for everybody."""
+    pair = Differ().pair(4)
+    pair.reset()
+    entered: list[int] = []
+    enter = Vcpu.enter
+
+    def noted(self: Vcpu) -> None:
+        entered.append(self.number)
+        enter(self)
+
+    monkeypatch.setattr(Vcpu, "enter", noted)
+    entry = {"vcpu": 0, "pin": 10, "vector": 0x50, "trigger": "level", "mask": "unmasked"}
+    for call, numbers in (
+        (("ioapic", entry), [0]),
+        (("eventfd", {"name": "a", "count": 0, "semaphore": False, "blocking": False}), []),
+        (("irqfd", {"fd": "a", "gsi": 20, "flags": 0, "resamplefd": 0}), []),
+        (("irqfd", {"fd": "a", "gsi": 20, "flags": 1, "resamplefd": 0}), []),
+        (("irqfd", {"fd": "a", "gsi": 10, "flags": 2, "resamplefd": "a"}), [0, 1, 2, 3]),
+        (("eoi", {"vcpu": 2}), []),
+    ):
+        entered.clear()
+        assert not pair.differs(call)
+        assert entered == numbers, call

@@ -159,7 +159,7 @@ class Kvm:
                 settler.injected()
                 settler.injected()
         if verb.enters:
-            host.enter_all()
+            host.enter_asked()
 
     def settle(self) -> None:
         """Wait until every worker has done what it was given, and have every vCPU do what it was asked."""

@@ -33,6 +33,9 @@ from kvmlab.engine.world.firmware import FIRMWARE
 CHIPS = (kvm.PIC_SLAVE, kvm.PIC_MASTER, kvm.IOAPIC)
 """The slave before the master, on which what it asks for has an effect."""
 
+EVERYONE = -1
+"""A bit for each vCPU."""
+
 PUT_OFF = 0.1
 """Seconds after which delayed work that has not come is no longer waited for."""
 
@@ -48,6 +51,8 @@ class Host:
         """How often a vCPU left the kernel with the EOI of a vector."""
         self.output_stands = False
         """The INT line of the 8259s may be high though neither asks for anything."""
+        self.asked = EVERYONE
+        """By bit, the vCPUs that a call may have asked for something; all, unless somebody knows."""
         self.vcpus: list[Vcpu] = []
         self._vm: Vm | None = None
         self.settler: Settler | None = None
@@ -175,6 +180,12 @@ class Host:
         for vcpu in self.vcpus:
             vcpu.enter()
 
+    def enter_asked(self) -> None:
+        """Have those enter it that may have been asked for something."""
+        for vcpu in self.vcpus:
+            if self.asked >> vcpu.number & 1:
+                vcpu.enter()
+
     def delayed_work(self) -> bool:
         """Wait for what the kernel puts off: a level pin that storms is injected again 10 ms later.
 
@@ -221,7 +232,7 @@ class Host:
     def _injected(self, vcpu: Vcpu) -> int:
         """Have a vCPU take what is injected by itself."""
         vector = vcpu.open_window()
-        self.enter_all()
+        self.enter_asked()
         return vector
 
     def _acknowledge(self, vcpu: Vcpu) -> int:
@@ -241,7 +252,7 @@ class Host:
             vector = self.acknowledge_lapic(vcpu)
         if asks or vector >= 0:
             # A KVM_SET_LAPIC has every vCPU scan the IOAPIC; without one nothing was asked of any.
-            self.enter_all()
+            self.enter_asked()
         return vector
 
     def acknowledge_lapic(self, vcpu: Vcpu) -> int:

@@ -73,8 +73,15 @@ class Twin(Model):
         """Tell whether a vCPU that takes has looked at the 8259."""
         return bool(self.machine.vcpus[number].if_ and self.machine.lapics[number].accept_pic_intr())
 
+    def entered(self) -> int:
+        """Return, by bit, the vCPUs that had to enter the guest since this was asked last."""
+        machine = self.machine
+        asked, machine.entered = machine.entered, 0
+        return asked
+
     def reset(self) -> None:
         """Make everything as it was when the machine was made."""
         self.machine.thaw(self._start)
         self.machine.trace.clear()
+        self.machine.entered = 0
         self._unsure = False
