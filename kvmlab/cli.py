@@ -274,6 +274,8 @@ def _diff_options(diff: argparse.ArgumentParser) -> None:
     text = "the same number of vCPUs for every program; else 1 to 4 in turn"
     diff.add_argument("--vcpus", type=int, default=0, choices=(1, 2, 3, 4), metavar="N", help=text)
     diff.add_argument("--family", default="", metavar="NAME,…", help="what the programs are about; else all")
+    text = "compare in N processes; else in one for each CPU"
+    diff.add_argument("--jobs", type=_several, default=0, metavar="N", help=text)
     diff.add_argument("--json", action="store_true", help="everything as one object")
 
 

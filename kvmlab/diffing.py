@@ -10,9 +10,11 @@ import secrets
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from os import sched_getaffinity
 
 from kvmlab.backends.backend import Refused
-from kvmlab.judge.diff import Comparison, Differ
+from kvmlab.judge import crew, diff
+from kvmlab.judge.diff import Comparison, Order
 from kvmlab.judge.families import FAMILIES
 from kvmlab.language.errors import nearest
 from kvmlab.progress import Teller
@@ -23,6 +25,9 @@ from kvmlab.snapshot import Snapshot
 
 MINUTES = 1.0
 """How long it runs unless a time or a number of operations is asked for."""
+
+FEW = 20_000
+"""Operations for which it is not worth while to start other processes."""
 
 SHOWN = ("pic", "lapic", "eventfds", "irqfds")
 """Panes of both machines that a divergence is told with; an object has all of the snapshots."""
@@ -51,14 +56,20 @@ def main(options: Namespace) -> int:
 
 
 def _compare(options: Namespace, seed: int, families: list[str]) -> Comparison:
+    order = Order(seed, tuple(families), options.vcpus)
     minutes = options.minutes or (0 if options.ops else MINUTES)
+    jobs = options.jobs or (1 if 0 < options.ops <= FEW else len(sched_getaffinity(0)))
+
+    def enough(done: Comparison) -> bool:
+        return bool(
+            (options.ops and done.operations >= options.ops) or (minutes and done.seconds >= minutes * 60)
+        )
+
     done = Comparison(seed)
     teller = Teller()
     try:
-        for done in Differ().run(seed, families, options.vcpus):
+        for done in crew.diff(order, enough, jobs) if jobs > 1 else diff.diff(order, enough):
             teller.tell(done.line)
-            if (options.ops and done.operations >= options.ops) or (minutes and done.seconds >= minutes * 60):
-                break
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
     finally:

@@ -13,7 +13,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import suppress
 from ctypes import c_bool
 from dataclasses import dataclass
-from multiprocessing import parent_process
+from multiprocessing import parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from queue import Empty, SimpleQueue
@@ -111,6 +111,9 @@ class Pool(Executor):
 
     def _start(self) -> _Worker:
         with self._starting:
+            # A process begins with the mask of who starts it; the tracker's start would clear it again.
+            resource_tracker.ensure_running()
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             ours, theirs = self._context.Pipe()
             process = self._context.Process(target=_work, args=(theirs, self._stop), daemon=True)
             process.start()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from kvmlab.backends.kvm.cells import Cell
 from kvmlab.backends.kvm.twin import Twin
@@ -48,6 +48,37 @@ class Divergence:
         return script(self.program, self.cells, self.vcpus, sorted(WITH.get(self.family, ())))
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Which programs are compared, each by its number: families in turn, of ``length`` random operations."""
+
+    seed: int
+    families: tuple[str, ...] = tuple(FAMILIES)
+    vcpus: int = 0
+    length: int = LENGTH
+
+    def family(self, number: int) -> str:
+        """Return what a program is about."""
+        return self.families[number % len(self.families)]
+
+    def many(self, number: int) -> int:
+        """Return how many vCPUs a program has."""
+        return self.vcpus or VCPUS[number // len(self.families) % len(VCPUS)]
+
+    def program(self, number: int) -> list[Call]:
+        """Return a program."""
+        rng = Random(f"{self.seed}/{number}")  # noqa: S311
+        return program(rng, self.family(number), self.many(number), self.length)
+
+
+class Part(NamedTuple):
+    """What one program came to: how many operations were compared, and what was found."""
+
+    operations: int
+    unrepeatable: int = 0
+    divergence: Divergence | None = None
+
+
 @dataclass(slots=True)
 class Comparison:
     """How far a comparison is. ``unrepeatable`` counts divergences that did not come again."""
@@ -57,13 +88,19 @@ class Comparison:
     programs: int = 0
     unrepeatable: int = 0
     begun: float = field(default_factory=time.monotonic)
-    ended: float = 0.0
     divergence: Divergence | None = None
+
+    def take(self, part: Part) -> None:
+        """Add what the next program came to."""
+        self.programs += 1
+        self.operations += part.operations
+        self.unrepeatable += part.unrepeatable
+        self.divergence = part.divergence
 
     @property
     def seconds(self) -> float:
         """Return how long it has run."""
-        return (self.ended or time.monotonic()) - self.begun
+        return time.monotonic() - self.begun
 
     @property
     def rate(self) -> float:
@@ -102,11 +139,18 @@ class Comparison:
         }
 
 
-class Differ:
-    """Pairs of machines by their vCPUs and what they have ``with=``, each made when it is first needed."""
+class Stopped(Exception):
+    """Nobody waits for the comparison any more."""
 
-    def __init__(self, twin: type[Twin] = Twin) -> None:
-        self._twin = twin
+
+class Differ:
+    """Pairs of machines by their vCPUs and what they have ``with=``, each made when it is first needed.
+
+    ``stopped`` is asked before each program, and each part of one that is shrunk.
+    """
+
+    def __init__(self, twin: type[Twin] = Twin, stopped: Callable[[], bool] = lambda: False) -> None:
+        self._twin, self._stopped = twin, stopped
         self._pairs: dict[tuple[int, frozenset[str]], Pair] = {}
 
     def pair(self, vcpus: int, family: str = "all") -> Pair:
@@ -117,7 +161,12 @@ class Differ:
         return self._pairs[key]
 
     def first_difference(self, calls: Sequence[Call], vcpus: int, family: str = "all") -> int:
-        """Make calls on a pair that is as new; return the index of the first that differs, or -1."""
+        """Make calls on a pair that is as new; return the index of the first that differs, or -1.
+
+        Raises Refused where there is no kernel, and Stopped.
+        """
+        if self._stopped():
+            raise Stopped
         pair = self.pair(vcpus, family)
         pair.reset()
         for number, call in enumerate(calls):
@@ -125,54 +174,40 @@ class Differ:
                 return number
         return -1
 
-    def run(
-        self, seed: int, families: Sequence[str], vcpus: int = 0, length: int = LENGTH
-    ) -> Iterator[Comparison]:
-        """Compare programs of families in turn, for ever, yielding after each; it ends with a divergence."""
-        done = Comparison(seed)
-        while done.divergence is None:
-            number = done.programs
-            family = families[number % len(families)]
-            many = vcpus or VCPUS[number // len(families) % len(VCPUS)]
-            calls = program(Random(f"{seed}/{number}"), family, many, length)  # noqa: S311
-            at = self.first_difference(calls, many, family)
-            done.programs += 1
-            done.operations += len(calls) if at < 0 else at + 1
-            if at >= 0:
-                self._found(done, family, calls[: at + 1], many)
-            yield done
+    def part(self, order: Order, number: int) -> Part:
+        """Compare one program."""
+        calls, many, family = order.program(number), order.many(number), order.family(number)
+        at = self.first_difference(calls, many, family)
+        if at < 0:
+            return Part(len(calls))
+        found = self._found(order, number, calls[: at + 1])
+        return Part(at + 1, 0 if found else 1, found)
 
-    def _found(self, done: Comparison, family: str, calls: list[Call], vcpus: int) -> None:
-        """Confirm a divergence, and shrink it."""
+    def _found(self, order: Order, number: int, calls: list[Call]) -> Divergence | None:
+        """Confirm a divergence, and shrink it; None for one that does not come again."""
+        vcpus, family = order.many(number), order.family(number)
 
         def fails(part: Sequence[Call]) -> bool:
             return self.first_difference(part, vcpus, family) >= 0
 
         if not any(fails(calls) for _replay in range(CONFIRMATIONS)):
-            done.unrepeatable += 1
-            return
+            return None
         shortest = shrink(calls, fails)
         at = self.first_difference(shortest, vcpus, family)
         if at < 0:
-            done.unrepeatable += 1
-            return
+            return None
         pair = self.pair(vcpus, family)
         cells, seen = tuple(pair.differences()), pair.snapshots()
-        done.divergence = Divergence(
-            family, f"{done.seed}/{done.programs - 1}", vcpus, tuple(shortest[: at + 1]), cells, *seen
-        )
+        left = tuple(shortest[: at + 1])
+        return Divergence(family, f"{order.seed}/{number}", vcpus, left, cells, *seen)
 
 
-def diff(
-    seed: int,
-    families: Sequence[str] = tuple(FAMILIES),
-    vcpus: int = 0,
-    enough: Callable[[Comparison], bool] = lambda _done: False,
-    twin: type[Twin] = Twin,
-) -> Comparison:
-    """Compare until a divergence is found, or it is ``enough``. Raises Refused where there is no kernel."""
-    for done in Differ(twin).run(seed, families, vcpus):
-        if enough(done):
-            break
-    done.ended = time.monotonic()
-    return done
+def diff(order: Order, enough: Callable[[Comparison], bool], twin: type[Twin] = Twin) -> Iterator[Comparison]:
+    """Compare one program after the other until they differ or it is ``enough``; yield it after each.
+
+    Raises Refused where there is no kernel.
+    """
+    differ, done = Differ(twin), Comparison(order.seed)
+    while not (done.divergence or enough(done)):
+        done.take(differ.part(order, done.programs))
+        yield done

@@ -68,3 +68,14 @@ def test_what_nobody_has_begun_is_cancelled() -> None:
     futures[0].result(SECONDS)
     processes.shutdown(cancel_futures=True)
     assert all(future.done() for future in futures)
+
+
+def blocked() -> set[signal.Signals]:
+    """Return what does not reach this process."""
+    return {signal.Signals(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, ())}
+
+
+def test_ctrl_c_does_not_reach_a_process_that_is_only_beginning(two: Pool) -> None:
+    """It is for the one that asks; what stops Python while it starts would be told by the process."""
+    assert signal.SIGINT in two.submit(blocked).result(SECONDS)
+    assert signal.SIGINT not in blocked()

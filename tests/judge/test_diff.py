@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Future
+from contextlib import suppress
+from multiprocessing import active_children
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from kvmlab.backends.backend import Refused
 from kvmlab.backends.kvm.vcpu import Vcpu
 from kvmlab.backends.kvm.vm import DEVICE_VARIABLE
 from kvmlab.cli import main, make_session
@@ -20,7 +29,9 @@ from kvmlab.engine.chips.lapic import Lapic
 from kvmlab.engine.chips.pic_chip import PicChip
 from kvmlab.engine.chips.routing import Routing
 from kvmlab.engine.proposals.resample import Resampler
-from kvmlab.judge.diff import Comparison, Differ, Divergence, diff
+from kvmlab.explore.pool import Pool
+from kvmlab.judge import crew
+from kvmlab.judge.diff import Comparison, Differ, Divergence, Order, Part, Stopped, diff
 from kvmlab.judge.families import FAMILIES, program
 from kvmlab.judge.operations import Call
 from kvmlab.judge.shrink import shrink
@@ -120,6 +131,12 @@ FAULTS: dict[str, tuple[Any, str, Callable[[Callable[..., Any]], Callable[..., A
 }
 
 
+def last(comparison: Iterator[Comparison]) -> Comparison:
+    """Return how far it came in the end."""
+    *_before, done = comparison
+    return done
+
+
 def enough(done: Comparison) -> bool:
     """Stop after as much as ten seconds take."""
     return done.operations >= TEN_SECONDS
@@ -131,7 +148,7 @@ def test_a_planted_fault_is_found_and_shrunk(fault: str, monkeypatch: pytest.Mon
     """Within ten seconds, to at most 12 operations; its script holds on the kernel and fails on the model."""
     where, name, make = FAULTS[fault]
     monkeypatch.setattr(where, name, make(getattr(where, name)))
-    found = diff(11, enough=enough).divergence
+    found = last(diff(Order(11), enough)).divergence
     assert found is not None
     assert len(found.program) <= 12
     assert found.cells and found.model != found.kernel
@@ -152,7 +169,7 @@ def verdict(found: Divergence, machine: str) -> bool | None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_model_is_the_kernel(family: str) -> None:
     """A few thousand operations of each family."""
-    done = diff(5, [family], enough=lambda done: done.operations >= 4_000)
+    done = last(diff(Order(5, (family,)), lambda done: done.operations >= 4_000))
     assert done.divergence is None, "\n".join(done.divergence.script())
     assert done.unrepeatable <= 1
 
@@ -193,6 +210,78 @@ def test_what_cannot_be_had_is_a_sentence(
     monkeypatch.setenv(DEVICE_VARIABLE, "/nowhere/kvm")
     assert main(["diff", "--ops", "10"]) == 2
     assert "ENOENT" in capsys.readouterr().err
+
+
+@pytest.mark.kvm
+def test_several_processes_compare_the_same_programs() -> None:
+    """Counted in their order, whoever has compared them; nobody is left."""
+    order = Order(3, ("pins", "pic"), 2, 30)
+    alone = last(diff(order, lambda done: done.programs == 12))
+    shared = next(done for done in crew.diff(order, lambda _done: False, 2) if done.programs == 12)
+    assert shared.operations == alone.operations
+    assert not active_children()
+
+
+class Given(Pool):
+    """A pool whose processes have done it all already: the third program differs, and one is lost."""
+
+    def submit(self, _do: Callable[..., Any], /, *given: Any, **_named: Any) -> Future[Any]:
+        """See :meth:`Pool.submit`."""
+        future = Future[Any]()
+        _order, number = given
+        if number == 5:
+            future.set_exception(BrokenExecutor("it died"))
+        else:
+            future.set_result(Part(10, 0, DIFFERS if number == 2 else None))
+        return future
+
+
+SEEN = make_session("linux-6.x").snapshot()
+DIFFERS = Divergence("pins", "1/2", 1, (("take", {"vcpu": 0}),), (), SEEN, SEEN)
+
+
+def test_what_is_found_first_is_what_has_the_lowest_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing behind it counts; what was begun when it was enough does, and who is lost is told."""
+    monkeypatch.setattr(crew, "Pool", Given)
+    done = last(crew.diff(Order(1), lambda _done: False, 4))
+    assert (done.programs, done.operations, done.divergence) == (3, 30, DIFFERS)
+    done = last(crew.diff(Order(1), lambda done: done.programs >= 1, 4))
+    assert (done.programs, done.divergence) == (3, DIFFERS)
+    monkeypatch.setattr(crew, "AHEAD", 2)
+    monkeypatch.setattr(sys.modules[__name__], "DIFFERS", None)
+    with pytest.raises(Refused, match="it died"):
+        last(crew.diff(Order(1), lambda _done: False, 4))
+
+
+def test_nobody_goes_on_that_nobody_waits_for() -> None:
+    """Not even before there is a machine."""
+    with pytest.raises(Stopped):
+        Differ(stopped=lambda: True).part(Order(1), 0)
+
+
+def machines_below(process: int) -> int:
+    """Return how many of a process's children have a VM."""
+    found = 0
+    with suppress(OSError):
+        for listed in Path(f"/proc/{process}/task").glob("*/children"):
+            for child in listed.read_text("ascii").split():
+                names = [each.readlink().name for each in Path(f"/proc/{child}/fd").iterdir()]
+                found += "anon_inode:kvm-vm" in names
+    return found
+
+
+@pytest.mark.kvm
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_who_is_killed_leaves_nobody_behind(number: signal.Signals) -> None:
+    """The pipe that all of its processes have ends with the last of them."""
+    words = [sys.executable, "-m", "kvmlab", "diff", "--minutes", "9", "--jobs", "2"]
+    ran = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while ran.poll() is None and machines_below(ran.pid) < 2:
+        os.sched_yield()
+    ran.send_signal(number)
+    told, _nothing = ran.communicate(timeout=60)
+    assert "Traceback" not in told
+    assert ran.returncode == (0 if number == signal.SIGINT else -number)
 
 
 @pytest.mark.parametrize("words", [["--ops", "0"], ["--ops", "-5"]])
