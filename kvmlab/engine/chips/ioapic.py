@@ -59,7 +59,7 @@ class Ioapic(IoapicRegisters):
             ret = 0
         elif entry & TRIG_MODE:
             self.irr |= bit
-            ret = self.rules.pending_level if entry & REMOTE_IRR else self.service(pin)
+            ret = self.rules.pending_level if entry & REMOTE_IRR else self.service(pin, line_status)
         else:
             raised = self.irr & bit
             self.irr |= bit

@@ -80,6 +80,18 @@ def test_a_tick_of_the_rtc_is_merged_until_every_vcpu_has_ended_the_last() -> No
         assert line(8, 1) == merged
 
 
+def test_a_tick_is_merged_on_a_level_entry_of_the_rtc_too() -> None:
+    """Its delivery is noted whatever its trigger mode; without that it would wait for its EOI, -1."""
+    bench = Bench(kernel=KERNEL)
+    bench.low(8, VECTOR | LEVEL)
+    line = bench.machine.irq_line
+    assert (line(8, 1), line(8, 1)) == (1, 0)
+    bench.take()
+    line(8, 0)
+    bench.eoi()
+    assert line(8, 1) == 1
+
+
 def test_an_eoi_before_the_vcpu_enters_again_goes_by_the_old_scan() -> None:
     """An entry that was edge when the vCPU looked last: its EOI is not told, and the pin is stuck."""
     bench = Bench(kernel=KERNEL)
