@@ -1,7 +1,6 @@
 """The operations of random programs: each draws one call, as a backend takes it, from a seeded generator.
 
-They use few pins, vectors and descriptors, so that operations meet. What no kernel can be asked safely,
-or a host answers in its own way, is left out: NMI, SMI and INIT, and the RTC's pin.
+They use few pins, vectors and descriptors, so that operations meet.
 """
 
 from __future__ import annotations

@@ -58,6 +58,17 @@ class Host:
         self.settler: Settler | None = None
         self.system = Kvm()
         WATCHDOG.begin()
+        self._try_to_make()
+
+    def renew(self) -> None:
+        """Give up the VM for a new one. Raises Refused where none can be had any more."""
+        self.release()
+        if self.settler is not None:
+            self.settler.close()
+            self.settler = None
+        self._try_to_make()
+
+    def _try_to_make(self) -> None:
         try:
             self._make()
         except OSError as error:
@@ -148,7 +159,6 @@ class Host:
         vm = self.vm
         for vcpu, page in zip(self.vcpus, pages, strict=True):
             vcpu.set_lapic_page(page)
-            vcpu.nmis = 0
         for gsi in range(IOAPIC_NUM_PINS):
             vm.irq_line(gsi, 0)
         for chip in chips:
@@ -156,6 +166,10 @@ class Host:
         for vcpu, page in zip(self.vcpus, pages, strict=True):
             vcpu.set_lapic_page(page)
         self.enter_all()
+        for vcpu in self.vcpus:
+            if vcpu.nmis:
+                vcpu.meet_nmis()
+                vcpu.nmis = 0
         self.eoi_exits.clear()
 
     def lower_resamplers(self, gsis: Iterable[int]) -> None:
@@ -221,7 +235,7 @@ class Host:
     def take(self, number: int, open_: bool) -> int:
         """Have a vCPU take an interrupt, an NMI first; its vector, or -1. Not ``open_``: only an NMI."""
         vcpu = self.vcpus[number]
-        vcpu.enter()
+        vcpu.meet_nmis()
         if vcpu.nmis:
             vcpu.nmis -= 1
             return NMI_VECTOR

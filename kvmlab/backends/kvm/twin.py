@@ -12,7 +12,7 @@ from kvmlab.engine.chips.rtc import RTC_STATUS, RtcStatus
 from kvmlab.engine.kernel.path import Path, path
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.world.guest import kvm_cpu_get_extint, vcpu_enter_guest
-from kvmlab.engine.world.vcpu import GUEST, OPEN, Guest, Vcpu, lapic, vcpu
+from kvmlab.engine.world.vcpu import GUEST, NMI_VECTOR, OPEN, Guest, Vcpu, lapic, vcpu
 
 
 @path
@@ -23,7 +23,11 @@ def acknowledge(profile: Profile, cpu: int, unsure: bool) -> Path[int | None]:
     the host had to try whether the 8259 has one.
     """
     yield from vcpu_enter_guest(profile, cpu)
-    if (yield (Vcpu.window, vcpu(cpu))) != OPEN:
+    open_: int = yield (Vcpu.window, vcpu(cpu))
+    if open_ == NMI_VECTOR:
+        yield (Guest.take, GUEST, NMI_VECTOR)
+        return NMI_VECTOR
+    if open_ != OPEN:
         return None
     chip = lapic(cpu)
     waits, serves = yield (Lapic.load, chip, "irr", "isr")

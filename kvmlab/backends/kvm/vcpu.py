@@ -16,6 +16,9 @@ from kvmlab.backends.kvm.vm import Kvm, Vm
 from kvmlab.backends.kvm.watchdog import WATCHDOG
 
 NMI_VECTOR = 2
+NMI_LIMIT = 2
+"""So many wait for whoever takes them: as many as the kernel has for a vCPU that has not entered."""
+
 GENERAL_PROTECTION = 13
 
 RUNNABLE = 0
@@ -48,6 +51,7 @@ class Vcpu:
         assert vm.memory is not None
         self.number, self.nmis, self.asleep = number, 0, False
         self._eoi_exits = eoi_exits
+        self._met = False
         self._memory, self._mailbox = vm.memory, guest.mailbox(number)
         self._port, self._data_at = 0, 0
         self.fd = -1
@@ -165,7 +169,7 @@ class Vcpu:
             return
         vector = self.stub_vector()
         if vector == NMI_VECTOR:
-            self.nmis += 1
+            self.nmis, self._met = min(self.nmis + 1, NMI_LIMIT), True
             self._answer("leave")
             return
         self._answer("abort")
@@ -197,6 +201,13 @@ class Vcpu:
         except Astray:
             if not self.asleep:
                 self.boot()
+
+    def meet_nmis(self) -> None:
+        """Enter the guest until no NMI comes: one that waits behind another may come with the next entry."""
+        self._met = True
+        while self._met:
+            self._met = False
+            self.enter()
 
     def _finish(self, port: int) -> None:
         while port != PROMPT:

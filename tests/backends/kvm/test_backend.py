@@ -300,6 +300,17 @@ def test_an_nmi_is_taken_first_and_without_if() -> None:
 
 
 @pytest.mark.kvm
+@pytest.mark.parametrize("machine", ["machine backend=kvm", "machine kernel=linux-6.x"])
+def test_of_nmis_that_nobody_takes_two_wait(machine: str) -> None:
+    """However often the vCPU has entered the guest in between."""
+    lab = Lab(machine)
+    sent = "msi addr=0xfee00000 data=0x400; "
+    for commands in (sent * 3, (sent + "mmio read 0xfee00020; ") * 4):
+        lab.say(commands)
+        assert [lab.one("take").ret for _turn in range(3)] == [2, 2, "none"]
+
+
+@pytest.mark.kvm
 def test_an_8259_comes_first_and_leaves_the_lapic_alone() -> None:
     """As in the kernel: both pending, and a vector in service."""
     lab = Lab("machine backend=kvm", "ioapic 11 vector=0x41 level unmasked; ioapic 4 vector=0x31 unmasked")
@@ -409,3 +420,19 @@ def test_an_eventfd_may_have_several_ioeventfds() -> None:
         assert kernel.perform("ioeventfd", place).ret == 0
         assert kernel.perform("ioeventfd", place).errno == "EEXIST"
         kernel.reset()
+
+
+@pytest.mark.kvm
+def test_a_reset_takes_back_what_outlives_its_eventfd() -> None:
+    """By a new VM, as nobody has a descriptor to name it by; nothing is left of the old one."""
+    kernel = Kvm(KVM)
+    place = {"fd": "k", "addr": 0x1000, "len": 4, "datamatch": 0, "flags": 0}
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _turn in range(3):
+        kernel.perform("eventfd", {"name": "k", "count": 0, "semaphore": False, "blocking": False})
+        assert kernel.perform("ioeventfd", place).ret == 0
+        kernel.perform("close", {"names": ("k",)})
+        kernel.perform("eventfd", {"name": "k", "count": 0, "semaphore": False, "blocking": False})
+        assert kernel.perform("ioeventfd", place).errno == "EEXIST"
+        kernel.reset()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
