@@ -12,10 +12,10 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
 
+from kvmlab.amounts import many, minutes, several
 from kvmlab.course.works import add_works
 from kvmlab.layouts import LAYOUT_NAMES
 from kvmlab.options import Parser, formatter
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from kvmlab.session import Session
 
 USAGE = 2
-MOST_JOBS = 256
 """Exit status for a command line, or a text, that is wrong."""
 
 
@@ -231,17 +230,6 @@ def _machine_options(made: argparse.ArgumentParser) -> None:
         made.add_argument(f"--{option}", choices=names, default="", metavar=option.upper(), help=text)
 
 
-def _several(text: str, most: int = MOST_JOBS) -> int:
-    """Return a count from the command line; argparse tells of one that is none."""
-    count = int(text) if text.isdecimal() and len(text) < 11 else 0
-    if not 1 <= count <= most:
-        raise argparse.ArgumentTypeError(f"a number from 1 to {most}, not {text}")
-    return count
-
-
-_any = partial(_several, most=10**9)
-
-
 def _explore_options(made: argparse.ArgumentParser) -> None:
     """Give a parser the options of `explore`; their words are those of the language."""
     made.add_argument("file", metavar="FILE", help="a script; it is run up to its explore, or to its end")
@@ -255,7 +243,7 @@ def _explore_options(made: argparse.ArgumentParser) -> None:
     text = "go on where an exploration of this script was stopped"
     made.add_argument("--resume", default="", metavar="JOURNAL", help=text)
     workers = made.add_mutually_exclusive_group()
-    workers.add_argument("--jobs", type=_several, default=0, metavar="N", help="search in N processes")
+    workers.add_argument("--jobs", type=several, default=0, metavar="N", help="search in N processes")
     text = "search on the workers of a dask cluster, by its scheduler's address"
     workers.add_argument("--cluster", default="", metavar="ADDRESS", help=text)
     form = made.add_mutually_exclusive_group()
@@ -269,13 +257,13 @@ def _diff_options(diff: argparse.ArgumentParser) -> None:
     diff.add_argument(
         "--seed", type=int, default=None, metavar="S", help="of the programs; else any, and told"
     )
-    diff.add_argument("--ops", type=_any, default=0, metavar="N", help="stop after so many operations")
-    diff.add_argument("--minutes", type=float, default=0, metavar="M", help="stop after so long; else 1")
+    diff.add_argument("--ops", type=many, default=0, metavar="N", help="stop after so many operations")
+    diff.add_argument("--minutes", type=minutes, default=0, metavar="M", help="stop after so long; else 1")
     text = "the same number of vCPUs for every program; else 1 to 4 in turn"
     diff.add_argument("--vcpus", type=int, default=0, choices=(1, 2, 3, 4), metavar="N", help=text)
     diff.add_argument("--family", default="", metavar="NAME,…", help="what the programs are about; else all")
     text = "compare in N processes; else in one for each CPU"
-    diff.add_argument("--jobs", type=_several, default=0, metavar="N", help=text)
+    diff.add_argument("--jobs", type=several, default=0, metavar="N", help=text)
     diff.add_argument("--json", action="store_true", help="everything as one object")
 
 
@@ -285,7 +273,7 @@ def _record_options(record: argparse.ArgumentParser) -> None:
     text = "make the operations of a file again, write what is seen now, and compare"
     record.add_argument("--again", default="", metavar="OLD.jsonl", help=text)
     record.add_argument("--seed", type=int, default=1, metavar="S", help="of the random programs")
-    record.add_argument("--traces", type=int, default=50, metavar="N", help="how many programs; else 50")
+    record.add_argument("--traces", type=many, default=50, metavar="N", help="how many programs; else 50")
     text = "the same number of vCPUs for every program; else 1, 2 or 4"
     record.add_argument("--vcpus", type=int, default=0, choices=(1, 2, 3, 4), metavar="N", help=text)
     record.add_argument(

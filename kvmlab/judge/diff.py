@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from kvmlab.backends.kvm.cells import Cell
 from kvmlab.backends.kvm.twin import Twin
+from kvmlab.backends.kvm.vm import refusal
 from kvmlab.judge.families import FAMILIES, WITH, program
 from kvmlab.judge.operations import Call
 from kvmlab.judge.pair import Pair
@@ -167,12 +168,12 @@ class Differ:
         """
         if self._stopped():
             raise Stopped
-        pair = self.pair(vcpus, family)
-        pair.reset()
-        for number, call in enumerate(calls):
-            if pair.differs(call):
-                return number
-        return -1
+        try:
+            pair = self.pair(vcpus, family)
+            pair.reset()
+            return next((number for number, call in enumerate(calls) if pair.differs(call)), -1)
+        except OSError as error:
+            raise refusal(error, "the kernel's machine cannot be looked at or brought back") from None
 
     def part(self, order: Order, number: int) -> Part:
         """Compare one program."""

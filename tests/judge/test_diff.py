@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from kvmlab.backends.backend import Refused
+from kvmlab.backends.kvm.backend import Kvm
 from kvmlab.backends.kvm.vcpu import Vcpu
 from kvmlab.backends.kvm.vm import DEVICE_VARIABLE
 from kvmlab.cli import main, make_session
@@ -284,14 +286,38 @@ def test_who_is_killed_leaves_nobody_behind(number: signal.Signals) -> None:
     assert ran.returncode == (0 if number == signal.SIGINT else -number)
 
 
-@pytest.mark.parametrize("words", [["--ops", "0"], ["--ops", "-5"]])
-def test_so_little_that_it_is_nothing_is_refused(
-    words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Not taken for the minute that it runs unless told otherwise."""
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("diff --ops 0", "diff --ops -5", "diff --minutes 0", "diff --minutes -1", "diff --minutes nan"),
+        *(
+            "diff --minutes inf",
+            "diff --minutes soon",
+            "record it.jsonl --traces 0",
+            "record it.jsonl --traces -3",
+        ),
+    ],
+)
+def test_so_little_that_it_is_nothing_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not taken for what is done unless told otherwise."""
     with pytest.raises(SystemExit, match="2"):
-        main(["diff", *words])
-    assert words[1] in capsys.readouterr().err
+        main(text.split())
+    assert f"not {text.rsplit(maxsplit=1)[-1]}" in capsys.readouterr().err
+
+
+@pytest.mark.kvm
+def test_a_machine_that_cannot_be_brought_back_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the errno and the remedy, and no divergence of what is compared."""
+
+    def refuse(*_args: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Kvm, "reset", refuse)
+    assert main(["diff", "--ops", "10"]) == 2
+    told = capsys.readouterr().err
+    assert "brought back: EMFILE, Too many open files; raise the limit" in told
 
 
 def test_a_program_shrinks_to_what_fails() -> None:

@@ -11,7 +11,7 @@ import mmap
 import os
 from collections.abc import Iterable
 from ctypes import addressof, c_char
-from errno import EACCES, EBUSY, ENODEV, ENOENT, ENOTTY, ENXIO, EPERM
+from errno import EACCES, EBUSY, EMFILE, ENODEV, ENOENT, ENOMEM, ENOTTY, ENXIO, EPERM
 
 from kvmlab.backends.backend import Refused
 from kvmlab.backends.kvm import guest
@@ -38,6 +38,8 @@ _REMEDIES = {
     ENXIO: "its module is gone: load kvm_intel or kvm_amd",
     ENODEV: "its module is gone: load kvm_intel or kvm_amd",
     ENOTTY: "this is no KVM device",
+    EMFILE: "raise the limit of this process ('ulimit -n 4096'), or use fewer descriptors",
+    ENOMEM: "end other programs or VMs, or raise the limit of this process ('ulimit -v unlimited')",
     EBUSY: "another hypervisor has the processor's virtualization",
 }
 
