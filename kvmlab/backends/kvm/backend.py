@@ -132,6 +132,8 @@ class Kvm:
         if known.vm and self.host.released:
             return Answer(-1, errorcode[EBADF], GONE)
         before = () if eoifds is None else eoifds.look()
+        if self.tracing is not None:
+            self.tracing.begin()
         try:
             ret = known.act(self, args)
         except OSError as error:

@@ -1,4 +1,6 @@
-"""The kernel's own kvm:* tracepoints of this process and of its kernel's workers, through perf events.
+"""The kernel's own kvm:* tracepoints of this process, and of workers that do what it gave them.
+
+A worker serves every VM of the machine: whose work it does, the tracepoints of the work queues tell.
 
 perf_event_open(2) on a tracepoint needs its number and layout from tracefs, which must be mounted
 already: nothing is mounted here, and nothing is left behind, as closing the descriptors ends it all.
@@ -40,6 +42,15 @@ _HEADER, _BODY = Struct("<IHH"), Struct("<IIQI")
 _HEADS = Struct("<QQQQ")
 _HEADS_AT = 1024
 
+_QUEUED, _BEGUN, _DONE = "workqueue_queue_work", "workqueue_execute_start", "workqueue_execute_end"
+"""Tracepoints that say who gives work, and when a worker is at it."""
+
+_PUT_OFF = "kvm_ioapic_delayed_eoi_inj"
+"""What is hit when an IOAPIC puts off an injection."""
+
+_WORKS = 1_000
+"""Pieces of work at most that are thought to be still waiting."""
+
 _FIELD = re.compile(r"field:[^;]*?(\w+);\s*offset:(\d+);\s*size:(\d+);\s*signed:(\d);")
 _CHIPS_OF_MARKER = ("kvm_pic_set_irq", "kvm_ioapic_set_irq")
 
@@ -56,11 +67,15 @@ class Layout:
     number: int
     fields: tuple[tuple[int, int, bool], ...]
 
-    def event(self, raw: bytes) -> Event:
-        """Return a record as an event: as many fields as its wording takes, 0 for one that is not there."""
-        values = [
+    def values(self, raw: bytes) -> list[int]:
+        """Return the fields of a record."""
+        return [
             int.from_bytes(raw[at : at + size], "little", signed=signed) for at, size, signed in self.fields
         ]
+
+    def event(self, raw: bytes) -> Event:
+        """Return a record as an event: as many fields as its wording takes, 0 for one that is not there."""
+        values = self.values(raw)
         wanted = len(signature(FORMATS["linux-6.x"][self.name]).parameters)
         return (self.name, *values[:wanted], *[0] * (wanted - len(values)))
 
@@ -76,11 +91,13 @@ def tracefs() -> Path:
 
 
 def layouts(folder: Path) -> list[Layout]:
-    """Return the tracepoints that there is a wording for. Raises Untraceable."""
+    """Return the tracepoints that there is a wording for, and those of work queues. Raises Untraceable."""
     found = []
-    for name in FORMATS["linux-6.x"]:
+    wanted = [("kvm", name) for name in FORMATS["linux-6.x"]]
+    wanted += [("workqueue", name) for name in (_QUEUED, _BEGUN, _DONE)]
+    for system, name in wanted:
         try:
-            text = (folder / "events" / "kvm" / name / "format").read_text("utf-8")
+            text = (folder / "events" / system / name / "format").read_text("utf-8")
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -123,8 +140,8 @@ class Ring:
             os.close(fd)
         self.fds.clear()
 
-    def records(self) -> Iterator[tuple[int, int, bytes]]:
-        """Yield (time, thread, raw record) of each sample since the last call."""
+    def records(self) -> Iterator[tuple[int, int, int, bytes]]:
+        """Yield (time, process, thread, raw record) of each sample since the last call."""
         memory = self.memory
         assert memory is not None
         head, tail, start, size = _HEADS.unpack_from(memory, _HEADS_AT)
@@ -132,8 +149,8 @@ class Ring:
             kind, _misc, length = _HEADER.unpack(_wrapped(memory, start, size, tail, _HEADER.size))
             if kind == _SAMPLE:
                 body = _wrapped(memory, start, size, tail + _HEADER.size, length - _HEADER.size)
-                _pid, thread, when, raw = _BODY.unpack_from(body)
-                yield when, thread, body[_BODY.size : _BODY.size + raw]
+                process, thread, when, raw = _BODY.unpack_from(body)
+                yield when, process, thread, body[_BODY.size : _BODY.size + raw]
             tail += length
         pack_into("<Q", memory, _HEADS_AT + 8, head)
 
@@ -158,15 +175,57 @@ def _open(number: int, cpu: int) -> int:
     return fd
 
 
+class Work:
+    """Which workers do at the moment what a process gave them, told by what is hit, in order.
+
+    What an IOAPIC puts off (a pin that storms) a timer gives to a worker. It is told by its first event,
+    which no line leads to.
+    """
+
+    def __init__(self, process: int) -> None:
+        self._process = process
+        self._waiting: set[int] = set()
+        self._workers: set[int] = set()
+        self._strangers: set[int] = set()
+        """Workers that have hit nothing yet, since the process waits for what was put off."""
+        self._put_off = False
+
+    def owns(self, process: int, thread: int, name: str) -> bool:
+        """Tell whether what a thread hits now is done for the process."""
+        if thread in self._strangers:
+            self._strangers.discard(thread)
+            if name == "kvm_apic_accept_irq":
+                self._workers.add(thread)
+                self._put_off = False
+        owned = process == self._process or thread in self._workers
+        self._put_off = self._put_off or (owned and name == _PUT_OFF)
+        return owned
+
+    def note(self, name: str, work: int, process: int, thread: int) -> None:
+        """Follow a piece of work, by its address: given, begun, done."""
+        if name == _QUEUED:
+            if self.owns(process, thread, name) and len(self._waiting) < _WORKS:
+                self._waiting.add(work)
+            return
+        self._workers.discard(thread)
+        self._strangers.discard(thread)
+        if name == _BEGUN and work in self._waiting:
+            self._waiting.discard(work)
+            self._workers.add(thread)
+        elif name == _BEGUN and self._put_off:
+            self._strangers.add(thread)
+
+
 class Tracepoints:
     """The rings of every CPU. Raises Untraceable where they cannot be had."""
 
     def __init__(self) -> None:
         known = layouts(tracefs())
-        if not known:
-            raise Untraceable("this kernel has no kvm tracepoints")
+        lacking = {"kvm_set_irq", _QUEUED, _BEGUN, _DONE} - {layout.name for layout in known}
+        if lacking:
+            raise Untraceable(f"this kernel has no tracepoint {min(lacking)}")
         self._layouts = {layout.number: layout for layout in known}
-        self._workers: dict[int, bool] = {}
+        self._work = Work(os.getpid())
         self._rings: list[Ring] = []
         try:
             for cpu in sorted(os.sched_getaffinity(0)):
@@ -182,13 +241,18 @@ class Tracepoints:
         self._rings.clear()
 
     def events(self) -> list[Event]:
-        """Return what this process and the kernel's workers have hit since the last call, in order."""
+        """Return what was hit for this process since the last call, in order."""
         records = sorted(record for ring in self._rings for record in ring.records())
         found: list[Event] = []
         skipping: dict[int, bool] = {}
-        for _when, thread, raw in records:
+        for _when, process, thread, raw in records:
             layout = self._layouts.get(int.from_bytes(raw[:2], "little"))
-            if layout is None or not (thread == os.getpid() or self._is_worker(thread)):
+            if layout is None:
+                continue
+            if layout.name in (_QUEUED, _BEGUN, _DONE):
+                self._work.note(layout.name, layout.values(raw)[0], process, thread)
+                continue
+            if not self._work.owns(process, thread, layout.name):
                 continue
             event = layout.event(raw)
             if event[0] == "kvm_set_irq":
@@ -196,15 +260,6 @@ class Tracepoints:
             if not _marks(event, skipping=skipping.get(thread, False)):
                 found.append(event)
         return without_prompts(found)
-
-    def _is_worker(self, thread: int) -> bool:
-        if thread not in self._workers:
-            try:
-                name = Path(f"/proc/{thread}/comm").read_text("utf-8")
-            except OSError:
-                name = "kworker"  # it has gone since
-            self._workers[thread] = name.startswith("kworker")
-        return self._workers[thread]
 
 
 def _marks(event: Event, *, skipping: bool) -> bool:

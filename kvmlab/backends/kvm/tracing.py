@@ -28,6 +28,9 @@ class Tracing(Protocol):
     source: str
     word: str
 
+    def begin(self) -> None:
+        """A call is made next."""
+
     def note(self, verb: str, args: Args) -> None:
         """A call was made."""
 
@@ -54,6 +57,10 @@ class Own:
         self.source, self.word = "the kernel's own tracepoints", "trace of the kernel"
         rings.events()  # what making the VM has hit
 
+    def begin(self) -> None:
+        """See :meth:`Tracing.begin`: what all others have hit makes room."""
+        self._ring += self._rings.events()
+
     def note(self, verb: str, args: Args) -> None:
         """See :meth:`Tracing.note`."""
         self._ring += self._rings.events()
@@ -79,6 +86,9 @@ class Rebuilt:
         self._unit = 0
         self._hit: dict[int, list[Event]] = {}
         self.source, self.word = f"rebuilt by a model, as {why}", "trace rebuilt"
+
+    def begin(self) -> None:
+        """See :meth:`Tracing.begin`."""
 
     def note(self, verb: str, args: Args) -> None:
         """See :meth:`Tracing.note`."""

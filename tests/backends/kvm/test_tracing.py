@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kvmlab.backends.kvm import perf, tracing
-from kvmlab.backends.kvm.perf import Layout, Untraceable, layouts, without_prompts
+from kvmlab.backends.kvm.perf import Layout, Untraceable, Work, layouts, without_prompts
 from kvmlab.engine.tracetext import format_event
 from tests.engine.lab import Lab
 
@@ -67,7 +67,10 @@ def test_what_nobody_looks_at_is_given_up_in_the_end(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.kvm
 def test_the_kernels_own_tracepoints_are_the_models() -> None:
-    """In a mount namespace of its own, which ends with the process; the take of a host may look otherwise."""
+    """In a mount namespace of its own, which ends with the process; the take of a host may look otherwise.
+
+    Beside another VM, whose irqfds the same workers serve.
+    """
     script = "; ".join(("machine backend=kvm", SETUP, *ROUND, "trace"))
     mounted = 'mount -t tracefs nodev /sys/kernel/tracing && exec "$@"'
     words = [
@@ -85,10 +88,15 @@ def test_the_kernels_own_tracepoints_are_the_models() -> None:
         "-c",
         script,
     ]
+    other = [sys.executable, "-m", "kvmlab", "run", "-c", f"machine backend=kvm; {SETUP}; storm 1000000"]
+    beside = subprocess.Popen(other, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         ran = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
     except FileNotFoundError:
         pytest.skip("unshare(1) is not installed")
+    finally:
+        beside.kill()
+        beside.wait()
     if "mount:" in ran.stderr or "unshare:" in ran.stderr:
         pytest.skip(f"tracefs cannot be mounted here: {ran.stderr.splitlines()[0]}")
     commands = [json.loads(line) for line in ran.stdout.splitlines()]
@@ -117,6 +125,45 @@ def test_a_record_is_read_by_its_layout(tmp_path: Path) -> None:
         "kvm_apic_accept_irq", 1, ((8, 4, False), (12, 2, False), (14, 2, False), (16, 1, False))
     )
     assert accepted.event(bytes(8) + b"\0\0\0\0\0\0\1\0\x41") == ("kvm_apic_accept_irq", 0, 0, 1, 0x41, 0)
+
+
+def test_what_a_worker_hits_is_ours_while_it_does_our_work() -> None:
+    """Given by us, or by a worker that does our work; no other thread of the machine."""
+    work = Work(7)
+    queued, begun, done = "workqueue_queue_work", "workqueue_execute_start", "workqueue_execute_end"
+    assert work.owns(7, 8, "kvm_set_irq")
+    assert not work.owns(0, 50, "kvm_set_irq")
+    work.note(queued, 0xA0, 7, 8)
+    work.note(queued, 0xB0, 9, 9)
+    work.note(begun, 0xB0, 0, 50)
+    assert not work.owns(0, 50, "kvm_set_irq")
+    work.note(begun, 0xA0, 0, 51)
+    assert work.owns(0, 51, "kvm_set_irq")
+    work.note(queued, 0xC0, 0, 51)
+    work.note(done, 0xA0, 0, 51)
+    assert not work.owns(0, 51, "kvm_set_irq")
+    work.note(begun, 0xC0, 0, 50)
+    assert work.owns(0, 50, "kvm_set_irq")
+    work.note(done, 0xC0, 0, 50)
+    work.note(begun, 0xA0, 0, 50)
+    assert not work.owns(0, 50, "kvm_set_irq")
+
+
+def test_what_an_ioapic_puts_off_is_ours_when_we_wait_for_it() -> None:
+    """It was given by a timer, and hits nothing that leads to a line."""
+    work = Work(7)
+    begun = "workqueue_execute_start"
+    work.note(begun, 0xD0, 0, 50)
+    assert not work.owns(0, 50, "kvm_apic_accept_irq")
+    assert work.owns(7, 7, "kvm_ioapic_delayed_eoi_inj")
+    work.note(begun, 0xE0, 0, 50)
+    assert not work.owns(0, 50, "kvm_set_irq")
+    assert not work.owns(0, 50, "kvm_apic_accept_irq")
+    work.note(begun, 0xD0, 0, 50)
+    assert work.owns(0, 50, "kvm_apic_accept_irq")
+    work.note("workqueue_execute_end", 0xD0, 0, 50)
+    work.note(begun, 0xD0, 0, 50)
+    assert not work.owns(0, 50, "kvm_apic_accept_irq")
 
 
 def test_the_labs_own_events_are_left_out() -> None:
