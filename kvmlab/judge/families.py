@@ -63,6 +63,8 @@ FAMILIES: dict[str, Family] = {
     "rtc": [
         *[*_CORE, (8, rare.rtc_line), (3, rare.rtc_entry), (4, rare.rtc_change), (2, rare.rtc_irqfd)],
         *[(3, op.take), (3, op.eoi), (2, op.msi), (1, op.logical), (1, op.deassign), (1, op.default_routes)],
+        # What has a host put a LAPIC's interrupts aside, which makes the RTC's books anew.
+        *[(1, op.pic_look), (2, op.pic_mask), (1, op.window)],
     ],
     "nmi": [
         *[*_CORE, (5, op.take), (4, rare.nmi_entry), (3, rare.nmi_msi), (4, rare.nmi_ipi), (1, op.ipi)],

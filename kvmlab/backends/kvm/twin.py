@@ -19,8 +19,8 @@ from kvmlab.engine.world.vcpu import GUEST, NMI_VECTOR, OPEN, Guest, Vcpu, lapic
 def acknowledge(profile: Profile, cpu: int, unsure: bool) -> Path[int | None]:
     """Take an interrupt as a host does that has to acknowledge by KVM_SET_LAPIC: a vector, or None.
 
-    That has every vCPU scan the IOAPIC, and the RTC's books are made anew for this one. ``unsure``:
-    the host had to try whether the 8259 has one.
+    That has every vCPU scan the IOAPIC, and the RTC's books are made anew for this one: twice where
+    all that the LAPIC has was put aside for the 8259. ``unsure``: the host had to try whether that has one.
     """
     yield from vcpu_enter_guest(profile, cpu)
     open_: int = yield (Vcpu.window, vcpu(cpu))
@@ -36,19 +36,29 @@ def acknowledge(profile: Profile, cpu: int, unsure: bool) -> Path[int | None]:
         # Nothing had to be put aside.
         yield (Guest.take, GUEST, vector)
         return vector
+    tried = unsure and (yield (Lapic.accept_pic_intr, chip))
+    aside = bool(waits | serves and (vector >= 0 or tried))
     if vector < 0:
         vector = yield (Lapic.get_interrupt, chip)
-    tried = unsure and waits | serves and (yield (Lapic.accept_pic_intr, chip))
-    if vector >= 0 or tried:
+    if vector >= 0 or aside:
         yield (IoapicScan.request_all, IOAPIC_SCAN)
+        if profile.in_kernel("ioapic"):
+            yield from restore_rtc(profile, cpu, aside)
     if vector < 0:
         return None
-    if profile.in_kernel("ioapic"):
-        rtc_vector, pending = yield (Ioapic.rtc_state, IOAPIC, cpu)
-        if rtc_vector >= 0:
-            yield (RtcStatus.restore, RTC_STATUS, cpu, rtc_vector, pending)
     yield (Guest.take, GUEST, vector)
     return vector
+
+
+@path
+def restore_rtc(_profile: Profile, cpu: int, emptied: bool) -> Path[None]:
+    """Have a KVM_SET_LAPIC make the RTC's books anew for a vCPU, and one of an empty LAPIC before that."""
+    vector, pending = yield (Ioapic.rtc_state, IOAPIC, cpu)
+    if vector < 0:
+        return
+    if emptied:
+        yield (RtcStatus.restore, RTC_STATUS, cpu, vector, False)
+    yield (RtcStatus.restore, RTC_STATUS, cpu, vector, pending)
 
 
 class Twin(Model):
