@@ -136,7 +136,7 @@ class Both:
         self._answered = other
         if not _differ(answer, other):
             return answer
-        why = f": {other.why}" if other.errno and other.why else ""
+        why = f": {other.why}" if other.why else ""
         told = f"the kernel returned {other.ret} {other.errno}".rstrip() + why
         return replace(answer, why=f"{answer.why}; {told}" if answer.why else told, differs=told)
 
