@@ -17,7 +17,7 @@ _REAL_KERNEL = (
     "Where a host ends interrupts at their injection, take acknowledges by KVM_SET_LAPIC instead.",
     "With api=@OVER@ userspace builds KVM_EOIFD over resampling irqfds. Where that is not true comes last.",
     "'source kvm/02-eoifd-key' and the scripts beside it show each.",
-    "trace shows the kernel's own kvm:* events where tracefs is mounted and may be read.",
+    "trace shows the kernel's own kvm:* events, none of another program's VM, where tracefs may be read.",
     "Elsewhere it shows what a model says they would be, and tells so.",
     "Without the device, or the right to open it, machine says so with the errno and the remedy.",
     "machine backend=both has a model make each call too. It answers, and the panes show it.",

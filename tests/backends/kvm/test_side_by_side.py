@@ -114,11 +114,9 @@ def test_a_fault_in_the_model_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_vcpu_that_cannot_be_had_is_told_of() -> None:
     """With the kernel's side of it: after an INIT the model's vCPU answers still."""
     lab = Lab("machine backend=both vcpus=2", "msi addr=0xfee01000 data=0x500")
-    result = lab.one("mmio read 0xfee00020 vcpu=1")
-    assert (
-        result.differs
-        == "the kernel returned -1: vCPU 1 does not come back: it was stopped; it waits for a SIPI"
-    )
+    told = lab.one("mmio read 0xfee00020 vcpu=1").differs
+    assert told.startswith("the kernel returned -1: vCPU 1 ")
+    assert told.endswith("it waits for a SIPI")
 
 
 ONLY_MODEL = re.compile(r"^(actor|manual|device|undo|ioctl eoifd|eoifd|irqfd .* (level|eoi=))", re.MULTILINE)
