@@ -50,10 +50,12 @@ class _Worker:
         return answer
 
     def end(self) -> None:
-        """Let it go: it ends when nobody can ask any more."""
+        """Let it go: it ends when nobody can ask any more.
+
+        It is joined and not closed, as a program that ends meanwhile joins what it knows of, too.
+        """
         self.pipe.close()
         self.process.join()
-        self.process.close()
 
 
 class Pool(Executor):

@@ -79,3 +79,13 @@ def test_ctrl_c_does_not_reach_a_process_that_is_only_beginning(two: Pool) -> No
     """It is for the one that asks; what stops Python while it starts would be told by the process."""
     assert signal.SIGINT in two.submit(blocked).result(SECONDS)
     assert signal.SIGINT not in blocked()
+
+
+def test_who_ends_a_program_may_join_what_has_ended(two: Pool) -> None:
+    """As multiprocessing does at exit, while a second Ctrl+C has left the pool to end its processes."""
+    two.submit(os.getpid).result(SECONDS)
+    known = active_children()
+    two.shutdown()
+    for process in known:
+        process.join(SECONDS)
+        assert not process.is_alive()
