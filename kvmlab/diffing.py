@@ -10,7 +10,7 @@ import secrets
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from os import sched_getaffinity
+from os import cpu_count
 
 from kvmlab.backends.backend import Refused
 from kvmlab.judge import crew, diff
@@ -58,7 +58,7 @@ def main(options: Namespace) -> int:
 def _compare(options: Namespace, seed: int, families: list[str]) -> Comparison:
     order = Order(seed, tuple(families), options.vcpus)
     minutes = options.minutes or (0 if options.ops else MINUTES)
-    jobs = options.jobs or (1 if 0 < options.ops <= FEW else len(sched_getaffinity(0)))
+    jobs = options.jobs or (1 if 0 < options.ops <= FEW else cpu_count() or 1)
 
     def enough(done: Comparison) -> bool:
         return bool(
