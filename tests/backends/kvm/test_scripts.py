@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,10 @@ SCRIPTS = [
 ]
 UNABLE = {"full-counter": "eventfd-limits", "source-ids": "source-capacity"}
 """Rows of the table of what the eoifd over a resampler cannot do, that a script for the model meets."""
+
+
+HURRIED = {"39-eoi-storm": 5}
+"""Scripts in which a kernel's work comes 10 ms later by the wall clock, and how often such a one is tried."""
 
 
 class Said(NamedTuple):
@@ -75,6 +80,15 @@ def said(text: str, path: Path) -> list[Said]:
 
 def compared(script: Path, parts: list[tuple[int, str]], api: str) -> int:
     """Run parts on the model and on the kernel; return how many verdicts were compared."""
+    known = list(parts)
+    for _late in range(HURRIED.get(script.stem, 1) - 1):
+        with suppress(AssertionError):
+            return compared_once(script, known, api)
+    return compared_once(script, known, api)
+
+
+def compared_once(script: Path, parts: list[tuple[int, str]], api: str) -> int:
+    """Do so, and fail where they come to something else."""
     verdicts = 0
     for start, part in parts:
         if "mode=smi" in part and "KVM_CAP_X86_SMM" in lacking():
