@@ -101,7 +101,7 @@ def _rewrite(host: Host, number: int, pin: int, low: tuple[tuple[int, int], ...]
     vcpu = host.vcpus[number]
     if dest is not None:
         vcpu.access("ioapic", IOREGSEL, 0x11 + 2 * pin | dest << 24 + 32)
-    if low or dest is None:
+    if low:
         value = host.vm.ioapic()[5 + pin] & _REDIR_WRITABLE if host.profile.in_kernel("ioapic") else 0
         for mask, bits in low:
             value = value & ~mask | bits

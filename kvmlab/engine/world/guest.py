@@ -239,7 +239,7 @@ def guest_ioapic(
     if dest is not None:
         yield from mmio_write(profile, cpu, IOREGSEL, 4, 0x11 + 2 * pin)
         yield from mmio_write(profile, cpu, IOWIN, 4, dest << 24)
-    if low or dest is None:
+    if low:
         value = 0
         if profile.in_kernel("ioapic"):
             value = (yield (Ioapic.entry, IOAPIC, pin)) & REDIR_WRITABLE

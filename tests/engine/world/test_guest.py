@@ -215,3 +215,14 @@ def test_a_vcpu_that_stands_in_a_call_takes_nothing_on_run() -> None:
     )
     assert lab.one("run 1").ret == 1
     assert lab.machine.contexts.get("vcpu0").at is None
+
+
+@pytest.mark.parametrize("kernel", ["linux-3.6", "linux-6.x"])
+def test_an_entry_of_which_nothing_is_named_is_not_written(kernel: str) -> None:
+    """No dword holds what is named, so none is written, and nothing is served again."""
+    lab = Lab(f"machine kernel={kernel}", "ioapic 11 vector=0x41 level unmasked", "line 11 1", "take")
+    result = lab.one("ioapic 11")
+    assert (result.ret, list(result.events)) == (0, [])
+    assert lab.fact("ioapic", 11, "remote_irr") == 1
+    lab.say("manual")
+    assert lab.one("ioapic 11").ret == 0
