@@ -200,6 +200,7 @@ def parser() -> argparse.ArgumentParser:
     about = _program(programs, "help", _help, "explain a command or a topic of the language")
     about.add_argument("topic", nargs="*", metavar="TOPIC")
     about.add_argument("--all", action="store_true", help="the whole reference")
+    about.add_argument("--json", action="store_true", help="the lines in one object")
     return top
 
 
@@ -279,6 +280,7 @@ def _record_options(record: argparse.ArgumentParser) -> None:
     record.add_argument(
         "--family", default="", metavar="NAME,…", help="what the programs are about; else all"
     )
+    record.add_argument("--json", action="store_true", help="what came of it as one object")
 
 
 def _maker(options: argparse.Namespace) -> Callable[[], Session]:
@@ -370,12 +372,15 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _help(options: argparse.Namespace) -> int:
+    import json
+
     from kvmlab.language.errors import LanguageError
     from kvmlab.language.help import help_topic
 
     topic = "--all" if options.all else " ".join(options.topic)
     try:
-        print("\n".join(help_topic(topic)))
+        lines = help_topic(topic)
+        print(json.dumps({"topic": topic, "lines": lines}) if options.json else "\n".join(lines))
     except LanguageError as error:
         print(error.sentence(), file=sys.stderr)
         return USAGE

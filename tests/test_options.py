@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from kvmlab.cli import main
@@ -36,6 +38,24 @@ def test_the_beginning_of_an_option_is_still_one(capsys: pytest.CaptureFixture[s
     assert main(["run", "--js", "-c", "eventfd a"]) == 0
     assert main(["run", "--", "--jsn"]) == 2
     assert "--jsn: the script cannot be read: No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "program", ["run", "conform", "compare", "explore", "diff", "record", "attach", "bench", "help"]
+)
+def test_what_is_scripted_answers_in_json_too(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every program that is no screen and no prompt has the option."""
+    with pytest.raises(SystemExit):
+        main([program, "--help"])
+    assert "--json" in capsys.readouterr().out
+
+
+def test_help_as_an_object(capsys: pytest.CaptureFixture[str]) -> None:
+    """The topic, and the lines that are printed without it."""
+    assert main(["help", "irqfd"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert main(["help", "irqfd", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"topic": "irqfd", "lines": lines}
 
 
 @pytest.mark.parametrize(

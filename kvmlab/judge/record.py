@@ -116,7 +116,7 @@ def main(options: Namespace) -> int:
         return 2
     try:
         with target.open("x", encoding="utf-8") as file:
-            made = _again(options, file.write) if options.again else _new(options, file.write)
+            seen, text = _again(options, file.write) if options.again else _new(options, file.write)
     except FileExistsError:
         print(f"kvmlab record: {target} exists and is left as it is; give another name", file=sys.stderr)
     except (BadRecording, Refused) as bad:
@@ -125,7 +125,8 @@ def main(options: Namespace) -> int:
     except OSError as error:
         print(f"kvmlab record: {target} cannot be written: {error.strerror}", file=sys.stderr)
     else:
-        return made
+        print(json.dumps({"file": options.file, **seen}) if options.json else text)
+        return 1 if seen.get("differing") else 0
     return 2
 
 
@@ -133,7 +134,8 @@ def _line(trace: Op) -> str:
     return json.dumps(trace, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
-def _again(options: Namespace, write: Callable[[str], object]) -> int:
+def _again(options: Namespace, write: Callable[[str], object]) -> tuple[Op, str]:
+    """Make the operations of a file again; return what came of it, as data and as text."""
     different = []
     steps = 0
     old = Path(options.again)
@@ -142,11 +144,12 @@ def _again(options: Namespace, write: Callable[[str], object]) -> int:
         steps += len(now["steps"])
         where = differing(trace, now)
         different += [where] if where else []
-    print("\n".join([*different, f"{steps} steps of {old} recorded again, {len(different)} traces differ"]))
-    return 1 if different else 0
+    text = f"{steps} steps of {old} recorded again, {len(different)} traces differ"
+    return {"again": options.again, "steps": steps, "differing": different}, "\n".join([*different, text])
 
 
-def _new(options: Namespace, write: Callable[[str], object]) -> int:
+def _new(options: Namespace, write: Callable[[str], object]) -> tuple[Op, str]:
+    """Record random programs; return what came of it, as data and as text."""
     families = options.family.split(",") if options.family else list(FAMILIES)
     kept = steps = 0
     with progress(options.traces) as tick:
@@ -157,5 +160,5 @@ def _new(options: Namespace, write: Callable[[str], object]) -> int:
                 kept, steps = kept + 1, steps + len(trace["steps"])
     lost = options.traces - kept
     odd = f"; {lost} that did not come out the same twice" if lost else ""
-    print(f"{kept} traces with {steps} steps of {release()} recorded to {options.file}{odd}")
-    return 0
+    seen = {"kernel": release(), "traces": kept, "steps": steps, "lost": lost}
+    return seen, f"{kept} traces with {steps} steps of {release()} recorded to {options.file}{odd}"

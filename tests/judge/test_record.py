@@ -36,6 +36,8 @@ def test_a_recording_that_differs_is_told_by_its_first_step(
     old.write_text(json.dumps(changed) + "\n", "utf-8")
     assert main(["record", "--again", str(old), str(new)]) == 1
     told = capsys.readouterr().out
+    assert main(["record", "--json", "--again", str(old), str(tmp_path / "third.jsonl")]) == 1
+    assert json.loads(capsys.readouterr().out)["differing"] == [told.splitlines()[0]]
     assert f"{changed['name']}, step 2" in told and '"ret": 77' in told and "1 traces differ" in told
     assert differing(changed, json.loads(new.read_text("utf-8"))) != ""
 
