@@ -147,6 +147,7 @@ TABLES: dict[str, dict[str, Field]] = {
         "never": _WHEN,
         "always": _WHEN,
         "given": _WHEN,
+        "ready": Field(TEXTS, check=_some),
         "answers": Field(TEXTS, check=_some),
         "answer": Field(str, check=_some),
         "because": Field(str, check=_some, said=True),

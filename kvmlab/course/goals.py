@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from kvmlab.backends.model import Model, as_call
+from kvmlab.course.claims import any_broken, broken_where, covers, shown, too_strong
 from kvmlab.course.lab import FIND, Goal, Variant
 from kvmlab.explore.properties import UNSEEN, families
 from kvmlab.explore.verdict import EXHAUSTED
 from kvmlab.facts import lookup
+from kvmlab.verbs import call_of
 
 if TYPE_CHECKING:
+    from kvmlab.engine.kernel.continuation import Call
     from kvmlab.engine.profile import Profile
     from kvmlab.explore.verdict import Report
     from kvmlab.language.truth import Expression, Lookup
     from kvmlab.session import Session
+
+CLAIMED = frozenset({"never", "always"})
+"""The words that claim something, and the kinds of what breaks it."""
 
 
 class Searched(NamedTuple):
@@ -86,20 +93,66 @@ def shortfall(goal: Goal, searched: Searched, session: Session) -> str:
     missing = lacks(session.backend.profile, goal.machine)
     if missing:
         return _machine(missing)
+    return _elsewhere(goal, session) or _verdict(goal, searched, session) or _claimed(goal, session)
+
+
+def _elsewhere(goal: Goal, session: Session) -> str:
+    """Return in what a search began elsewhere than where a goal asks for, "" for nothing."""
     if goal.given is not None:
         read = lookup(session.snapshot())
         if not holds(goal.given, read):
             return f"the search began elsewhere: {failure(goal.given, read)}"
-    if goal.asked is not None:
-        verb, claim = goal.asked
-        if not any(each.command.verb == verb and each.expression == claim for each in session.properties):
-            return f"it was not asked for: {verb} {claim.text}"
+    absent = _not_ready(goal, session)
+    return f"no actor stood ready, not yet started, with this to do: {absent}" if absent else ""
+
+
+def _not_ready(goal: Goal, session: Session) -> str:
+    """Return the first calls of a goal that stand ready in no context that has not begun, "" for none."""
+    waiting = session.backend.not_started() if isinstance(session.backend, Model) else []
+    for wanted in goal.ready:
+        calls = [as_call(*call_of(session, command)) for command in wanted]
+        context = next((each for each in waiting if _in_order(calls, each)), None)
+        if context is None:
+            return "; ".join(command.text for command in wanted)
+        waiting.remove(context)
+    return ""
+
+
+def _in_order(wanted: Sequence[Call], calls: Sequence[Call]) -> bool:
+    """Tell whether calls are made in this order, whatever is made between them."""
+    rest = iter(calls)
+    return all(call in rest for call in wanted)
+
+
+def _verdict(goal: Goal, searched: Searched, session: Session) -> str:
+    """Return in what an exploration came to another verdict than a goal asks for, "" for nothing."""
     kinds = searched.kinds
+    found = ", ".join(sorted(kinds))
     if goal.verdict == "holds":
-        return _not_whole(searched, session) or (f"it found {', '.join(sorted(kinds))}" if kinds else "")
-    if goal.violation and goal.violation not in kinds:
-        return f"it found {', '.join(sorted(kinds)) or 'nothing'}, and no {goal.violation}"
+        return _not_whole(searched, session) or (f"it found {found}" if kinds else "")
+    # A claim may be said with either word.
+    if goal.violation and not kinds & (CLAIMED if goal.violation in CLAIMED else {goal.violation}):
+        return f"it found {found or 'nothing'}, and no {goal.violation}"
     return "" if kinds else "it found nothing"
+
+
+def _claimed(goal: Goal, session: Session) -> str:
+    """Return why what was claimed is not what a goal asks for, which never tells its words; "" if it is."""
+    if goal.asked is None:
+        return ""
+    stated = any_broken(session.properties)
+    if stated is None:
+        return "nothing was claimed: state with 'never' or 'always' what must hold"
+    wanted = broken_where(*goal.asked)
+    if not covers(stated, wanted):
+        return goal.otherwise or "what was claimed leaves out something of what is asked for"
+    if goal.verdict == "holds":
+        return ""
+    if not shown(session, wanted):
+        return "what was found breaks what you claimed, and not what is asked for: you claim too much"
+    if too_strong(session, stated, wanted):
+        return "a schedule in which all is well breaks what was claimed too: you claim too much"
+    return ""
 
 
 def _not_whole(searched: Searched, session: Session) -> str:

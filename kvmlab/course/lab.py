@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from kvmlab.engine.profile import DEFAULT_APIS, DEFAULT_KERNEL
+from kvmlab.language.command import Command
 from kvmlab.language.truth import Expression
 
 REACH, HOLDS, NEVER, FIND, PROOF, PREDICT = "reach", "holds", "never", "find", "proof", "predict"
@@ -31,7 +32,9 @@ GOAL_KINDS: dict[str, GoalKind] = {
     HOLDS: GoalKind("a state to end in", ("when",), lasting=True),
     NEVER: GoalKind("a state to be avoided", ("when",), lasting=True),
     FIND: GoalKind("an execution that ends in a fault", (), _MACHINE, ("violation", "when")),
-    PROOF: GoalKind("an exploration", ("verdict",), ("violation", "never", "always", "given", *_MACHINE)),
+    PROOF: GoalKind(
+        "an exploration", ("verdict",), ("violation", "never", "always", "given", "ready", *_MACHINE)
+    ),
     PREDICT: GoalKind("an answer", ("answers", "answer", "because")),
 }
 """Every kind of goal by its name."""
@@ -73,7 +76,8 @@ class Start:
 class Goal:
     """One thing to be done; what its kind has no use for is left at its default.
 
-    ``asked`` is the property, `never` or `always` and its expression, that a proof must be of.
+    ``asked`` is the property, `never` or `always` and its expression, that a proof must be of; ``ready``
+    are the calls of which each must stand ready in a context of its own where its search begins.
     """
 
     id: str
@@ -86,6 +90,7 @@ class Goal:
     verdict: str = ""
     asked: tuple[str, Expression] | None = None
     given: Expression | None = None
+    ready: tuple[tuple[Command, ...], ...] = ()
     machine: Variant = Variant()
     answers: tuple[str, ...] = ()
     answer: str = ""

@@ -10,6 +10,7 @@ from kvmlab.course.fault import Fault, of_text
 from kvmlab.course.front import Front, Table
 from kvmlab.course.lab import FIND, GOAL_KINDS, Fence, Goal, Head, Hint, Lab, Mistake, Proof, Start, Variant
 from kvmlab.course.texts import learn, parse_fence
+from kvmlab.language.command import Command
 from kvmlab.language.errors import LanguageError, nearest
 from kvmlab.language.expressions import parse_expression
 from kvmlab.language.facts import REPORTS
@@ -185,8 +186,22 @@ class _Reading:
         return Goal(
             said["id"], said["kind"], said["say"], self._front.line("goal", number), when,
             said.get("otherwise", ""), said.get("violation", ""), said.get("verdict", ""), of, given,
-            _variant(said), answers, said.get("answer", ""), said.get("because", ""),
+            self._ready(number, said), _variant(said), answers, said.get("answer", ""),
+            said.get("because", ""),
         )  # fmt: skip
+
+    def _ready(self, number: int, said: Table) -> tuple[tuple[Command, ...], ...]:
+        """Return the calls that must stand ready where the search of a proof begins."""
+        line = self._front.line("goal", number, "ready")
+        try:
+            calls = tuple(tuple(parse_line(text, self._names)) for text in said.get("ready", ()))
+        except LanguageError as error:
+            self.faults.append(of_text(error, self._front.file, "goal.ready", line))
+            return ()
+        for command in (one for each in calls for one in each):
+            if not command.spec.is_call:
+                self._front.fault(line, "goal.ready", f"'{command.text}' is no call of an actor")
+        return calls
 
     def _fields(self, number: int, said: Table) -> None:
         """Note the keys that a goal's kind lacks, or has no use for."""

@@ -273,7 +273,48 @@ def test_nothing_that_stands_ready_proves_nothing(race: Player) -> None:
     say(race, f"machine; {script}", "explore")
     assert why(race, "mended").startswith("the search began elsewhere: ioapic.11.remote_irr is 0")
     say(race, "write trigger; take", "explore")
-    assert why(race, "mended") == "nothing stood ready: give actors calls first"
+    assert why(race, "mended") == "no actor stood ready, not yet started, with this to do: eoi"
+
+
+def test_a_proof_is_of_the_race_that_was_asked_for(race: Player) -> None:
+    """Half of what has to stand ready is no race, nor is what has begun."""
+    script = race.lab.start.script.strip().replace("\n", "; ")
+    say(race, f"machine; {script}", "write trigger; take", "manual", "actor cpu: eoi", "explore")
+    lacks = "no actor stood ready, not yet started, with this to do: close unmask"
+    assert why(race, "mended") == lacks
+    say(race, "actor anybody: close trigger; expect 0: close unmask", "step anybody", "explore")
+    assert why(race, "mended") == lacks
+    say(race, "undo 2", "explore")
+    assert states(race)["mended"] == REACHED
+
+
+@pytest.fixture(name="threads")
+def _threads() -> Player:
+    return playing(RACE.with_name("76-two-threads.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("claim", "lacks"),
+    [
+        ("always not (key.spare == 2 and eventfd.done.count != 0)", ""),
+        ("never key.spare != 1 and eventfd.done.count > 0", ""),
+        ("always reports == 0", "it found nothing, and no never"),
+        ("never fd.trigger == none", "your claim leaves a state open in which the assign has returned"),
+        ("never eventfd.done.count == 1", "a schedule in which all is well breaks what was claimed too"),
+        ("never key.spare == 2", "what was found breaks what you claimed, and not what is asked for"),
+    ],
+)
+def test_a_refuted_claim_is_the_one_that_was_asked_for(threads: Player, claim: str, lacks: str) -> None:
+    """However it is spelt; and neither too little nor too much is claimed."""
+    say(threads, claim, "explore bound=0")
+    assert why(threads, "refuted").startswith(lacks) and bool(why(threads, "refuted")) == bool(lacks)
+    assert "eventfd.done" not in why(threads, "refuted"), "the words of the claim are for the learner to find"
+
+
+def test_a_proof_that_needs_a_claim_says_so(threads: Player) -> None:
+    """Nothing was claimed, and something is found all the same by whoever stops there."""
+    say(threads, "actor assigner: read closed; irqfd spare gsi=11 level; write done", "explore")
+    assert why(threads, "handshake") == "nothing was claimed: state with 'never' or 'always' what must hold"
 
 
 def test_an_exploration_on_a_screen_of_its_own_is_latched_where_it_was(race: Player) -> None:
