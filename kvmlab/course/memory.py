@@ -62,6 +62,7 @@ class State:
 
     ``base`` is what was known when this history began: more than nothing behind a `machine` of the
     learner's, whose way until then is ``earlier``. ``seen`` and ``runs`` are of the unit under way.
+    ``forgiven`` are mistakes that were made on purpose, of which nothing is said.
     """
 
     history: History
@@ -74,6 +75,7 @@ class State:
     rungs: tuple[tuple[int, int], ...] = ()
     given: tuple[str, ...] = ()
     told: tuple[int, ...] = ()
+    forgiven: frozenset[Seen] = frozenset()
     done: frozenset[str] = frozenset()
     solved: bool = False
     explained: bool = False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from kvmlab.course.front import CHAPTERS
 from kvmlab.course.goals import Searched, holds, lacks, settled, shortfall, so, why_not_so
 from kvmlab.course.hints import ELSEWHERE, LATE, fitting
-from kvmlab.course.lab import FIND, HOLDS, NEVER, PREDICT, PROOF, REACH, Goal, Lab
+from kvmlab.course.lab import FIND, HOLDS, NEVER, PREDICT, PROOF, REACH, Goal, Lab, Variant
 from kvmlab.course.memory import (
     KEPT,
     PATH,
@@ -126,6 +126,10 @@ class Player:
     def said(self, result: Result) -> tuple[Row, ...]:
         """Return what there is to say of a command: mistakes, and goals that are reached or open again."""
         self._follow(result.command)
+        if result.held and "errno" in result.command.args:
+            # Who says beforehand how the kernel will refuse does it on purpose.
+            mistaken = frozenset(each for each in self.seen if isinstance(each, int))
+            self.state = replace(self.state, forgiven=self.state.forgiven | mistaken)
         return tuple(self._news())
 
     def _follow(self, command: Command) -> None:
@@ -149,10 +153,18 @@ class Player:
         found: set[Seen] = {
             goal.id for goal in self._states if goal.id not in known and so(goal, self.session, read)
         }
-        for number, mistake in enumerate(self.lab.mistakes):
+        for number, mistake in enumerate(self.lab.mistakes if self._concerned() else ()):
             if number not in known and mistake.when.evaluate(read).held is True:
                 found.add(number)
         return found
+
+    def _concerned(self) -> bool:
+        """Tell whether the lab has to do with this machine: it is the lab's, or one that a goal asks for."""
+        if self.session.history is self.state.history and not self.state.earlier:
+            return True
+        profile = self.session.backend.profile
+        asked = [goal.machine for goal in self.lab.goals if goal.machine != Variant()]
+        return any(not lacks(profile, machine) for machine in asked)
 
     def _noted(self) -> Noted:
         """Return all that is known where the history stands."""
@@ -190,7 +202,8 @@ class Player:
 
     def _news(self) -> Iterator[Row]:
         state = self.state
-        for number in sorted(each for each in self.seen if isinstance(each, int) and each not in state.told):
+        silent = state.forgiven.union(state.told)
+        for number in sorted(each for each in self.seen if isinstance(each, int) and each not in silent):
             yield line(Cell("mistake: ", "warning"), self.lab.mistakes[number].say)
             self.state = replace(self.state, told=(*self.state.told, number))
         if state.solved:

@@ -19,7 +19,7 @@ from kvmlab.course.beginning import begin, set_up
 from kvmlab.course.fault import Fault
 from kvmlab.course.goals import Searched, so
 from kvmlab.course.junit import Case
-from kvmlab.course.lab import NEVER, Head, Lab, Proof
+from kvmlab.course.lab import NEVER, Fence, Head, Lab, Proof
 from kvmlab.course.shelf import Shelf, Shelved
 from kvmlab.course.trial import Judged, Make, Trial, called
 from kvmlab.explore.explorer import Explorer
@@ -182,6 +182,17 @@ def _fresh(bench: Bench) -> Iterator[Fault]:
             yield from run.faults
             if run.done and run.done[0][0].verb != "machine":
                 yield bench.fault(run.done[0][0].line, called(fence), "it begins with 'machine'")
+            yield from _typed(bench, fence)
+
+
+def _typed(bench: Bench, fence: Fence) -> Iterator[Fault]:
+    """Who types such commands in the lab is told of no mistake; searches, which take long, make none."""
+    player, _faults = bench.trial.begun()
+    if player is not None:
+        lines = ["" if "explore" in text else text for text in fence.text.split("\n")]
+        bench.trial.play(player.session, "\n".join(lines), fence.line, called(fence))
+        for said in player.standing().mistakes:
+            yield bench.fault(fence.line, called(fence), f"typed in the lab it triggers a mistake: {said}")
 
 
 def _solution(bench: Bench) -> Iterator[Fault]:
@@ -306,7 +317,7 @@ CHECKS = (
     Checked("short", "the first commands come early, and the prose is short", _short),
     Checked("start", "the start can be made, and nothing is reached or mistaken there", _start),
     Checked("prose", "the commands of the prose run, hold, reach no goal and trigger no mistake", _prose),
-    Checked("fresh", "the commands beside the lab run and hold", _fresh),
+    Checked("fresh", "the commands beside the lab run, hold and trigger no mistake", _fresh),
     Checked("solution", "the solution reaches every goal, and not before its last line", _solution),
     Checked("wrong", "every wrong turn runs, misses its goal and triggers a mistake", _wrong),
     Checked("mistakes", "every mistake is triggered by a wrong turn", _mistakes),

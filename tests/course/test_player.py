@@ -101,6 +101,27 @@ def test_a_mistake_is_told_once() -> None:
     assert player.standing().mistakes == ("Too often.",)
 
 
+def test_a_mistake_is_about_the_machine_of_the_lab() -> None:
+    """On one that the learner makes to try something nothing is mistaken, unless a goal asks for it."""
+    player = playing()
+    assert "mistake" not in say(player, "machine; eventfd bell", "write bell 3")
+    asked = ('when = "eventfd.bell.count == 2"\n', 'when = "eventfd.bell.count == 2"\napi = "resample"\n')
+    player = playing(changed(('kind = "reach"', 'kind = "find"'), asked))
+    assert "mistake" not in say(player, "machine; eventfd bell", "write bell 3")
+    assert "mistake: Too often" in say(player, "machine api=resample; eventfd bell", "write bell 3")
+
+
+def test_a_refusal_that_was_foretold_is_no_mistake() -> None:
+    """Who names the errno beforehand does it on purpose."""
+    text = changed(
+        ('[[mistake]]\nwhen = "eventfd.bell.count > 2"', '[[mistake]]\nwhen = "last.errno == EAGAIN"')
+    )
+    player = playing(text)
+    assert "mistake" not in say(player, "expect EAGAIN: read bell")
+    assert player.standing().mistakes == ()
+    assert "mistake: Too often" in say(playing(text), "expect 0: read bell")
+
+
 def test_goals_are_looked_for_after_every_op_in_manual() -> None:
     """A state that is there for one op only is reached, and is not lost with the op behind it."""
     text = changed(

@@ -141,6 +141,17 @@ def test_each_check_finds_what_is_broken(tmp_path: Path, change: tuple[str, str]
     assert any(fault in each for each in found), found
 
 
+def test_commands_beside_the_lab_are_no_mistake_where_they_are_typed_in_it(tmp_path: Path) -> None:
+    """On a machine that a goal asks for, which the lab watches."""
+    reach = 'kind = "reach"\nsay = "Ring twice."\nwhen = "eventfd.bell.count == 2"\n'
+    text = changed(
+        (reach, reach.replace("reach", "find") + 'api = "eoifd-v7"\n'),
+        ("machine\neventfd own", "machine\neventfd bell\nwrite bell 3"),
+    )
+    wanted = "kvm fresh: typed in the lab it triggers a mistake: Too often."
+    assert any(wanted in each for each in faults(tmp_path, text))
+
+
 def test_a_proof_that_the_explorer_agrees_with_is_no_fault(tmp_path: Path) -> None:
     """The proof that two of the cases above break."""
     assert faults(tmp_path, changed(("+++\n\nAn eventfd", PROOF))) == []
