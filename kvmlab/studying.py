@@ -77,6 +77,8 @@ def _list(_make: Make, options: Namespace) -> int:
 
 
 def _show(_make: Make, options: Namespace) -> int:
+    if options.source:
+        return _source(shelf().shelved(options.lab))
     lab = shelf().lab(options.lab)
     text = "\n".join(map(visible, f"# {lab.head.title}\n\n{lab.prose}".split("\n")))
     if sys.stdout.isatty():
@@ -86,6 +88,14 @@ def _show(_make: Make, options: Namespace) -> int:
         Console().print(Markdown(text))
     else:
         print(text)
+    return HELD
+
+
+def _source(shelved: Shelved) -> int:
+    """Print a file as it stands, a broken one too; raises Missing for one that cannot be read."""
+    if not shelved.text:
+        raise Missing(f"{shelved.file} cannot be shown", shelved.faults)
+    print("\n".join(map(visible, shelved.text.rstrip("\n").split("\n"))))
     return HELD
 
 

@@ -104,13 +104,18 @@ def _switches(option: str) -> Field:
 
 
 def spoken(value: str | list[str]) -> str | list[str]:
-    """Return a text, or each of several, with quotes in place of the backticks round code."""
+    """Return a text, or each of several, without Markdown: quotes round code, and no stars for emphasis."""
     if isinstance(value, list):
-        return [_CODE.sub(r"'\2'", each) for each in value]
-    return _CODE.sub(r"'\2'", value)
+        return [_plain(each) for each in value]
+    return _plain(value)
+
+
+def _plain(text: str) -> str:
+    return _STARS.sub(r"\2", _CODE.sub(r"'\2'", text))
 
 
 _CODE = re.compile(r"(`+)(.+?)\1")
+_STARS = re.compile(r"(\*\*?)(\b[^*]+\b)\1")
 
 _SAY = Field(str, required=True, check=_some, said=True)
 _WHEN = Field(str, check=_some)

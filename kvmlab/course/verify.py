@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from kvmlab.course.around import Around, around
@@ -386,6 +386,6 @@ def verify(shelved: Shelved, shelf: Shelf, make: Make) -> Verified:
 
 def _unique(shelved: Shelved, shelf: Shelf) -> Iterator[Fault]:
     head = shelved.head
-    if head is not None and head.id in shelf.heads and shelf.heads[head.id].file != shelved.file:
-        other = shelf.heads[head.id].file
-        yield Fault(shelved.file, 1, "id", f"'{head.id}' is the ID of {other}")
+    known = shelf.heads.get(head.id) if head is not None else None
+    if head is not None and known is not None and Path(known.file).resolve() != Path(shelved.file).resolve():
+        yield Fault(shelved.file, 1, "id", f"'{head.id}' is the ID of {known.file}")

@@ -14,6 +14,13 @@ WORDS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "json": (("--json",), {"action": "store_true", "help": "everything as one object"}),
     "junit": (("--junit",), {"action": "store_true", "help": "JUnit's XML: a suite a lab"}),
     "plain": (("--plain",), {"action": "store_true", "help": "one line at a time, without completion"}),
+    "source": (
+        ("--source",),
+        {
+            "action": "store_true",
+            "help": "the file itself, for who writes one: front matter, text and solution",
+        },
+    ),
     "since": (
         ("--since",),
         {"default": "", "metavar": "REF", "help": "only what changed since a git commit"},
@@ -30,7 +37,7 @@ WORDS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 
 LABS: dict[str, tuple[str, tuple[str, ...]]] = {
     "list": ("the labs by chapter, and how far you are", ("json",)),
-    "show": ("the text of a lab", ("lab",)),
+    "show": ("the text of a lab", ("lab", "source")),
     "start": ("the prompt in a lab", ("lab", "plain")),
     "check": (
         "play a script on a lab: which goals it reaches, and why not the others",

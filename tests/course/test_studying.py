@@ -48,6 +48,19 @@ def test_list_and_show(own: Path, capsys: Capture) -> None:
     assert "Solution" not in shown
     assert main(["labs", "show", "smal"]) == WRONG
     assert capsys.readouterr().err == "no lab is called 'smal'; did you mean 'small'?\n"
+    assert main(["labs", "show", "--source", "small"]) == HELD
+    assert capsys.readouterr().out == GOOD
+    assert main(["labs", "show", "--source", "none.md"]) == WRONG
+    assert "none.md cannot be shown" in capsys.readouterr().err
+
+
+def test_a_lab_of_ones_own_is_verified_by_any_path(
+    own: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative one names the same file as the folder does, and its ID is its own."""
+    monkeypatch.chdir(own)
+    assert main(["labs", "verify", "./01-small.md"]) == HELD
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
