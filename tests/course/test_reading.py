@@ -129,6 +129,22 @@ BROKEN = [
         "goal.violation: an execution ends in a report: one of deadlock",
     ),
     (
+        (
+            'kind = "reach"\nsay = "Ring twice."\nwhen = "eventfd.bell.count == 2"',
+            'kind = "proof"\nsay = "x"\nverdict = "holds"\nready = ["write bel"]',
+        ),
+        "ready =",
+        "goal.ready: no eventfd is called 'bel'; did you mean 'bell'?",
+    ),
+    (
+        (
+            'kind = "reach"\nsay = "Ring twice."\nwhen = "eventfd.bell.count == 2"',
+            'kind = "proof"\nsay = "x"\nverdict = "holds"\nready = ["write bell; contexts"]',
+        ),
+        "ready =",
+        "goal.ready: 'contexts' is no call of an actor",
+    ),
+    (
         ('id = "rung"', 'id = "sum"'),
         '[[goal]]\nid = "sum"\nkind = "reach"',
         "goal.id: 'sum' is the ID of another goal",
@@ -237,6 +253,8 @@ def test_code_in_what_is_said_is_quoted_as_in_the_prose() -> None:
         )
     )
     assert lab.goals[1].say == "Ring 'bell' twice."
+    stars = lab_of(changed(('say = "Ring twice."', 'say = "Ring *it twice*, **not** 2 * 3 * 4."')))
+    assert stars.goals[1].say == "Ring it twice, not 2 * 3 * 4."
     assert lab.goals[0].because == "'read' takes all."
     assert lab.mistakes[0].say == "'x' is not 'y'."
     assert lab.hints[0].rungs[0] == "'a' nudge"
