@@ -218,7 +218,7 @@ class _Walk:
                     if command.verb in BACK:
                         return True
                     self._do(command)
-            if self._excused():
+            if self._excused() or (back and self._solved()):
                 return True
             if self._key() != was:
                 return False

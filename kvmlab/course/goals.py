@@ -11,6 +11,7 @@ from kvmlab.course.lab import FIND, Goal, Variant
 from kvmlab.explore.properties import UNSEEN, families
 from kvmlab.explore.verdict import EXHAUSTED
 from kvmlab.facts import lookup
+from kvmlab.language.ioctls import ioctls_of
 from kvmlab.verbs import call_of
 
 if TYPE_CHECKING:
@@ -89,11 +90,26 @@ def _machine(missing: str) -> str:
 
 
 def shortfall(goal: Goal, searched: Searched, session: Session) -> str:
-    """Return what an exploration lacks to be the proof that a goal asks for, "" for nothing."""
+    """Return what an exploration lacks to be the proof that a goal asks for, "" for nothing.
+
+    Whether a claim that was refuted claims too much is left to :func:`excess`, which looks at what was found.
+    """
     missing = lacks(session.backend.profile, goal.machine)
     if missing:
         return _machine(missing)
     return _elsewhere(goal, session) or _verdict(goal, searched, session) or _claimed(goal, session)
+
+
+def begins(goal: Goal, session: Session, read: Lookup, *, ready: bool) -> bool:
+    """Tell whether a search from here begins as a goal asks.
+
+    Without ``ready`` who has to stand ready may still be to come, but nobody has begun.
+    """
+    if goal.given is not None and not holds(goal.given, read):
+        return False
+    if ready or not goal.ready:
+        return not _not_ready(goal, session)
+    return not any(each.path for each in session.snapshot().contexts or ())
 
 
 def _elsewhere(goal: Goal, session: Session) -> str:
@@ -109,9 +125,11 @@ def _elsewhere(goal: Goal, session: Session) -> str:
 def _not_ready(goal: Goal, session: Session) -> str:
     """Return the first calls of a goal that stand ready in no context that has not begun, "" for none."""
     waiting = session.backend.not_started() if isinstance(session.backend, Model) else []
+    known = ioctls_of(session.backend.profile.api)
     for wanted in goal.ready:
-        calls = [as_call(*call_of(session, command)) for command in wanted]
-        context = next((each for each in waiting if _in_order(calls, each)), None)
+        there = all(command.spec.ioctl in ("", *known) for command in wanted)
+        calls = [as_call(*call_of(session, command)) for command in wanted if there]
+        context = next((each for each in waiting if there and _in_order(calls, each)), None)
         if context is None:
             return "; ".join(command.text for command in wanted)
         waiting.remove(context)
@@ -146,8 +164,15 @@ def _claimed(goal: Goal, session: Session) -> str:
     wanted = broken_where(*goal.asked)
     if not covers(stated, wanted):
         return goal.otherwise or "what was claimed leaves out something of what is asked for"
-    if goal.verdict == "holds":
+    return ""
+
+
+def excess(goal: Goal, session: Session) -> str:
+    """Return in what a claim that was refuted claims more than a goal asks for, "" for nothing."""
+    stated = any_broken(session.properties)
+    if goal.asked is None or goal.verdict == "holds" or stated is None:
         return ""
+    wanted = broken_where(*goal.asked)
     if not shown(session, wanted):
         return "what was found breaks what you claimed, and not what is asked for: you claim too much"
     if too_strong(session, stated, wanted):

@@ -22,8 +22,8 @@ Seen = str | int
 """A goal by its ID, or a mistake by its number."""
 
 
-Starts = tuple[tuple[str, int], ...]
-"""Goals that ask where a search begins, each with a position."""
+Starts = tuple[tuple[tuple[str, bool], int], ...]
+"""Goals that ask where a search begins, without and with who has to be ready, each with a position."""
 
 
 class Noted(NamedTuple):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from kvmlab.course.front import CHAPTERS
-from kvmlab.course.goals import Searched, holds, lacks, settled, shortfall, so, why_not_so
+from kvmlab.course.goals import Searched, begins, excess, lacks, settled, shortfall, so, why_not_so
 from kvmlab.course.hints import ELSEWHERE, LATE, fitting
 from kvmlab.course.lab import FIND, HOLDS, NEVER, PREDICT, PROOF, REACH, Goal, Lab, Variant
 from kvmlab.course.memory import (
@@ -101,14 +101,22 @@ class Player:
 
     def _starts(self, before: Starts, position: int, read: Lookup) -> Starts:
         """Return from where a search would begin as goals ask, now that a position is reached."""
-        given = [(goal.id, goal.given) for goal in self.lab.goals if goal.given is not None]
-        here = {name: position for name, expression in given if holds(expression, read)}
+        placed = [goal for goal in self.lab.goals if goal.given is not None or goal.ready]
+        here = {
+            (goal.id, ready): position
+            for goal in placed
+            for ready in (False, True)
+            if begins(goal, self.session, read, ready=ready)
+        }
         return tuple({**dict(before), **here}.items())
 
     def explored(self, searched: Searched) -> None:
         """Take note of an exploration that began where the session stands."""
         proofs = [goal for goal in self.lab.goals if goal.kind == PROOF]
-        lacking = [(goal.id, shortfall(goal, searched, self.session)) for goal in proofs]
+        lacking = [
+            (goal.id, shortfall(goal, searched, self.session) or excess(goal, self.session))
+            for goal in proofs
+        ]
         proved = frozenset(name for name, why in lacking if not why)
         self.state = replace(self.state, proved=proved, lacking=tuple(lacking))
 
@@ -319,10 +327,13 @@ class Player:
 
     def back(self, goal: Goal) -> str:
         """Return the command that leads back to where a goal's search begins, "" for no need of one."""
-        position = dict(self._noted().starts).get(goal.id)
-        if goal.given is None or position is None or lacks(self.session.backend.profile, goal.machine):
+        starts, read = dict(self._noted().starts), self._read()
+        if lacks(self.session.backend.profile, goal.machine) or begins(goal, self.session, read, ready=True):
             return ""
-        return "" if holds(goal.given, self._read()) else f"goto {position}"
+        position = starts.get((goal.id, True))
+        if position is None and not begins(goal, self.session, read, ready=False):
+            position = starts.get((goal.id, False))
+        return "" if position is None else f"goto {position}"
 
     def solution(self, *, sure: bool = False) -> str:
         """Return the part with the solution as Markdown; while a goal is open, "" at the first time."""

@@ -304,7 +304,7 @@ def test_a_proof_is_of_the_race_that_was_asked_for(race: Player) -> None:
     lacks = "no actor stood ready, not yet started, with this to do: close unmask"
     assert why(race, "mended") == lacks
     say(race, "actor anybody: close trigger; expect 0: close unmask", "step anybody", "explore")
-    assert why(race, "mended") == lacks
+    assert why(race, "mended") == f"{lacks}; 'goto 11' leads back to where a search begins"
     say(race, "undo 2", "explore")
     assert states(race)["mended"] == REACHED
 
@@ -330,6 +330,38 @@ def test_a_refuted_claim_is_the_one_that_was_asked_for(threads: Player, claim: s
     say(threads, claim, "explore bound=0")
     assert why(threads, "refuted").startswith(lacks) and bool(why(threads, "refuted")) == bool(lacks)
     assert "eventfd.done" not in why(threads, "refuted"), "the words of the claim are for the learner to find"
+
+
+def test_a_machine_without_the_call_that_is_to_be_ready_is_told_so() -> None:
+    """The words of another design are none of this one's."""
+    player = playing(RACE.with_name("69-your-own-property.md").read_text(encoding="utf-8"))
+    say(player, "machine api=resample; eventfd unmask; actor some: write unmask", "explore")
+    assert why(player, "silence").startswith("the search began elsewhere")
+    text = changed(
+        ('kind = "reach"\nsay = "Ring twice."\nwhen = "eventfd.bell.count == 2"',
+         'kind = "proof"\nsay = "x"\nverdict = "holds"\nready = ["eoifd bell key=1 level"]'),
+    )  # fmt: skip
+    player = playing(text)
+    say(player, "machine api=resample; eventfd bell; actor some: write bell", "explore")
+    assert why(player, "rung").endswith(
+        "no actor stood ready, not yet started, with this to do: eoifd bell key=1 level"
+    )
+
+
+def test_who_has_started_an_actor_is_led_back_to_where_a_search_begins() -> None:
+    """Where all stood ready, if they did; else where the state was as it is asked for."""
+    player = playing(RACE.with_name("68-no-schedule-left.md").read_text(encoding="utf-8"))
+    say(player, "finish undoer")
+    assert why(player, "none").endswith("'goto 0' leads back to where a search begins")
+    say(player, "explore")
+    assert why(player, "none").startswith(
+        "no actor stood ready, not yet started, with this to do: irqfd trigger"
+    )
+    assert "goal reached" in say(player, "goto 0", "explore")
+    player = playing(RACE.with_name("76-two-threads.md").read_text(encoding="utf-8"))
+    assert "leads back" not in why(player, "handshake"), "nobody has moved"
+    say(player, "step assigner", "finish closer")
+    assert "'goto 0' leads back" in why(player, "handshake"), "behind the step he cannot be given other calls"
 
 
 def test_a_proof_that_needs_a_claim_says_so(threads: Player) -> None:
