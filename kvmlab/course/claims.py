@@ -120,12 +120,12 @@ def _domain(fact: Fact, said: Sequence[Known]) -> Sequence[Known]:
 def shown(session: Session, wanted: Expression) -> bool:
     """Tell whether a schedule that was found ends where an expression is true.
 
-    It is played from where the session stands, in a machine of its own.
+    It is played from where the session stands, in a machine of its own, as far as it can be.
     """
     start, last = Start.of(session), LastSnapshot(*session.last)
     for moves in session.found:
         world = start.world()
-        for name, count in moves:
+        for name, count in moves if all(name in world.names for name, _count in moves) else ():
             for _ in range(count):
                 world.step(name)
         if wanted.evaluate(lookup(observe(world.machine, last))).held:
