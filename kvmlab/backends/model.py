@@ -137,11 +137,6 @@ def _planned(planned: Planned) -> tuple[str, Call]:
     return owner, (EXPECTING, (name, args, planned.wanted, status, planned.text))
 
 
-def as_call(verb: str, args: Args) -> Call:
-    """Return the call that a verb makes, whoever makes it."""
-    return VERBS[verb].call(args)[1]
-
-
 _VERB_OF = {verb.path: name for name, verb in reversed(VERBS.items())}
 """By path, the first verb that is performed by it."""
 
@@ -254,16 +249,6 @@ class Model:
             contexts.add(name, program)
         else:
             contexts.give(owner, name, program)
-
-    def not_started(self) -> list[list[Call]]:
-        """Return the calls of each context that stands ready and has not begun, whatever they expect."""
-        contexts = self.machine.contexts
-        waiting = [context for context in map(contexts.get, contexts.names) if not context.started]
-        return [
-            [args[:2] if name == EXPECTING else (name, args) for name, args in context.calls]
-            for context in waiting
-            if context.calls and context.at is None
-        ]
 
     def handler(self, number: int, vector: int, text: str, calls: list[tuple[str, Args]]) -> Answer:
         """See :meth:`Backend.handler`."""

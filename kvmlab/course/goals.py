@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from kvmlab.backends.model import Model, as_call
 from kvmlab.course.claims import any_broken, broken_where, covers, shown, too_strong
 from kvmlab.course.lab import FIND, Goal, Variant
+from kvmlab.course.staged import elsewhere
 from kvmlab.explore.properties import UNSEEN, families
 from kvmlab.explore.verdict import EXHAUSTED
 from kvmlab.facts import lookup
-from kvmlab.language.ioctls import ioctls_of
-from kvmlab.verbs import call_of
 
 if TYPE_CHECKING:
-    from kvmlab.engine.kernel.continuation import Call
     from kvmlab.engine.profile import Profile
     from kvmlab.explore.verdict import Report
     from kvmlab.language.truth import Expression, Lookup
@@ -55,6 +52,11 @@ def lacks(profile: Profile, wanted: Variant) -> str:
         if names is not None and (names - given or (given and not names)):
             return f"{key}={','.join(sorted(names))}" if names else f"no {key}="
     return ""
+
+
+def asked_for(goals: Iterable[Goal], profile: Profile) -> bool:
+    """Tell whether one of several goals asks for a machine, and a profile is one."""
+    return any(goal.machine != Variant() and not lacks(profile, goal.machine) for goal in goals)
 
 
 def holds(expression: Expression, read: Lookup) -> bool:
@@ -97,49 +99,8 @@ def shortfall(goal: Goal, searched: Searched, session: Session) -> str:
     missing = lacks(session.backend.profile, goal.machine)
     if missing:
         return _machine(missing)
-    return _elsewhere(goal, session) or _verdict(goal, searched, session) or _claimed(goal, session)
-
-
-def begins(goal: Goal, session: Session, read: Lookup, *, ready: bool) -> bool:
-    """Tell whether a search from here begins as a goal asks.
-
-    Without ``ready`` who has to stand ready may still be to come, but nobody has begun.
-    """
-    if goal.given is not None and not holds(goal.given, read):
-        return False
-    if ready or not goal.ready:
-        return not _not_ready(goal, session)
-    return not any(each.path for each in session.snapshot().contexts or ())
-
-
-def _elsewhere(goal: Goal, session: Session) -> str:
-    """Return in what a search began elsewhere than where a goal asks for, "" for nothing."""
-    if goal.given is not None:
-        read = lookup(session.snapshot())
-        if not holds(goal.given, read):
-            return f"the search began elsewhere: {failure(goal.given, read)}"
-    absent = _not_ready(goal, session)
-    return f"no actor stood ready, not yet started, with this to do: {absent}" if absent else ""
-
-
-def _not_ready(goal: Goal, session: Session) -> str:
-    """Return the first calls of a goal that stand ready in no context that has not begun, "" for none."""
-    waiting = session.backend.not_started() if isinstance(session.backend, Model) else []
-    known = ioctls_of(session.backend.profile.api)
-    for wanted in goal.ready:
-        there = all(command.spec.ioctl in ("", *known) for command in wanted)
-        calls = [as_call(*call_of(session, command)) for command in wanted if there]
-        context = next((each for each in waiting if there and _in_order(calls, each)), None)
-        if context is None:
-            return "; ".join(command.text for command in wanted)
-        waiting.remove(context)
-    return ""
-
-
-def _in_order(wanted: Sequence[Call], calls: Sequence[Call]) -> bool:
-    """Tell whether calls are made in this order, whatever is made between them."""
-    rest = iter(calls)
-    return all(call in rest for call in wanted)
+    read = lookup(session.snapshot())
+    return elsewhere(goal, session, read) or _verdict(goal, searched, session) or _claimed(goal, session)
 
 
 def _verdict(goal: Goal, searched: Searched, session: Session) -> str:

@@ -11,16 +11,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from kvmlab.course.front import CHAPTERS
-from kvmlab.course.goals import Searched, begins, excess, lacks, settled, shortfall, so, why_not_so
+from kvmlab.course.goals import Searched, asked_for, excess, lacks, settled, shortfall, so, why_not_so
 from kvmlab.course.hints import ELSEWHERE, LATE, fitting
-from kvmlab.course.lab import FIND, HOLDS, NEVER, PREDICT, PROOF, REACH, Goal, Lab, Variant
+from kvmlab.course.lab import FIND, HOLDS, NEVER, PREDICT, PROOF, REACH, Goal, Lab
 from kvmlab.course.memory import (
     KEPT,
     PATH,
     Aside,
     Noted,
     Seen,
-    Starts,
     State,
     answering,
     at,
@@ -28,6 +27,7 @@ from kvmlab.course.memory import (
     unit_at,
     way,
 )
+from kvmlab.course.staged import back, starts
 from kvmlab.course.standing import (
     BROKEN,
     NOWHERE,
@@ -70,7 +70,7 @@ class Player:
     ) -> None:
         self.session, self.lab, self.position = session, lab, position
         self._keeper = keeper
-        self.state = State(session.history, Noted(starts=self._starts((), 0, self._read())))
+        self.state = State(session.history, Noted(starts=starts(lab.goals, session, self._read(), (), 0)))
         self._first = [goal for goal in lab.goals if not goal.lasting]
         self._states = [goal for goal in lab.goals if goal.kind in (REACH, FIND, NEVER)]
 
@@ -86,8 +86,9 @@ class Player:
         state, before = self.state, self._noted()
         read = self._read()
         seen = before.seen | state.seen | state.proved | self._looked(read)
-        starts = self._starts(before.starts, self.session.history.position + 1, read)
-        now = before._replace(seen=seen, starts=starts)
+        here = self.session.history.position + 1
+        begun = starts(self.lab.goals, self.session, read, before.starts, here)
+        now = before._replace(seen=seen, starts=begun)
         for context in state.runs:
             now = now.after(context, 1)
         if not state.runs and (command.spec.is_call or command.verb in PATH):
@@ -98,17 +99,6 @@ class Player:
     def _read(self) -> Lookup:
         """Return what looks facts up as they are now."""
         return lookup(self.session.snapshot())
-
-    def _starts(self, before: Starts, position: int, read: Lookup) -> Starts:
-        """Return from where a search would begin as goals ask, now that a position is reached."""
-        placed = [goal for goal in self.lab.goals if goal.given is not None or goal.ready]
-        here = {
-            (goal.id, ready): position
-            for goal in placed
-            for ready in (False, True)
-            if begins(goal, self.session, read, ready=ready)
-        }
-        return tuple({**dict(before), **here}.items())
 
     def explored(self, searched: Searched) -> None:
         """Take note of an exploration that began where the session stands."""
@@ -147,7 +137,7 @@ class Player:
             self.state = state = replace(
                 state,
                 history=session.history,
-                base=self._of(state)._replace(starts=self._starts((), 0, self._read())),
+                base=self._of(state)._replace(starts=starts(self.lab.goals, session, self._read(), (), 0)),
                 earlier=(*state.earlier, *way(state), command.text),
                 kept=(),
                 aside=(),
@@ -161,18 +151,12 @@ class Player:
         found: set[Seen] = {
             goal.id for goal in self._states if goal.id not in known and so(goal, self.session, read)
         }
-        for number, mistake in enumerate(self.lab.mistakes if self._concerned() else ()):
+        own = self.session.history is self.state.history and not self.state.earlier
+        concerned = own or asked_for(self.lab.goals, self.session.backend.profile)
+        for number, mistake in enumerate(self.lab.mistakes if concerned else ()):
             if number not in known and mistake.when.evaluate(read).held is True:
                 found.add(number)
         return found
-
-    def _concerned(self) -> bool:
-        """Tell whether the lab has to do with this machine: it is the lab's, or one that a goal asks for."""
-        if self.session.history is self.state.history and not self.state.earlier:
-            return True
-        profile = self.session.backend.profile
-        asked = [goal.machine for goal in self.lab.goals if goal.machine != Variant()]
-        return any(not lacks(profile, machine) for machine in asked)
 
     def _noted(self) -> Noted:
         """Return all that is known where the history stands."""
@@ -327,13 +311,9 @@ class Player:
 
     def back(self, goal: Goal) -> str:
         """Return the command that leads back to where a goal's search begins, "" for no need of one."""
-        starts, read = dict(self._noted().starts), self._read()
-        if lacks(self.session.backend.profile, goal.machine) or begins(goal, self.session, read, ready=True):
+        if lacks(self.session.backend.profile, goal.machine):
             return ""
-        position = starts.get((goal.id, True))
-        if position is None and not begins(goal, self.session, read, ready=False):
-            position = starts.get((goal.id, False))
-        return "" if position is None else f"goto {position}"
+        return back(goal, self.session, self._read(), self._noted().starts)
 
     def solution(self, *, sure: bool = False) -> str:
         """Return the part with the solution as Markdown; while a goal is open, "" at the first time."""
