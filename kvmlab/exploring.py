@@ -92,12 +92,12 @@ def explore_verb(session: Session, command: Command) -> Sliced[Result]:
     if isinstance(explorer, SideBySide):
         count, rows = len(explorer.found), side_by_side_rows(explorer, MEANINGS)
     else:
-        count, rows = _reported(session, explorer)
-    result = session.unit(command, Answer(count))
+        count, rows = _reported(session, explorer, command)
+    result = session.answered(command, Answer(count))
     return replace(result, output=tuple(rows), stopped=(command,) if stopped else ())
 
 
-def _reported(session: Session, explorer: Explorer) -> tuple[int, list[Row]]:
+def _reported(session: Session, explorer: Explorer, command: Command) -> tuple[int, list[Row]]:
     """Keep what was found, for `replay` and a lab; return how much it is, and the account."""
     report = explorer.report()
     session.found = tuple(example.moves for example in report.examples)
@@ -106,7 +106,7 @@ def _reported(session: Session, explorer: Explorer) -> tuple[int, list[Row]]:
         from kvmlab.course.player import Player
 
         if isinstance(session.watcher, Player):
-            session.watcher.explored(Searched.of(report))
+            session.watcher.explored(Searched.of(report), command.text)
     return len(report.examples), report_rows(report)
 
 

@@ -1,7 +1,8 @@
 """The journal of a session: every command, on disk before it runs, so that nothing is lost.
 
 A journal is a script: ``source PATH`` brings the session back. The process that writes one holds
-a lock on it, so one that is neither closed nor locked belongs to a session that was killed.
+a lock on it, so one that is neither closed nor locked belongs to a session that was killed, or left
+in the middle of a lab.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 
 CLOSED = b"\n# closed\n"
-"""The last line of the journal of a session that ended by itself."""
+"""The last line of the journal of a session that came to its end."""
+
+OFFER = "The last session was cut off, or left in the middle of a lab. This brings it back"
+"""What the next session says of a journal that has no such line."""
 
 UNRECORDED = frozenset({"quit"})
 """What a journal leaves out: it would end the session that the journal is brought back in."""
@@ -55,12 +59,15 @@ class Journal:
         with suppress(OSError):
             self._file.truncate(size)
 
-    def close(self) -> None:
-        """End the journal; an empty one is removed. Those that were lost are not offered again."""
+    def close(self, *, finished: bool = True) -> None:
+        """End the journal; an empty one is removed. Those that were lost are not offered again.
+
+        One of a session that is not ``finished`` is offered as one that was lost.
+        """
         with suppress(OSError):
             if self.head:
                 self.path.unlink(missing_ok=True)
-            else:
+            elif finished:
                 self._file.write(CLOSED)
             self._file.close()
             for path in self.lost:

@@ -112,6 +112,10 @@ class Watcher(Protocol):
 
     state: Any
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether something was begun that is not at its end."""
+
     def moved(self, context: str) -> None:
         """Look at the machine after an op of a context that was moved by hand."""
 

@@ -138,6 +138,16 @@ class Session:
             self._broken.clear()
         return result
 
+    def answered(self, command: Command, answer: Answer) -> Result:
+        """End a command that came to an answer and left the machine as it was: it is no unit of history."""
+        self.last = (answer.ret, answer.errno, self.last[2])
+        return Result(command, answer.ret, answer.errno, answer.why)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether who looks on is in the middle of something, as a learner in a lab."""
+        return self.watcher is not None and self.watcher.unfinished
+
     def moved(self, context: str) -> None:
         """Look at the machine after an op of a context that was moved by hand."""
         self._still = []

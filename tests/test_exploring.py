@@ -214,6 +214,17 @@ def test_a_step_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert result.why == f"{path}:5: no context is called one here"
 
 
+def test_an_exploration_is_no_unit_of_history() -> None:
+    """It leaves the machine as it is: what was undone can still be done again, and its result is the last."""
+    session = said("machine", "eventfd a", "write a 2", "actor other: write a 3", "actor one: read a")
+    say(session, "never eventfd.a.count == 5; undo; explore side-by-side cap=10")
+    (told,) = say(session, "explore")
+    assert told.ret == 1 and len(session.history) == session.history.position + 1
+    say(session, "redo; explore")
+    assert session.last[0] == 1
+    assert [unit.text for unit in session.history.units][-1] == "actor one: read a"
+
+
 @pytest.mark.parametrize(("lines", "why"), [(None, "No such file"), (("machine",), "no step in it")])
 def test_a_file_that_is_no_schedule_is_wrong_text(
     lines: tuple[str, ...] | None, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -240,8 +240,8 @@ def _explored(session: Session, command: Command) -> Result:
     if any(each.state != "idle" for each in session.snapshot().contexts or ()):
         proofs = [goal for goal in player.lab.goals if goal.kind == PROOF]
         proved = [goal.id for goal in proofs if not shortfall(goal, _asked(goal), session)]
-        player.state = replace(player.state, proved=frozenset(proved))
-    return session.unit(command, Answer(0))
+        player.proved(frozenset(proved), command.text)
+    return session.answered(command, Answer(0))
 
 
 def _asked(goal: Goal) -> Searched:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kvmlab.course.player import Keeper, Player
-from kvmlab.course.standing import NOWHERE, Position
+from kvmlab.course.player import Player
+from kvmlab.course.standing import NOWHERE, Keeper, Position
 from kvmlab.course.texts import parse_fence
 from kvmlab.history import History
 from kvmlab.language.parse import parse_line

@@ -45,10 +45,11 @@ class Noted(NamedTuple):
 
 
 class Aside(NamedTuple):
-    """An exploration that was no unit: its moment, by the position and the unit before it; what it proved."""
+    """An exploration, which is no unit: its moment (position, and the unit before it), what it proved."""
 
     position: int
     unit: Unit | None
+    text: str
     proved: frozenset[Seen]
 
     def stands(self, history: History) -> bool:
@@ -69,7 +70,6 @@ class State:
     base: Noted = field(default_factory=Noted)
     seen: frozenset[Seen] = frozenset()
     runs: tuple[str, ...] = ()
-    proved: frozenset[Seen] = frozenset()
     lacking: tuple[tuple[str, str], ...] = ()
     answers: tuple[tuple[str, str], ...] = ()
     rungs: tuple[tuple[int, int], ...] = ()
@@ -102,7 +102,7 @@ def unit_at(history: History, position: int) -> Unit | None:
 def way(state: State) -> Iterator[str]:
     """Yield the units of a history that are done, and between them what else belongs to the way."""
     history = state.history
-    asides = [(each.position, "explore") for each in state.aside if each.stands(history)]
+    asides = [(each.position, each.text) for each in state.aside if each.stands(history)]
     left = sorted([*state.kept, *asides], key=itemgetter(0))
     for number, unit in enumerate(history.units[: history.position - history.first], history.first):
         while left and left[0][0] <= number:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from kvmlab.course.front import CHAPTERS
 from kvmlab.course.goals import Searched, asked_for, excess, lacks, settled, shortfall, so, why_not_so
@@ -34,6 +34,7 @@ from kvmlab.course.standing import (
     OPEN,
     REACHED,
     GoalStanding,
+    Keeper,
     Position,
     Score,
     Standing,
@@ -49,19 +50,6 @@ if TYPE_CHECKING:
     from kvmlab.session import Session
 
 
-class Keeper(Protocol):
-    """Who keeps what has been achieved; each method returns a sentence where it cannot, else ""."""
-
-    def reached(self, lab: str, goal: str) -> str:
-        """Keep that a goal was reached."""
-
-    def hinted(self, lab: str, hint: str, rung: int) -> str:
-        """Keep the highest rung of a hint that was given."""
-
-    def solved(self, lab: str, score: Score, schedule: tuple[str, ...]) -> str:
-        """Keep a way to every goal of a lab."""
-
-
 class Player:
     """One lab on one session, from the moment at which the session stands at the lab's start."""
 
@@ -74,6 +62,12 @@ class Player:
         self._first = [goal for goal in lab.goals if not goal.lasting]
         self._states = [goal for goal in lab.goals if goal.kind in (REACH, FIND, NEVER)]
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether something was done, and goals are left."""
+        state = self.state
+        return not state.solved and bool(len(self.session.history) or state.answers or state.earlier)
+
     # -- watching -----------------------------------------------------------------------------
 
     def moved(self, context: str) -> None:
@@ -85,7 +79,7 @@ class Player:
         """Look at the machine at the end of a unit; return all that is known then."""
         state, before = self.state, self._noted()
         read = self._read()
-        seen = before.seen | state.seen | state.proved | self._looked(read)
+        seen = before.seen | state.seen | self._looked(read)
         here = self.session.history.position + 1
         begun = starts(self.lab.goals, self.session, read, before.starts, here)
         now = before._replace(seen=seen, starts=begun)
@@ -93,32 +87,32 @@ class Player:
             now = now.after(context, 1)
         if not state.runs and (command.spec.is_call or command.verb in PATH):
             now = now.after(by(command), 1)
-        self.state = replace(state, seen=frozenset(), runs=(), proved=frozenset())
+        self.state = replace(state, seen=frozenset(), runs=())
         return now
 
     def _read(self) -> Lookup:
         """Return what looks facts up as they are now."""
         return lookup(self.session.snapshot())
 
-    def explored(self, searched: Searched) -> None:
-        """Take note of an exploration that began where the session stands."""
+    def explored(self, searched: Searched, text: str) -> None:
+        """Take note of an exploration that began where the session stands; the way has it by its text."""
         proofs = [goal for goal in self.lab.goals if goal.kind == PROOF]
         lacking = [
             (goal.id, shortfall(goal, searched, self.session) or excess(goal, self.session))
             for goal in proofs
         ]
-        proved = frozenset(name for name, why in lacking if not why)
-        self.state = replace(self.state, proved=proved, lacking=tuple(lacking))
+        self.state = replace(self.state, lacking=tuple(lacking))
+        self.proved(frozenset(name for name, why in lacking if not why), text)
+
+    def proved(self, goals: frozenset[Seen], text: str) -> None:
+        """Take note of what an exploration from where the session stands has proved."""
+        history = self.session.history
+        here = Aside(history.position, unit_at(history, history.position), text, goals)
+        self.state = replace(self.state, aside=(*self.state.aside, here))
 
     def explored_aside(self, searched: Searched) -> tuple[Row, ...]:
-        """Take note of an exploration on a screen of its own, which is no unit; return what to say of it.
-
-        In the way it stands as `explore`.
-        """
-        self.explored(searched)
-        history = self.session.history
-        here = Aside(history.position, unit_at(history, history.position), self.state.proved)
-        self.state = replace(self.state, aside=(*self.state.aside, here), proved=frozenset())
+        """Take note of an exploration on a screen of its own; return what to say of it."""
+        self.explored(searched, "explore")
         return tuple(self._news())
 
     def said(self, result: Result) -> tuple[Row, ...]:

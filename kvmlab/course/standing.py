@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 OPEN, REACHED, BROKEN = "open", "reached", "broken"
 """States of a goal; a broken one is reached only behind an undo, or a reset."""
@@ -74,3 +74,16 @@ class Standing(NamedTuple):
     def reached(self) -> int:
         """How many goals are reached."""
         return sum(goal.state == REACHED for goal in self.goals)
+
+
+class Keeper(Protocol):
+    """Who keeps what has been achieved; each method returns a sentence where it cannot, else ""."""
+
+    def reached(self, lab: str, goal: str) -> str:
+        """Keep that a goal was reached."""
+
+    def hinted(self, lab: str, hint: str, rung: int) -> str:
+        """Keep the highest rung of a hint that was given."""
+
+    def solved(self, lab: str, score: Score, schedule: tuple[str, ...]) -> str:
+        """Keep a way to every goal of a lab."""

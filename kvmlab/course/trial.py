@@ -12,8 +12,8 @@ from kvmlab.course.fault import Fault, of_text
 from kvmlab.course.hints import helps
 from kvmlab.course.lab import Fence, Lab, Start
 from kvmlab.course.memory import Seen
-from kvmlab.course.player import Keeper, Player
-from kvmlab.course.standing import NOWHERE, Position
+from kvmlab.course.player import Player
+from kvmlab.course.standing import NOWHERE, Keeper, Position
 from kvmlab.course.texts import parse_fence
 from kvmlab.language.command import Command
 from kvmlab.language.errors import LanguageError

@@ -19,7 +19,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.shortcuts import PromptSession, print_formatted_text
 from prompt_toolkit.styles import Style
 
-from kvmlab.journal import Journal
+from kvmlab.journal import OFFER, Journal
 from kvmlab.past import HistoryFile
 from kvmlab.render.cells import Cell, Row, layout, line, table
 from kvmlab.render.fold import columns, fold
@@ -125,7 +125,7 @@ class Prompt:
     def close(self) -> None:
         """End the journal that was begun here."""
         if self._own is not None:
-            self._own.close()
+            self._own.close(finished=self._shell is None or not self._shell.session.unfinished)
 
     def _turn(self) -> bool:
         """Read and run one line; False when the session ends."""
@@ -179,7 +179,7 @@ class Prompt:
             self._show([line(Cell(f"this session is not journalled: {error}", "warning"))])
             return None
         for path in journal.lost[-1:]:
-            offer = Cell("The last session did not end by itself. This brings it back:", "muted")
+            offer = Cell(f"{OFFER}:", "muted")
             self._show([line(offer), line("  ", Cell("source", "word-verb"), f' "{path}"')])
         return journal
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from asyncio import get_running_loop
 from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
@@ -13,6 +15,7 @@ from textual.containers import Container, Horizontal
 from textual.screen import Screen
 from textual.widgets import Label, Static
 
+from kvmlab.journal import OFFER
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.tui.actions import ACTIONS, NAMED, Action, Here
 from kvmlab.tui.arrange import LESSON, layouts_for
@@ -54,6 +57,11 @@ class KvmlabApp(Requests):
         ],
     ]
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the session is in the middle of something that it can be brought back to."""
+        return self.ready and self.driver.session.unfinished
+
     def get_default_screen(self) -> Frame:
         """Return the screen that carries the styles of cells."""
         return Frame(id="_default")
@@ -73,7 +81,9 @@ class KvmlabApp(Requests):
         yield Static(id="small")
 
     def on_mount(self) -> None:
-        """Have the frame painted, and then everything in it."""
+        """Have the frame painted, and then everything in it; a signal ends the program as a key does."""
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            get_running_loop().add_signal_handler(number, self.exit, None, 128 + number)
         self.set_keymap(self.keymap)
         self.command_line.focus()
         self.arrange()
@@ -167,8 +177,7 @@ class KvmlabApp(Requests):
             rows.append(line(Cell("this session is not journalled", "warning")))
         elif self._journal is not None and self._journal.lost:
             text = f'source "{self._journal.lost[-1]}"'
-            back = "The last session did not end by itself. This brings it back (↑ recalls it):"
-            rows.append(line(Cell(back, "muted")))
+            rows.append(line(Cell(f"{OFFER} (↑ recalls it):", "muted")))
             self.command_line.offer(text)
             rows.append(line("  ", Cell(text, "word-verb")))
         self.log_pane.say(rows)

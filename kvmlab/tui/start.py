@@ -90,9 +90,11 @@ def start(
     prompt = partial(repl, journal=journal, screen=True) if repl is not None else None
     app = KvmlabApp(make, past, journal, settings.chosen(theme, layout), first, prompt, live)
     app.theme_problems[:0] = problems
+    finished = False
     try:
         app.run(mouse=mouse)
+        finished = not app.return_code and not app.unfinished
     finally:
         if journal is not None:
-            journal.close()
+            journal.close(finished=finished)
     return app.return_code or 0

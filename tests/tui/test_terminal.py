@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -157,10 +158,42 @@ def test_a_killed_session_is_offered_again(state: Path) -> None:
     child.kill(9)
     child.wait()
     again = terminal("tui")
-    again.expect("The last session did not end by itself")
+    again.expect("The last session was cut off")
     assert any("survivor" in path.read_text() for path in (state / "journal").glob("*.kvm"))
     again.send("quit\r")
     again.expect(pexpect.EOF)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_screen_as_a_key_does(number: signal.Signals, state: Path) -> None:
+    """The terminal gets its own screen back, and the session is offered again."""
+    child = terminal("tui")
+    child.expect("IRR")
+    child.send("eventfd survivor\r")
+    child.expect("1/1")
+    child.kill(number)
+    child.expect_exact("\x1b[?1049l")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 128 + number
+    (journal,) = (state / "journal").glob("*.kvm")
+    assert "closed" not in journal.read_text()
+
+
+def test_a_lab_that_is_left_in_the_middle_is_offered_again() -> None:
+    """Once something was done in it; one that is at its end, or its beginning, is not."""
+    for said, offered in (((), False), (("write door 5",), True)):
+        child = terminal("tui", "eventfd-counter")
+        child.expect("Lab: An eventfd is a counter")
+        for text in said:
+            child.send(f"{text}\r")
+        child.send("\x11")
+        child.expect(pexpect.EOF)
+        again = terminal("repl")
+        again.expect("kvm> ")
+        assert ("left in the middle" in str(again.before)) == offered
+        again.send("\x04")
+        again.expect(pexpect.EOF)
 
 
 def test_a_lab_is_opened_by_its_name() -> None:
