@@ -35,7 +35,7 @@ CHAPTERS = {
 }
 """The chapters of the course, by their numbers."""
 
-VIOLATIONS = (*REPORTS, "never", "always", "lost-interrupt")
+VIOLATIONS = (*REPORTS, "never", "always", "lost-interrupt", "livelock")
 """What an exploration can find."""
 
 ID = re.compile(r"[a-z][a-z0-9-]*")

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from random import Random
 
 from kvmlab.explore.moves import Mover
-from kvmlab.explore.search import Judge, Move, Progress
-from kvmlab.explore.shortest import Failure, joined
+from kvmlab.explore.search import Judge, Move, Progress, joined
+from kvmlab.explore.shortest import Failure
 from kvmlab.explore.world import World
 
 BOUNDS = (0, 1, 2)
@@ -23,6 +23,10 @@ WALKS = 500
 
 DROPS = 3
 """At how many moments of a walk the context that runs drops behind all others."""
+
+
+LONGEST = 20_000
+"""As many moves a walk has at most: one that goes in circles has no end."""
 
 
 class Walks:
@@ -49,7 +53,7 @@ class Walks:
         self._random.shuffle(ranks)
         drops = {self._random.randrange(self._longest) for _ in range(DROPS)}
         names = world.movable()
-        while names:
+        while names and len(moves) < LONGEST:
             name = min(names, key=ranks.index)
             if len(moves) in drops:
                 ranks.remove(name)

@@ -13,11 +13,12 @@ from kvmlab.engine.kernel.memory import QUARANTINE
 from kvmlab.engine.kernel.path import describe
 from kvmlab.explore.bounded import BOUNDS, WALKS, Walks
 from kvmlab.explore.jobs import Shared, Sharing
+from kvmlab.explore.livelock import LIVELOCK, settled
 from kvmlab.explore.moves import Mover, by_section, op_by_op
 from kvmlab.explore.properties import TOLD_BY_LOCKS, Claims, families, judge_of
 from kvmlab.explore.schedule import proof
 from kvmlab.explore.search import Judge, Move, Progress, Search
-from kvmlab.explore.shortest import Cheapest, Failure, preemptions
+from kvmlab.explore.shortest import NEAR, Cheapest, Failure, Nearest, preemptions
 from kvmlab.explore.start import Start, comparable
 from kvmlab.explore.verdict import BOUNDED, CAPPED, EXHAUSTED, STOPPED, Asked, Example, Report, Run, Verdict
 from kvmlab.explore.world import World
@@ -36,8 +37,8 @@ OVERFULL = (
 SHARED = "workers leave nothing out: what may be left out is learned of all states together, which none sees"
 """What a verdict says of a search in units that one process would reduce."""
 
-NEAR = 50_000
-"""States after which looking for a shorter schedule is given up."""
+UNSOUGHT = "livelock was not looked for: that takes every schedule"
+"""What a verdict says of a search that is not exhausted."""
 
 
 def claimed(
@@ -176,9 +177,9 @@ class Explorer:
     def _gather(self) -> None:
         """Take over what the search has come to so far."""
         outcome = self.search.outcome
-        for failure, state in outcome.failures.items():
+        for failure in outcome.failures:
             if failure not in self.found:
-                self.found[failure] = outcome.schedule(state)
+                self.found[failure] = outcome.shown(failure)
         self.verdict = replace(
             self.verdict, states=outcome.states, transitions=outcome.transitions, rounds=outcome.rounds
         )
@@ -231,9 +232,17 @@ class Explorer:
         if not self.found:
             return
         self.doing, self.things, self.most = "looking for the shortest schedules", "states", NEAR
-        world, judge, move = self._fresh()
-        walk = Cheapest(world, judge, move, cap=NEAR, wanted=self.found)
+        walk = Nearest(*self._fresh(), self.found, list(self._circles()))
         yield from self._through(walk, self._best)
+
+    def _circles(self) -> Iterator[tuple[Failure, Sequence[Move]]]:
+        """Yield a schedule into each circle that is known, with the livelock that it is."""
+        outcome = self.search.outcome
+        for failure, moves in self.found.items():
+            if failure[0] == LIVELOCK:
+                yield failure, moves
+                for state in outcome.circles.get(failure, ()):
+                    yield failure, outcome.schedule(state)
 
     # -- the report ---------------------------------------------------------------------------
 
@@ -243,6 +252,8 @@ class Explorer:
         examples = tuple(self._example(failure) for failure in self.found)
         if self.search.world.overfull:
             self.verdict = self.verdict.noting(OVERFULL)
+        if self.verdict.extent != EXHAUSTED:
+            self.verdict = self.verdict.noting(UNSOUGHT)
         return Report(replace(self.verdict, seconds=self.seconds), examples)
 
     def _gather_stopped(self) -> None:
@@ -251,12 +262,15 @@ class Explorer:
 
     def _example(self, failure: Failure) -> Example:
         """Run a schedule twice, each time in a machine of its own, and put it into words."""
-        moves = self._best.get(failure) or self.found[failure]
+        moves, shortest = self._best.get(failure) or self.found[failure], failure in self._best
+        if failure[0] == LIVELOCK:
+            # Of exchanged contexts, and of units, one circle of those alike is known, not all.
+            shortest &= failure in self.search.outcome.circles and self.search.symmetry is None
         once, twice = self._played(failure, moves), self._played(failure, moves)
         impure = once.impure or twice.impure
         if not impure and once.end != twice.end:
             impure = "run twice, it ends in two different states: a path is no function of what it received"
-        return Example(*failure, tuple(moves), once.runs, once.proof, failure in self._best, impure)
+        return Example(*failure, tuple(moves), once.runs, once.proof, shortest, impure)
 
     def _played(self, failure: Failure, moves: Sequence[Move]) -> _Played:
         world, judge, _move = self._fresh()
@@ -272,6 +286,8 @@ class Explorer:
             runs.append(Run(name, tuple(ops)))
         end = comparable(world)
         found = judge(world, not world.movable())
+        if failure[0] == LIVELOCK and (circle := settled(world)) is not None:
+            found.append((LIVELOCK, circle.text))
         impure = "" if failure in found else "run again, it does not show what it showed"
         return _Played(tuple(runs), end, proof(world, failure), impure)
 

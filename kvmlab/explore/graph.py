@@ -1,8 +1,8 @@
-"""The graph of a search: how many interleavings it stands for, and where it goes in circles."""
+"""The graph of a search: how many interleavings it stands for, where it goes in circles, and for ever."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
 N = TypeVar("N")
@@ -81,3 +81,65 @@ class _Core(Generic[N]):
         for other in others:
             back[other].discard(state)
         return [other for other in others if not back[other]]
+
+
+def trapped(edges: Edges[N]) -> list[N]:
+    """Return the states that were gone through and from which no way leads to an end.
+
+    An end is a state without a move; one that was not gone through counts as an end, too.
+    """
+    good, left = set[N](), list[N]()
+    # Backwards, as what a state leads to was mostly found behind it: few are left then.
+    for state in reversed(list(edges)):
+        following = edges[state]
+        if not following or any(after in good or after not in edges for after in following):
+            good.add(state)
+        else:
+            left.append(state)
+    before: dict[N, list[N]] = {state: [] for state in left}
+    for state in left:
+        for after in edges[state]:
+            if after in before:
+                before[after].append(state)
+    todo = [state for state in left if not good.isdisjoint(edges[state])]
+    while todo:
+        state = todo.pop()
+        if state not in good:
+            good.add(state)
+            todo += before[state]
+    return [state for state in left if state not in good]
+
+
+def unleft(edges: Edges[N], among: Iterable[N]) -> Iterator[list[N]]:
+    """Yield each strongly connected component that no move leads out of (Tarjan).
+
+    Whatever ``among`` leads to has to have been gone through.
+    """
+    met, low, done = dict[N, int](), dict[N, int](), set[N]()
+    path: list[N] = []
+    for root in among:
+        way = [] if root in met else [(root, iter(edges[root]))]
+        while way:
+            state, following = way[-1]
+            if state not in met:
+                met[state] = low[state] = len(met)
+                path.append(state)
+            new = next((after for after in following if after not in met), None)
+            if new is not None:
+                way.append((new, iter(edges[new])))
+                continue
+            way.pop()
+            low[state] = min([low[state], *[low[after] for after in edges[state] if after not in done]])
+            if low[state] == met[state]:
+                component = [path.pop()]
+                while component[-1] != state:
+                    component.append(path.pop())
+                done.update(component)
+                yield from _closed(edges, component)
+
+
+def _closed(edges: Edges[N], component: list[N]) -> Iterator[list[N]]:
+    """Yield a component if no move leads out of it."""
+    inside = set(component)
+    if all(inside.issuperset(edges[state]) for state in component):
+        yield component

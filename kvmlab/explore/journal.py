@@ -19,7 +19,7 @@ from kvmlab.explore.explorer import Explorer
 from kvmlab.explore.record import go_on, search_data, walk_data, walk_on
 from kvmlab.explore.record_units import share_on, sharing_data
 
-FORMAT, VERSION = "kvmlab explore", 3
+FORMAT, VERSION = "kvmlab explore", 4
 
 
 def digest(scenario: Sequence[str], explorer: Explorer) -> str:

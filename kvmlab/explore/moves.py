@@ -112,12 +112,15 @@ class Fused:
     def __call__(self, name: str) -> int:
         """Move a context as far as one step goes; return how many ops it ran."""
         world, knowledge, ops, acted = self.world, self.knowledge, 0, False
-        start, done = self._local(name), list[Access]()
+        start, done, been = self._local(name), list[Access](), set[Local]()
         self._stand(name, start)
         others = self._others(name)
         op = world.next_op(name)
         while op is not None:
             here = self._local(name)
+            if here in been:
+                break  # Who goes round where nobody looks would never stop.
+            been.add(here)
             seen = self._sees(knowledge.open(here), others)
             if ops and can_block(op) and (seen or world.blocked(name)):
                 break

@@ -72,6 +72,7 @@ def search_data(search: Search) -> Data:
             [*failure, numbers[state]] for failure, state in outcome.failures.items() if state in numbers
         ],
         "told": sorted(search.told),
+        "circles": [[*failure, _all(numbers, states)] for failure, states in outcome.circles.items()],
         "exhausted": outcome.exhausted,
         "knowledge": _knowledge_data(search.fused.knowledge) if search.fused else None,
         "world": world_data(search.world),
@@ -135,6 +136,9 @@ def go_on(search: Search, data: Data) -> None:
     search.partly = {states[number] for number in data["partly"]}
     search.whole = {states[number] for number in data["whole"]}
     outcome.failures = {(kind, text): states[number] for kind, text, number in data["failures"]}
+    outcome.circles = {
+        (kind, text): [states[number] for number in numbers] for kind, text, numbers in data["circles"]
+    }
     search.told = {(kind, text) for kind, text in data["told"]}
     for number, orders in data["turns"]:
         assert search.symmetry is not None

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from kvmlab.engine.kernel.sanitizers import KINDS
 from kvmlab.explore.judge import DEADLOCK, LOST
+from kvmlab.explore.livelock import LIVELOCK
 from kvmlab.explore.shortest import Failure
 from kvmlab.explore.verdict import Example
 from kvmlab.explore.world import World
@@ -47,6 +48,9 @@ def proof(world: World, failure: Failure) -> tuple[str, ...]:
         world.contexts.step(name)
         told = [each for each, _text in _reports(world) if each.endswith(DEADLOCK)]
         return f"finish {name}", f"expect reports.{told[0]} > 0" if told else "expect last.ret == none"
+    if kind == LIVELOCK:
+        # From here on there is nothing else, but for what was reported on the way.
+        return (f"expect {1 + len(set(_reports(world)))}: explore",)
     if kind == LOST:
         return (_shows_lost(text),)
     # What is seen only when the VM goes away.

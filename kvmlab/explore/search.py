@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from kvmlab.explore.graph import turning
+from kvmlab.explore.livelock import LIVELOCK, circles, in_order, settled
 from kvmlab.explore.moves import Fused, Mover, by_section, op_by_op
 from kvmlab.explore.symmetry import Symmetry, Turn, told
 from kvmlab.explore.world import State, World
@@ -56,7 +57,8 @@ class Outcome:
     ``parents`` leads from each state back to the start: the state before and the move; ``edges`` are
     where the moves lead that were made from each state; ``failures`` has, for each thing that is wrong
     (kind, sentence), the first state where it was. ``turns`` says, of a state that stands for the one
-    that was reached, who went where.
+    that was reached, who went where. ``circles`` has a state of each circle that is never left by the
+    livelock that it is, and ``again`` the moves that go round once in the first of these.
     """
 
     reduction: str
@@ -68,6 +70,8 @@ class Outcome:
     edges: dict[State, tuple[State, ...]] = field(default_factory=dict)
     turns: dict[State, Turn] = field(default_factory=dict)
     failures: dict[tuple[str, str], State] = field(default_factory=dict)
+    circles: dict[tuple[str, str], list[State]] = field(default_factory=dict)
+    again: dict[tuple[str, str], list[Move]] = field(default_factory=dict)
 
     @property
     def states(self) -> int:
@@ -77,6 +81,10 @@ class Outcome:
     def schedule(self, state: State) -> list[Move]:
         """Return the moves that lead to a state from the start, neighbours of one context joined."""
         return joined(self.way(state)[1])
+
+    def shown(self, failure: tuple[str, str]) -> list[Move]:
+        """Return the moves that show a failure: those to its state, and round once where it is a circle."""
+        return joined([*self.schedule(self.failures[failure]), *self.again.get(failure, ())])
 
     def way(self, state: State) -> tuple[State, list[Move]]:
         """Return the state that a search came from to reach one, and its moves from there."""
@@ -185,7 +193,24 @@ class Search:
             if self._outdated():
                 todo.clear()
                 return
-        outcome.exhausted = not self._learned()
+        if not self._learned():
+            yield from self._circles()
+            outcome.exhausted = True
+
+    def _circles(self) -> Iterator[Progress]:
+        """Find every livelock of a graph that was gone through whole."""
+        outcome, world = self.outcome, self.world
+        for number, state in enumerate(circles(outcome.edges), 1):
+            world.go(state)
+            if (circle := settled(world)) is None:
+                continue  # Between two sections there is an end, which no section leads to.
+            failure = self._note((LIVELOCK, circle.text), state)
+            outcome.circles.setdefault(failure, []).append(state)
+            if outcome.failures[failure] == state:
+                who = outcome.followed(state)[2]
+                outcome.again[failure] = [(who.get(name, name), ops) for name, ops in circle.round(state)]
+            if number % self.every == 0:
+                yield Progress(outcome.states, outcome.transitions, 0, outcome.rounds)
 
     def _expand(self, state: State) -> list[State]:
         """Make every move there is from a state; return the states that were not known."""
@@ -236,14 +261,15 @@ class Search:
         self.waiting += turns
         return bool(turns)
 
-    def _note(self, failure: tuple[str, str], state: State) -> None:
-        """Note what is wrong in a state, of those who are meant; the first of those alike is enough."""
+    def _note(self, failure: tuple[str, str], state: State) -> tuple[str, str]:
+        """Note what is wrong in a state, of those who are meant; return it, or what is alike and known."""
         (kind, text), failures = failure, self.outcome.failures
         if self.symmetry is not None:
-            text = told(text, self.outcome.followed(state)[2])
-            if not failures.keys().isdisjoint(self.symmetry.alike([(kind, text)])):
-                return
-        failures[kind, text] = state
+            text = in_order((kind, told(text, self.outcome.followed(state)[2])))
+            for known in self.symmetry.alike([(kind, text)]) & failures.keys():
+                return known
+        failures.setdefault((kind, text), state)
+        return kind, text
 
     def _outdated(self) -> bool:
         """Tell whether what this round goes by was too little, and nothing new has come for a while."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import heappop, heappush
 
+from kvmlab.explore.livelock import LIVELOCK, members
 from kvmlab.explore.moves import Mover
-from kvmlab.explore.search import Judge, Move, Progress
+from kvmlab.explore.search import Judge, Move, Progress, joined
 from kvmlab.explore.world import State, World
 
 Failure = tuple[str, str]
@@ -20,6 +21,9 @@ Entry = tuple[int, int, int, Node, Node | None, int]
 
 Price = Callable[[str, str, Collection[str]], int]
 """What it costs to go from one context to another, given those that could move."""
+
+NEAR = 50_000
+"""States after which looking for a shorter schedule is given up."""
 
 EVERY = 20
 """States between two words of progress."""
@@ -166,12 +170,37 @@ class Cheapest:
         return joined(moves[::-1])
 
 
-def joined(moves: Collection[Move]) -> list[Move]:
-    """Return moves with neighbours of one context made one."""
-    runs: list[Move] = []
-    for name, ops in moves:
-        if runs and runs[-1][0] == name:
-            runs[-1] = (name, runs[-1][1] + ops)
-        else:
-            runs.append((name, ops))
-    return runs
+class Nearest(Cheapest):
+    """Looks for the way with the fewest switches to each thing that was found, all at once.
+
+    A livelock is wherever a state of its circle is; ``circles`` are schedules that lead into each. The
+    way ends with one round. One that was not settled is not looked for.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        judge: Judge,
+        move: Mover,
+        found: Collection[Failure],
+        circles: Sequence[tuple[Failure, Sequence[Move]]],
+    ) -> None:
+        self._inside = members(world, circles)
+        near = {failure for failure, _circle in self._inside.values()}
+        wanted = [each for each in found if each[0] != LIVELOCK or each in near]
+        super().__init__(world, judge, move, cap=NEAR, wanted=wanted)
+
+    def _look(self, state: State) -> None:
+        super()._look(state)
+        if state in self._inside:
+            self.wrong[state].append(self._inside[state][0])
+
+    def _take(self, node: Node) -> bool:
+        state = node[0]
+        known = self.found.keys() | set[Failure]()
+        enough = super()._take(node)
+        for failure in self.found.keys() - known:
+            if failure[0] == LIVELOCK:
+                _failure, circle = self._inside[state]
+                self.found[failure] = joined([*self.found[failure], *circle.round(state)])
+        return enough

@@ -28,10 +28,11 @@ from kvmlab.engine.machine import APIC_EOI
 from kvmlab.engine.profile import DEFAULT_KERNEL
 from kvmlab.engine.world.vcpu import lapic, vcpu
 from kvmlab.explore.knowledge import Local
+from kvmlab.explore.livelock import in_order
 from kvmlab.explore.resources import Access
 from kvmlab.explore.world import LOCKDEP, State, World
 
-_WHERE = r"(?:^|(?<=by )|(?<=: )|(?<=, )|(?<=\())"
+_WHERE = r"(?:^|(?<=by )|(?<=: )|(?<=, )|(?<=; )|(?<=\())"
 """Where sentences name a context."""
 
 _OF_READERS = ("rcu reader ", "rcu waiter ")
@@ -195,7 +196,9 @@ class Symmetry:
     def alike(self, failures: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return what is wrong, and the same of all who might have been in the place of those named."""
         found = set(failures)
-        return found | {(kind, turn.text(text)) for kind, text in found for turn in self.turns}
+        return found | {
+            (kind, in_order((kind, turn.text(text)))) for kind, text in found for turn in self.turns
+        }
 
     def canonical(self, state: State) -> tuple[State, Turn | None]:
         """Return the state that stands for all that differ in who is who, and who went where."""

@@ -18,6 +18,7 @@ from kvmlab.engine.kernel.locks import Lockdep
 from kvmlab.engine.kernel.workqueue import QUEUES
 from kvmlab.explore.carrying import Carried, Carrier
 from kvmlab.explore.judge import sanitizers
+from kvmlab.explore.livelock import LIVELOCK, circles, settled
 from kvmlab.explore.moves import Mover, by_section, op_by_op
 from kvmlab.explore.search import CAP, Judge, Move, Outcome, joined
 from kvmlab.explore.world import State, World
@@ -177,8 +178,18 @@ class _Search:
         while todo and found.states < self.unit.cap and not found.backwards and not self._is_over():
             todo += self._expand(todo.pop())
         found.exhausted = not todo and not found.backwards
+        if found.exhausted:
+            self._circles()
         found.order = lockdep.order
         return found
+
+    def _circles(self) -> None:
+        """Find every livelock: no circle leads out of its cell, which is left for later ones only."""
+        for state in circles(self.outcome.edges):
+            self.world.go(state)
+            if (circle := settled(self.world)) is not None:
+                schedule = tuple(joined((*self._schedule(state), *circle.round(state))))
+                self.found.failures.setdefault((LIVELOCK, circle.text), schedule)
 
     def _is_over(self) -> bool:
         return self.found.transitions % LOOK == 0 and self.stop()
@@ -198,7 +209,7 @@ class _Search:
     def _expand(self, state: State) -> list[State]:
         """Make every move there is from a state; return the states of the cell that were not known."""
         world, found, parents = self.world, self.found, self.outcome.parents
-        inside = list[State]()
+        inside, led = list[State](), list[State]()
         world.go(state)
         names = world.movable()
         self._judge(state, not names)
@@ -208,11 +219,13 @@ class _Search:
             ops = self.move(name)
             found.transitions += 1
             after = world.state()
+            led.append(after)
             if after in parents:
                 continue
             parents[after] = (state, (name, ops))
             if self._stays(after):
                 inside.append(after)
+        self.outcome.edges[state] = tuple(led)
         found.states += len(inside)
         return inside
 

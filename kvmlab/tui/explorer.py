@@ -113,8 +113,7 @@ class Explorer(ModalScreen[None]):
         self._lead([f"step {name} {ops}" for name, ops in schedule])
 
     def _schedule(self, failure: tuple[str, str]) -> list[Move]:
-        outcome = self.hunt.search.outcome
-        return outcome.schedule(outcome.failures[failure])
+        return self.hunt.search.outcome.shown(failure)
 
     # -- what is shown ------------------------------------------------------------------------
 

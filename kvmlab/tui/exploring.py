@@ -118,7 +118,7 @@ class Exploration:
             return (self._verdict(),)
         self._told = True
         session, outcome = self._session, self.hunt.search.outcome
-        session.found = tuple(outcome.schedule(state) for state in outcome.failures.values())
+        session.found = tuple(map(outcome.shown, outcome.failures))
         if not isinstance(session.watcher, Player):
             return (self._verdict(),)
         kinds = frozenset(kind for kind, _text in outcome.failures)

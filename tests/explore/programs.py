@@ -132,6 +132,17 @@ ITEMS = {
 }
 """Items of work by name."""
 
+RETRIES = {
+    "retry": ("if cell#1", "queue events retry"),
+    "retry-late": ("if cell#2", "copy cell#3 cell#2", "queue irqfd-cleanup retry-late"),
+    "toggle": ("lock s1", "swap cell#3 0", "unlock s1", "queue events toggle-back"),
+    "toggle-back": ("swap cell#3 1", "if cell#1", "queue events toggle"),
+    "for-ever": ("rcu", "load cell#3", "unrcu", "queue irqfd-cleanup for-ever"),
+    "hand-over": ("load cell#1", "queue irqfd-cleanup hand-back"),
+    "hand-back": ("if cell#1", "queue events hand-over"),
+}
+"""Items that are queued again and again, most of them as long as a cell is not 0."""
+
 ENTRIES = ("lock", "mutex", "rcu")
 """What must not be left out: its end would be an end of nothing."""
 
@@ -163,7 +174,7 @@ def play(profile: Profile, *steps: str) -> Path[tuple[Any, ...]]:
 @path
 def play_item(profile: Profile, name: str) -> Path[None]:
     """Work item: what stands in ITEMS under a name."""
-    yield from PATHS["play"](profile, *ITEMS[name])
+    yield from PATHS["play"](profile, *(ITEMS.get(name) or RETRIES[name]))
 
 
 @dataclass
@@ -202,6 +213,24 @@ def random_program(seed: int) -> Program:
         if random.random() < 0.2:
             calls.append((*_steps(random, spoken, 2),))
         program.calls[name] = calls
+    return program
+
+
+def retrying_program(seed: int) -> Program:
+    """Return a random program in which some contexts go round, with those who may let them out."""
+    program, random = random_program(seed), Random(seed)  # noqa: S311 - seeded, to be the same everywhere
+    names = list(program.calls)[:3]
+    program.calls = {name: program.calls[name] for name in names}
+    for name in names[:2]:
+        worker, item = random.choice(("events", "irqfd-cleanup")), random.choice(list(RETRIES))
+        begun = random.choice(
+            (f"queue {worker} {item}", f"wake {random.choice(names)}", f"store {random.choice(CELLS)} 1")
+        )
+        steps = [*program.calls[name][0][:3]]
+        steps.insert(random.randint(0, len(steps)), begun)
+        if random.random() < 0.3:
+            steps.append(random.choice((f"flush-work {worker} {item}", f"store {random.choice(CELLS)} 0")))
+        program.calls[name] = [tuple(steps)]
     return program
 
 

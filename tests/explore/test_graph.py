@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from kvmlab.explore.graph import interleavings, turning
+from kvmlab.explore.graph import interleavings, trapped, turning, unleft
 
 Graph = dict[int, tuple[int, ...]]
 
@@ -74,3 +74,36 @@ def test_no_circle_is_without_a_turn(seed: int) -> None:
     assert not turns(graph, among - set(found))
     assert turns(graph, among) or not found
     assert [one for one, other in pairwise(sorted(found)) if one == other] == []
+
+
+def reached(graph: Graph, start: int) -> set[int]:
+    """Return what a node leads to, and itself."""
+    seen, todo = {start}, [start]
+    while todo:
+        new = set(graph.get(todo.pop(), ())) - seen
+        seen |= new
+        todo += new
+    return seen
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_what_never_ends_is_found(seed: int) -> None:
+    """The nodes that lead to no end, and among them the circles that nothing leads out of."""
+    graph = random_graph(seed, back=0.5)
+    ahead = {node: reached(graph, node) for node in graph}
+    never = {node for node in graph if all(graph.get(after) for after in ahead[node])}
+    found = trapped(graph)
+    assert sorted(found) == sorted(never)
+    circles = {frozenset(circle) for circle in unleft(graph, found)}
+    assert circles == {
+        frozenset(ahead[node]) for node in never if all(ahead[after] == ahead[node] for after in ahead[node])
+    }
+
+
+def test_a_long_way_into_a_circle_is_gone() -> None:
+    """Longer than Python's own stack, in either order."""
+    graph = {node: (node + 1,) for node in range(5_000)} | {5_000: (4_999,)}
+    for order in (graph, dict(reversed(graph.items()))):
+        found = trapped(order)
+        assert len(found) == 5_001
+        assert [sorted(circle) for circle in unleft(order, found)] == [[4_999, 5_000]]

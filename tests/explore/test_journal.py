@@ -183,8 +183,8 @@ def test_a_state_that_was_left_half_way_is_gone_through_again(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"format": "else"}, "it is a journal of 'else' version 3"),
-        ({"version": 1}, "version 1, not 'kvmlab explore' 3"),
+        ({"format": "else"}, "it is a journal of 'else' version 4"),
+        ({"version": 1}, "version 1, not 'kvmlab explore' 4"),
         ({"of": "another"}, "another scenario"),
         ({"sum": ""}, "damaged"),
     ],

@@ -8,8 +8,8 @@ import pytest
 
 from kvmlab.explore.judge import sanitizers
 from kvmlab.explore.moves import op_by_op
-from kvmlab.explore.search import Move
-from kvmlab.explore.shortest import Cheapest, joined, preemptions
+from kvmlab.explore.search import Move, joined
+from kvmlab.explore.shortest import Cheapest, preemptions
 from kvmlab.explore.start import Start
 from kvmlab.explore.world import World
 from tests.explore.stand import FREED, said
