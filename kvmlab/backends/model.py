@@ -111,6 +111,7 @@ VERBS: dict[str, Verb] = {
     "cli": Verb("vcpu_set_if", lambda args: (args["vcpu"], 0), guest=True),
     "tpr": Verb("mmio_write", lambda args: (args["vcpu"], APIC_TASKPRI, 4, args["value"]), guest=True),
     "take": Verb("vcpu_take", _fields("vcpu"), guest=True),
+    "idle": Verb("vcpu_idle", _fields("vcpu"), guest=True),
     "eoi": Verb("mmio_write", lambda args: (args["vcpu"], APIC_EOI, 4, 0), guest=True),
     "pic-eoi": Verb("guest_pic_eoi", _fields("vcpu"), guest=True),
     "mask": Verb("guest_ioapic", _mask(MASK), guest=True),
@@ -291,6 +292,8 @@ class Model:
             if contexts.step(name):
                 moved += 1
                 watch()
+                if count is None and here.at is None and here.calls and not here.goes_on:
+                    break  # A guest that idles has come to an end as far as it ever does.
             elif count is not None or contexts.manual or not contexts.run_workers():
                 break
         here = contexts.get(name)

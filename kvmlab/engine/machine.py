@@ -115,7 +115,8 @@ class Machine:
         place(GUEST, Guest(self.vm, self.trace))
         for number in range(self.profile.vcpus):
             chip = self.lapics[number] if self.profile.in_kernel("lapic") else None
-            self.vcpus.append(place(vcpu(number), Vcpu(self.vm, chip)))
+            pic = self.pic if self.profile.in_kernel("pic") else None
+            self.vcpus.append(place(vcpu(number), Vcpu(self.vm, chip, pic)))
         place(USERSPACE, Userspace(DEFAULT_ROUTING if self.profile.in_kernel("ioapic") else ()))
         place(DEVICES, Devices())
 
@@ -226,12 +227,7 @@ class Machine:
 
     def next_vector(self, number: int) -> int:
         """Return the vector a vCPU would take next (IF aside), or -1. Nothing is acknowledged."""
-        chip = self.lapics[number]
-        vector = chip.has_interrupt()
-        extint = self.profile.in_kernel("pic") and chip.accept_pic_intr() and self.pic.output
-        if extint and (vector == -1 or self.profile.rules.pic_first):
-            return self.pic.next_vector()
-        return vector
+        return self.vcpus[number].next_vector()
 
     # -- state ------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ DROPS = 3
 """At how many moments of a walk the context that runs drops behind all others."""
 
 
-LONGEST = 20_000
+LONGEST = 3_000
 """As many moves a walk has at most: one that goes in circles has no end."""
 
 

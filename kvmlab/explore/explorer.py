@@ -15,7 +15,7 @@ from kvmlab.explore.bounded import BOUNDS, WALKS, Walks
 from kvmlab.explore.jobs import Shared, Sharing
 from kvmlab.explore.livelock import LIVELOCK, settled
 from kvmlab.explore.moves import Mover, by_section, op_by_op
-from kvmlab.explore.properties import TOLD_BY_LOCKS, Claims, families, judge_of
+from kvmlab.explore.properties import TOLD_BY_LOCKS, Claims, families, judge_of, patterns
 from kvmlab.explore.schedule import proof
 from kvmlab.explore.search import Judge, Move, Progress, Search
 from kvmlab.explore.shortest import NEAR, Cheapest, Failure, Nearest, preemptions
@@ -46,7 +46,7 @@ def claimed(
 ) -> tuple[World, Judge, Claims]:
     """Return a world of its own, what judges it, and what the properties say of it."""
     machine = start.machine()
-    world = World(machine)
+    world = World(machine, patterns(properties))
     claims = Claims(world, properties, partial(observe, machine, last))
     return world, judge_of(claims), claims
 

@@ -92,16 +92,18 @@ def trapped(edges: Edges[N]) -> list[N]:
     # Backwards, as what a state leads to was mostly found behind it: few are left then.
     for state in reversed(list(edges)):
         following = edges[state]
-        if not following or any(after in good or after not in edges for after in following):
-            good.add(state)
-        else:
+        if following and good.isdisjoint(following):
             left.append(state)
+        else:
+            good.add(state)
     before: dict[N, list[N]] = {state: [] for state in left}
+    todo = list[N]()
     for state in left:
         for after in edges[state]:
             if after in before:
                 before[after].append(state)
-    todo = [state for state in left if not good.isdisjoint(edges[state])]
+            else:
+                todo.append(state)
     while todo:
         state = todo.pop()
         if state not in good:

@@ -184,4 +184,5 @@ def in_order(failure: Failure) -> str:
 def _repeated(ops: set[tuple[str, str]]) -> str:
     """Name the calls that somebody makes again and again, and say how many ops that is."""
     calls = sorted({call for call, _op in ops if call})
-    return f"{len(ops)} op{'s' * (len(ops) > 1)} of {' and '.join(calls)}"
+    many = f"{len(ops)} different ops" if len(ops) > 1 else "one op"
+    return f"{many} of {' and '.join(calls)}"

@@ -20,6 +20,7 @@ from kvmlab.explore.carrying import Carried, Carrier
 from kvmlab.explore.judge import sanitizers
 from kvmlab.explore.livelock import LIVELOCK, circles, settled
 from kvmlab.explore.moves import Mover, by_section, op_by_op
+from kvmlab.explore.properties import patterns
 from kvmlab.explore.search import CAP, Judge, Move, Outcome, joined
 from kvmlab.explore.world import State, World
 from kvmlab.language.script import parse_script
@@ -125,7 +126,7 @@ def rebuilt(scenario: Scenario) -> tuple[World, Judge]:
         if command.spec.unit or command.verb in session.handlers:
             session.execute(command)
     assert isinstance(session.backend, Model)
-    return World(session.backend.machine), scenario.judging(session)
+    return World(session.backend.machine, patterns(session.properties)), scenario.judging(session)
 
 
 def _read_nothing(path: str, _by: str) -> tuple[str, bytes]:

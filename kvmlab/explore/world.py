@@ -2,7 +2,8 @@
 
 Every value of an object gets a number the first time it is seen, so that a state is a tuple of numbers:
 what no step ever changes costs nothing, and two states are compared and hashed at once. Values that
-differ only in the order of what has no order are one value. What lockdep has learned is part of a
+differ only in the order of what has no order are one value, and so are those that differ only in how
+often something was done, as far as nobody asks (``COUNTERS``). What lockdep has learned is part of a
 state only as far as it can ever matter: the pairs of locks that lie on a ring. Those are not known
 before they are seen; ``outdated`` says that new ones were, and that numbers from before are too few.
 """
@@ -14,15 +15,20 @@ from itertools import compress, count
 from operator import attrgetter, itemgetter, ne
 from typing import Any
 
+from kvmlab.engine.chips.routing import Routing
 from kvmlab.engine.kernel.continuation import Continuation
 from kvmlab.engine.kernel.locks import Lockdep, Locks
 from kvmlab.engine.kernel.memory import QUARANTINE, Change, Slab
-from kvmlab.engine.kernel.object import Value
+from kvmlab.engine.kernel.object import Object, Value
 from kvmlab.engine.kernel.path import Op, can_block
 from kvmlab.engine.kernel.rcu import Rcu
 from kvmlab.engine.kernel.sanitizers import Reports
 from kvmlab.engine.kernel.workqueue import Work
 from kvmlab.engine.machine import Machine
+from kvmlab.engine.world.devices import Devices
+from kvmlab.engine.world.emulated import Emulated, Virtio
+from kvmlab.engine.world.vcpu import Guest
+from kvmlab.engine.world.vfio import Vfio
 from kvmlab.explore.resources import ACQUIRES
 
 LOCKDEP = "lockdep"
@@ -67,6 +73,33 @@ CANONICAL: dict[str, Callable[[Value], Value]] = {
 }
 """By class, what stands for all values that differ in nothing but an order that means nothing."""
 
+_OF_DEVICES = ("since", "latency", "raised", "serviced", "wakeups", "spurious", "polls")
+
+COUNTERS: dict[type[Object], tuple[str, ...]] = {
+    Guest: ("counts", "total"),
+    Routing: ("acked",),
+    Devices: ("wakeups",),
+    **dict.fromkeys((Emulated, Virtio, Vfio), _OF_DEVICES),
+}
+"""By class, the fields that no path reads: a guest that goes round would make them grow for ever."""
+
+READ_BY_PEOPLE = frozenset({"guest", "routing", "devices"})
+"""Handles of which a property that reads one wants the counters."""
+
+
+def _uncounted(cls: type[Object]) -> Callable[[Value], Value]:
+    """Return what puts the counters of a class's values to nothing."""
+    blank = {2 + cls.FIELDS.index(name): () if name in {"counts", "acked"} else 0 for name in COUNTERS[cls]}
+
+    def stands(value: Value) -> Value:
+        return tuple([blank.get(at, field) for at, field in enumerate(value)])
+
+    return stands
+
+
+UNCOUNTED = {cls.NAME: _uncounted(cls) for cls in COUNTERS}
+"""By class, what stands for all values that differ in nothing but counters."""
+
 
 def ring(pairs: set[Pair]) -> frozenset[Pair]:
     """Return the pairs that lie on a ring of locks: only these can ever make lockdep report."""
@@ -88,11 +121,13 @@ def ring(pairs: set[Pair]) -> frozenset[Pair]:
 class World:
     """A machine, and where it stands; ``names`` are the contexts that may move.
 
-    Tracepoints are no part of a state, and those of a search are not kept.
+    Tracepoints are no part of a state, and those of a search are not kept. ``seen`` are patterns of the
+    handles that somebody reads: counters are part of a state only where they are read.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, seen: Sequence[str] = ()) -> None:
         self.machine, self.memory = machine, machine.memory
+        self._canonical = CANONICAL if READ_BY_PEOPLE & set(seen) else {**CANONICAL, **UNCOUNTED}
         self.contexts = machine.contexts
         self.names = self.contexts.names
         self._number: dict[str, int] = {}
@@ -238,7 +273,7 @@ class World:
             return (*value[:2], tuple(sorted(self.ring.intersection(value[2]))))
         if value[0] == Slab.NAME and len(value[3]) >= QUARANTINE:
             self.overfull = True
-        canonical = CANONICAL.get(value[0])
+        canonical = self._canonical.get(value[0])
         return value if canonical is None else canonical(value)
 
     def state(self) -> State:

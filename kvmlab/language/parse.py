@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import NamedTuple, NoReturn
 
 from kvmlab.language.command import Command
@@ -270,6 +271,10 @@ def _read_actor(rest: _Rest) -> tuple[Args, Inner]:
     calls = [_call_of(command) for command in inner]
     for call in calls:
         _check_same(call, calls[0])
+    for command, after in pairwise(inner):
+        if command.spec.endless:
+            problem = f"an actor's '{command.text}' never ends, so that nothing is done behind it"
+            raise LanguageError(problem, column=after.column, expected="the end of the line")
     return {"name": name}, inner
 
 

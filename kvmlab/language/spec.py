@@ -58,9 +58,10 @@ class CommandSpec(NamedTuple):
     "guest" (a vCPU), "device" (a device) or "lab" (nobody in the machine). ``unit`` tells whether
     it may change the machine and so is one unit of history; ``ready`` is False for one that parses
     but cannot be executed yet. ``ioctl`` names the ioctl whose words, by the api in force,
-    are further parameters. ``form`` is "words" or a name in ``parse.FORMS``. ``outside`` are the
-    parameters through which it reaches out of the session, such as a file, or its verb where it always
-    does: a lab, which may come from a stranger, cannot say it so.
+    are further parameters. ``endless`` is True for one that an actor makes again and again. ``form`` is
+    "words" or a name in ``parse.FORMS``. ``outside`` are the parameters through which it reaches out of
+    the session, such as a file, or its verb where it always does: a lab, which may come from a stranger,
+    cannot say it so.
     """
 
     verb: str
@@ -78,6 +79,7 @@ class CommandSpec(NamedTuple):
     one_of: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
     ioctl: str = ""
+    endless: bool = False
     form: str = "words"
 
     @property

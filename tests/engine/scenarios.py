@@ -117,6 +117,10 @@ SCENARIOS: dict[str, Scenario] = {
     "close both while the EOI runs": Scenario(
         (*LEVEL_PAIR, "write trigger", "take"), ("actor a: close trigger unmask", "eoi")
     ),
+    "a guest halts until there is something to handle": Scenario(
+        ("machine", "ioapic 11 vector=0x41 level unmasked", "handler 0x41 mask 11,eoi"),
+        ("idle", "actor a: line 11 1; line 11 0"),
+    ),
     "an ioeventfd comes and goes": Scenario(
         ("machine", "eventfd kick", "eventfd tock", "ioeventfd kick addr=0xfe000000 len=4"),
         (

@@ -84,16 +84,16 @@ FLUSHED = Program({"a": [("queue events for-ever", "flush-work irqfd-cleanup for
 SAID: dict[str, tuple[Program, set[str]]] = {
     "an item that nobody keeps from being queued again": (
         RETRYING,
-        {"events goes round for ever: 4 ops of play_item(retry)"},
+        {"events goes round for ever: 4 different ops of play_item(retry)"},
     ),
     "one that somebody may let out, who is only put off": (LET_OUT, set()),
     "two that wake each other": (
         WOKEN,
-        {"a goes round for ever: 2 ops of play; b goes round for ever: 2 ops of play"},
+        {"a goes round for ever: 2 different ops of play; b goes round for ever: 2 different ops of play"},
     ),
     "who waits for what never ends": (
         FLUSHED,
-        {"a waits for ever; irqfd-cleanup goes round for ever: 6 ops of play_item(for-ever)"},
+        {"a waits for ever; irqfd-cleanup goes round for ever: 6 different ops of play_item(for-ever)"},
     ),
 }
 

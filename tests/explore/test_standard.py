@@ -11,6 +11,8 @@ FOUND: dict[str, set[str]] = {
     "assign-deassign-mended": set(),
     "close-close-assign": set(),
     "close-close-assign-broken": {"expect"},
+    "eoifd-closed-broken": {"livelock"},
+    "eoifd-closed-mended": set(),
     "filter-broken": {"lost-interrupt"},
     "filter-mended": set(),
     "flush-under-lock-broken": {"atomic-sleep"},
@@ -55,6 +57,7 @@ MATRIX = {
     "no active check": ("teardown-active-check", "teardown"),
     "flush under the lock": ("flush-under-lock-broken", "flush-under-lock-mended"),
     "unlocked filter": ("filter-broken", "filter-mended"),
+    "nobody who lowers the line": ("eoifd-closed-broken", "eoifd-closed-mended"),
 }
 """The planted faults, each with its script and the one without it."""
 

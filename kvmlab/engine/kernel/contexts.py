@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from kvmlab.engine.kernel.continuation import Call, Context, Continuation, Place
+from kvmlab.engine.kernel.continuation import IDLE, Call, Context, Continuation, Place
 from kvmlab.engine.kernel.deadlock import is_deadlocked
 from kvmlab.engine.kernel.locks import Locks
 from kvmlab.engine.kernel.path import BLOCKED, PATHS, Op, describe
@@ -87,7 +87,7 @@ class Contexts(Roster):
         moved = False
         for name in self.names:
             context = self.get(name)
-            while name not in QUEUES and (context.at or (context.started and context.calls)):
+            while name not in QUEUES and (context.at or (context.started and context.goes_on)):
                 if not self.finish(name):
                     break
                 moved = True
@@ -284,7 +284,7 @@ class Contexts(Roster):
             context.changed()
             context.started = True
             call, *rest = context.calls
-            context.calls = tuple(rest)
+            context.calls = context.calls if call[0] == IDLE else tuple(rest)
             self._arrive(context, self._root(call))
         return context.at is not None
 

@@ -22,6 +22,10 @@ EXPECTING = "expecting"
 """The path that makes another one's call, the first of its arguments, and looks at what it returned."""
 
 
+IDLE = "vcpu_idle"
+"""The path of a call that is made again as soon as it has come to its end: a guest with nothing to do."""
+
+
 class Place(Enum):
     """Where a call is that has not come to its end: at an op, or there for good."""
 
@@ -105,6 +109,11 @@ class Context(Object):
         self.started = False
         self.stopped = ""
         self.result: Any = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it has a call to make that is not made again and again."""
+        return bool(self.calls) and self.calls[0][0] != IDLE
 
 
 @cache

@@ -109,6 +109,21 @@ def vcpu_take(profile: Profile, cpu: int) -> Path[int | None]:
 
 
 @path
+def vcpu_idle(profile: Profile, cpu: int) -> Path[int | None]:
+    """Halt until there is an interrupt with a handler, take it and do what the handler does: its vector.
+
+    An actor that makes this call makes it again and again (kernel/continuation.py: IDLE).
+    """
+    if not (yield (Vcpu.halt, vcpu(cpu))):
+        return None
+    vector = yield from vcpu_take(profile, cpu)
+    if vector is not None and not isinstance(vector, Errno):
+        for name, args in (yield (Vcpu.handler, vcpu(cpu), vector)) or ():
+            yield from PATHS[name](profile, *args)
+    return vector
+
+
+@path
 def vcpu_set_if(profile: Profile, cpu: int, value: int) -> Path[int]:
     """STI or CLI."""
     yield (Vcpu.set_if, vcpu(cpu), value)

@@ -6,11 +6,12 @@ from functools import cache
 
 from kvmlab.engine.abi import EBADF, Errno
 from kvmlab.engine.chips.lapic import Lapic
-from kvmlab.engine.chips.lapic_registers import SIPI_RECEIVED
+from kvmlab.engine.chips.lapic_registers import RUNNABLE, SIPI_RECEIVED
+from kvmlab.engine.chips.pic import PIC, Pic
 from kvmlab.engine.fds.files import FDS
 from kvmlab.engine.kernel.continuation import Call
 from kvmlab.engine.kernel.object import Object
-from kvmlab.engine.kernel.path import touches
+from kvmlab.engine.kernel.path import BLOCKED, _Blocked, blocks, interruptible, touches
 from kvmlab.engine.tracepoint import Trace
 from kvmlab.engine.world.vm import VM, Vm
 
@@ -40,15 +41,19 @@ def lapic(number: int) -> str:
     return f"lapic{number}"
 
 
+def _why_halted(cpu: Vcpu) -> tuple[str, tuple[str, ...]] | None:
+    return None if cpu.wakes() else (f"{cpu.handle} halts: there is nothing that it has a handler for", ())
+
+
 class Vcpu(Object):
     """A vCPU: RFLAGS.IF, the NMIs it has seen and those that wait, its handlers by vector."""
 
-    __slots__ = ("handlers", "if_", "lapic", "nmi_pending", "nmis_seen", "vm")
+    __slots__ = ("handlers", "if_", "lapic", "nmi_pending", "nmis_seen", "pic", "vm")
     FIELDS = ("if_", "nmis_seen", "nmi_pending", "handlers")
 
-    def __init__(self, vm: Vm, chip: Lapic | None) -> None:
+    def __init__(self, vm: Vm, chip: Lapic | None, pic: Pic | None) -> None:
         super().__init__()
-        self.vm, self.lapic = vm, chip
+        self.vm, self.lapic, self.pic = vm, chip, pic
         self.if_ = 0
         self.nmis_seen = self.nmi_pending = 0
         self.handlers: tuple[Handler, ...] = ()
@@ -67,6 +72,29 @@ class Vcpu(Object):
     def handler(self, vector: int) -> tuple[Call, ...] | None:
         """Return the calls of a vector's handler, or None if it has none."""
         return next((calls for number, _text, calls in self.handlers if number == vector), None)
+
+    def next_vector(self) -> int:
+        """Return the vector that it would take next (IF aside), or -1. Nothing is acknowledged."""
+        chip, pic = self.lapic, self.pic
+        if chip is None:
+            return -1
+        vector = chip.has_interrupt()
+        if pic and chip.accept_pic_intr() and pic.output and (vector == -1 or chip.rules.pic_first):
+            return pic.next_vector()
+        return vector
+
+    def wakes(self) -> bool:
+        """Tell whether it can take something now that it has a handler for."""
+        if not (self.if_ and self.lapic and self.lapic.mp_state == RUNNABLE and self.vm.fds.has_vm()):
+            return False
+        return self.handler(self.next_vector()) is not None
+
+    @interruptible(False)
+    @blocks(_why_halted)
+    @touches(VM, FDS, "lapic*", PIC)
+    def halt(self) -> bool | _Blocked:
+        """HLT: wait for an interrupt that it has a handler for."""
+        return self.wakes() or BLOCKED
 
     @touches(VM, FDS, "lapic*")
     def window(self) -> int | Errno:

@@ -87,6 +87,17 @@ ACTS = (
         ("take", "take vcpu=1"),
         context="guest",
     ),
+    CommandSpec(
+        "idle",
+        GUEST,
+        "wait for an interrupt that there is a handler for, take it and do what the handler does",
+        (_VCPU,),
+        "The result is the vector, or none. An actor ('actor guest: idle') does it again and again, as its"
+        " last command, so that 'explore' sees what the guest's handlers lead to.",
+        ("idle", "idle vcpu=1"),
+        context="guest",
+        endless=True,
+    ),
     CommandSpec("eoi", GUEST, "write the LAPIC's EOI register", (_VCPU,), examples=("eoi",), context="guest"),
     CommandSpec(
         "handler",

@@ -54,6 +54,7 @@ MOMENTS = (
         (
             "actor closer: close trigger; close unmask",
             "actor cpu: take vcpu=1; eoi vcpu=1",
+            "actor guest: idle",
             "actor vmm: close trigger; expect 1: irqfd trigger gsi=11 level",
         ),
         form="actor",
@@ -82,10 +83,11 @@ MOMENTS = (
             flag("side-by-side", "a table of what each reduction has to look at, and nothing else"),
         ),
         "The machine is left as it is, and the result is how many different things were found: reports,"
-        " deadlocks, leaks, interrupts that nobody is told of, calls of actors that return what was not"
-        " expected, and what 'never' and 'always' say, checked in every state. The verdict says how much"
-        " was seen. Beyond the cap it tries 0, 1 and 2 preemptions, then random schedules. 'side-by-side'"
-        " searches once under each reduction, and tells states, transitions and interleavings of each.",
+        " deadlocks, livelocks (somebody can always go on, and it never ends), leaks, interrupts that nobody"
+        " is told of, calls of actors that return what was not expected, and what 'never' and 'always' say,"
+        " checked in every state. The verdict says how much was seen. Beyond the cap it tries 0, 1 and 2"
+        " preemptions, then random schedules. 'side-by-side' searches once under each reduction, and"
+        " tells states, transitions and interleavings of each.",
         ("explore", "explore bound=2", "explore atomicity=section", "explore side-by-side"),
     ),
     CommandSpec(
