@@ -13,7 +13,7 @@ from random import Random
 from kvmlab.explore.moves import Mover
 from kvmlab.explore.search import Judge, Move, Progress, joined
 from kvmlab.explore.shortest import Failure
-from kvmlab.explore.world import World
+from kvmlab.explore.world import State, World
 
 BOUNDS = (0, 1, 2)
 """How many preemptions are tried, one bound after the other."""
@@ -25,8 +25,8 @@ DROPS = 3
 """At how many moments of a walk the context that runs drops behind all others."""
 
 
-LONGEST = 3_000
-"""As many moves a walk has at most: one that goes in circles has no end."""
+LONGEST = 2_000
+"""As many moves a walk has at most: where a counter grows for ever no state comes again."""
 
 
 class Walks:
@@ -52,7 +52,7 @@ class Walks:
         ranks = list(world.names)
         self._random.shuffle(ranks)
         drops = {self._random.randrange(self._longest) for _ in range(DROPS)}
-        names = world.movable()
+        names, been = world.movable(), set[State]()
         while names and len(moves) < LONGEST:
             name = min(names, key=ranks.index)
             if len(moves) in drops:
@@ -60,9 +60,13 @@ class Walks:
                 ranks.append(name)
                 name = min(names, key=ranks.index)
             moves.append((name, self._move(name)))
-            world.state()
-            names = world.movable()
+            state, names = world.state(), world.movable()
             for failure in self._judge(world, not names):
                 self.found.setdefault(failure, joined(moves))
+            if len(moves) > max(drops):
+                # The ranks stay as they are, so that it would go round for ever.
+                if state in been:
+                    break
+                been.add(state)
         self.transitions += len(moves)
         self._longest = max(self._longest, len(moves))
