@@ -18,7 +18,7 @@ from typing import Any
 from kvmlab.backends.backend import Answer, Refused
 from kvmlab.backends.model import Model
 from kvmlab.explore.cluster import Cluster
-from kvmlab.explore.explorer import Explorer
+from kvmlab.explore.explorer import Explorer, nothing_left_out
 from kvmlab.explore.jobs import NoWorkers, Processes, Sharing
 from kvmlab.explore.properties import judging
 from kvmlab.explore.schedule import script
@@ -285,8 +285,7 @@ def _sharing(
         return asked, None
     if asked.bound is not None:
         raise Refused("a bound is searched by one process: leave out --jobs and --cluster")
-    if asked.atomicity == "op":
-        # What may be left out is learned across all states, which no worker sees.
+    if asked.atomicity == "op" and nothing_left_out(session.properties):
         asked = replace(asked, reduction="plain")
     workers = Cluster(options.cluster) if options.cluster else Processes(options.jobs)
     lines = (*scenario(session), *[each.command.text for each in claims])

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from kvmlab.cli import main
-from kvmlab.explore import explorer
 from kvmlab.explore.judge import LOST
 from kvmlab.explore.schedule import proof
 from kvmlab.explore.start import Start
@@ -133,15 +132,23 @@ def test_what_workers_cannot_do_is_2(
     assert why in capsys.readouterr().err
 
 
-def test_workers_leave_nothing_out_and_the_verdict_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("options", "claim", "reduction"),
+    [
+        ([], "", "reduced"),
+        (["--reduction", "fused"], "", "fused"),
+        ([], "never reports.leak > 0", "plain"),
+    ],
+)
+def test_the_verdict_says_what_workers_leave_out(
+    options: list[str], claim: str, reduction: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also where a reduction was asked for."""
-    path = written(tmp_path, *SMALL)
-    assert main(["explore", path, "--jobs", "1", "--reduction", "fused", "--json"]) == FAILED
+    """What was asked for, unless a property reads reports."""
+    path = written(tmp_path, *SMALL, claim)
+    assert main(["explore", path, "--jobs", "1", "--json", *options]) == FAILED
     verdict = json.loads(capsys.readouterr().out)["verdict"]
-    assert verdict["reduction"] == "plain"
-    assert verdict["notes"] == [explorer.SHARED]
+    assert verdict["extent"] == "exhausted"
+    assert verdict["reduction"] == reduction
 
 
 def test_a_schedule_that_cannot_be_saved_is_named(

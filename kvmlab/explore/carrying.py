@@ -40,7 +40,7 @@ class Carrier:
         numbers = enumerate((*state, *room))
         return tuple(
             [
-                self._part(index, number)
+                self.part(index, number)
                 for index, number in numbers
                 if number != (start[index] if index < len(start) else 0)
             ]
@@ -53,7 +53,7 @@ class Carrier:
             # By identity: the parts of states that came together are shared, and cost much to compare.
             at = self._numbers.get(id(part))
             if at is None:
-                at = self._numbers[id(part)] = self._numbered(part)
+                at = self._numbers[id(part)] = self.numbered(part)
             index, number = at
             if index >= len(vector):
                 vector += [0] * (index + 1 - len(vector))
@@ -62,14 +62,16 @@ class Carrier:
             del vector[-1]
         return tuple(vector)
 
-    def _numbered(self, part: Part) -> tuple[int, int]:
+    def numbered(self, part: Part) -> tuple[int, int]:
+        """Return the index of a part's handle in this world, and the number of its value."""
         handle, value = part
         place = self.world.contexts.place
         if value is not None:
             value = tuple([place(*each) if isinstance(each, Stand) else each for each in value])
         return self.world.numbered(handle, value)
 
-    def _part(self, index: int, number: int) -> Part:
+    def part(self, index: int, number: int) -> Part:
+        """Return the value of a number, with its handle."""
         part = self._parts.get((index, number))
         if part is None:
             handle, value = self.world.object(index, number)

@@ -34,7 +34,7 @@ OVERFULL = (
 )
 """What a verdict says where the order of frees would matter."""
 
-SHARED = "workers leave nothing out: what may be left out is learned of all states together, which none sees"
+RINGED = "locks were taken in both orders, which no worker sees whole, so that nothing is left out"
 """What a verdict says of a search in units that one process would reduce."""
 
 UNSOUGHT = "livelock was not looked for: that takes every schedule"
@@ -109,8 +109,6 @@ class Explorer:
                     for names in self.search.symmetry.names
                 ]
             )
-        if sharing is not None and asked.atomicity == "op":
-            verdict = verdict.noting(SHARED)
         self.verdict = verdict
 
     def _fresh(self) -> tuple[World, Judge, Mover]:
@@ -147,6 +145,8 @@ class Explorer:
         self._take_over(sharing.outcome)
         short = CAPPED if sharing.capped else STOPPED
         self.verdict = replace(self.verdict, extent=EXHAUSTED if sharing.outcome.exhausted else short)
+        if sharing.outcome.reduction != self.asked.moves:
+            self.verdict = replace(self.verdict, reduction=sharing.outcome.reduction).noting(RINGED)
         if sharing.outcome.why:
             self.verdict = self.verdict.noting(sharing.outcome.why)
 

@@ -1,8 +1,13 @@
 """A search on several processes or machines: units given out, and given out again where one was lost.
 
 Which units there are, and what each comes to, depends neither on how many workers there are nor on
-which of them is first. An exhausted search counts the same with every number of them, and the same
-as the search of the same reduction in one process.
+which of them is first. An exhausted search counts the same with every number of them, and where
+nothing is left out the same as the search in one process.
+
+What may be left out is learned in rounds: all units of one go by the same, each tells what is new to
+it, and a search that has learned anything begins anew. How far a context moves, and who is tried, is
+a function of the state and of what is known; on every circle somebody has to be put off no longer,
+and a circle is in one unit. Rings of locks no unit knows alone: where there is one nothing is left out.
 """
 
 from __future__ import annotations
@@ -16,12 +21,18 @@ from graphlib import CycleError, TopologicalSorter
 from multiprocessing import get_context
 
 from kvmlab.explore import units
+from kvmlab.explore.carrying import Carrier
+from kvmlab.explore.knowledge import Knowledge
+from kvmlab.explore.lore import NOTHING_LEARNED, Lore, learn, told
 from kvmlab.explore.pool import STOPS, Pool
 from kvmlab.explore.search import CAP, Progress
 from kvmlab.explore.units import Cell, Entry, Found, Order, Scenario, Schedule, Unit
 
 PATIENCE = 0.2
 """Seconds between two words of progress where no unit has come back."""
+
+LEARNING = frozenset({"fused", "reduced"})
+"""The reductions that go by what was learned."""
 
 LOSSES = 3
 """As often in a row workers may die before anything comes back: then the search itself kills them."""
@@ -132,6 +143,11 @@ class Sharing:
         self.before: Shared | None = None
         """What was found before the unit that was cut short, where one was."""
         self._deaths = 0
+        self._carrier = Carrier(units.rebuilt(scenario)[0])
+        self.knowledge = Knowledge()
+        """What all units have learned."""
+        self.lore = NOTHING_LEARNED
+        """What was known when the round began."""
 
     @property
     def capped(self) -> bool:
@@ -142,8 +158,12 @@ class Sharing:
         """Search until nothing is left, yielding progress now and then."""
         while self.first is not None:
             if not (self.ready or self.waiting):
-                self.outcome = Shared(self.outcome.reduction, rounds=self.outcome.rounds + 1)
+                reduction = self.first.scenario.reduction
+                self.outcome = Shared(reduction, rounds=self.outcome.rounds + 1)
                 self.ready, self.backwards = [self.first], ""
+                if self.knowledge.grown:
+                    self.lore = told(self.knowledge, self._carrier)
+                    self.knowledge.settle()
             yield from self._round(self.first)
             self.outcome.ends.sort()
             if self.outcome.why:
@@ -156,7 +176,13 @@ class Sharing:
         if self.backwards:
             kept = tuple([name for name in first.pivots if name != self.backwards])
             return units.first(first.scenario, self.cap, kept)
-        if self.outcome.exhausted and not _in_order(self.order):
+        ring = not _in_order(self.order)
+        if ring and first.scenario.reduction in LEARNING:
+            # Who takes locks in which order is what one unit does not see of another.
+            return units.first(replace(first.scenario, reduction="plain"), self.cap)
+        if self.knowledge.grown:
+            return first
+        if self.outcome.exhausted and ring:
             # Locks that one unit took in one order and another unit in the other: neither reported it.
             known = replace(first, order=_one_way(self.order))
             return known if known != first else None
@@ -174,7 +200,7 @@ class Sharing:
                 self._take_back()
                 if outcome.why or self.backwards:
                     return
-            outcome.exhausted = True
+            outcome.exhausted = not self.knowledge.grown
         finally:
             self.workers.close(executor)
 
@@ -190,7 +216,8 @@ class Sharing:
         """Give out every unit that is ready; where nobody takes one the search ends."""
         try:
             while self.ready:
-                self.out[executor.submit(self.workers.search, self.ready[0])] = self.ready[0]
+                unit = replace(self.ready[0], lore=self.lore)
+                self.out[executor.submit(self.workers.search, unit)] = self.ready[0]
                 del self.ready[0]
         except Exception as error:  # noqa: BLE001 - each kind of executor has errors of its own
             self.outcome.why = f"nobody takes what is given out: {error}"
@@ -227,6 +254,8 @@ class Sharing:
             self.before = replace(outcome, ends=list(outcome.ends), failures=dict(outcome.failures))
             self.ready.append(unit)
         self.outcome.take(found)
+        if found.learned is not None:
+            learn(self.knowledge, self._carrier, found.learned)
         self.order.update(found.order)
         self.backwards = found.backwards or self.backwards
         if self.before is None:
@@ -234,6 +263,18 @@ class Sharing:
                 self.waiting.setdefault(cell, []).extend(entries)
         if self.capped:
             self.outcome.why = f"there are more than {self.cap} states"
+
+    @property
+    def learned(self) -> Lore:
+        """What is known now."""
+        return told(self.knowledge, self._carrier)
+
+    def know(self, lore: Lore, learned: Lore) -> None:
+        """Go on in a round that has begun with some lore, and has learned more."""
+        self.lore = lore
+        learn(self.knowledge, self._carrier, lore)
+        self.knowledge.settle()
+        learn(self.knowledge, self._carrier, learned)
 
 
 def _schedule_of(entry: Entry) -> Schedule:

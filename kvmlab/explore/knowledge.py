@@ -72,10 +72,14 @@ class Knowledge:
         """Take up which locks are held where something is read or written."""
         self.held[here] = held = self.held.get(here, held) & held
         for resource in access.reads | access.writes:
-            locks = self.locks.get(resource)
-            if locks is None or not locks <= held:
-                self.locks[resource] = held if locks is None else locks & held
-                self.grown = self.fresh = True
+            self.guard(resource, held)
+
+    def guard(self, resource: str, held: Names) -> None:
+        """Take up which locks were held where something was read or written."""
+        locks = self.locks.get(resource)
+        if locks is None or not locks <= held:
+            self.locks[resource] = held if locks is None else locks & held
+            self.grown = self.fresh = True
 
     def learn_jump(self, here: Local, there: Local) -> None:
         """Take up that a context was put elsewhere by another one."""
@@ -94,6 +98,10 @@ class Knowledge:
     def learn_item(self, item: Queued, here: Local, there: Local) -> None:
         """A worker that was idle has taken an item off its queue."""
         self.idle.add(here)
+        self.learn_begun(item, there)
+
+    def learn_begun(self, item: Queued, there: Local) -> None:
+        """Take up where a worker stands that has taken an item."""
         begun = self.items.setdefault(item, set())
         if there not in begun:
             begun.add(there)

@@ -62,7 +62,7 @@ def search_data(search: Search) -> Data:
         ],
         "waiting": _all(numbers, search.waiting),
         "ends": _all(numbers, filter(numbers.__contains__, outcome.ends)),
-        "partly": sorted(_all(numbers, search.partly)),
+        "partly": _all(numbers, search.partly),
         "whole": sorted(_all(numbers, search.whole)),
         "transitions": outcome.transitions,
         "rounds": outcome.rounds,
@@ -133,7 +133,7 @@ def go_on(search: Search, data: Data) -> None:
         if following is not None:
             outcome.edges[state] = tuple([states[number] for number in following])
     outcome.ends = [states[number] for number in data["ends"]]
-    search.partly = {states[number] for number in data["partly"]}
+    search.partly = {states[number]: None for number in data["partly"]}
     search.whole = {states[number] for number in data["whole"]}
     outcome.failures = {(kind, text): states[number] for kind, text, number in data["failures"]}
     outcome.circles = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from kvmlab.engine.kernel.continuation import Call, Continuation
 from kvmlab.explore.carrying import Carried, Part
 from kvmlab.explore.jobs import Shared, Sharing
+from kvmlab.explore.lore import Lore
 from kvmlab.explore.spelling import read, spelled
 from kvmlab.explore.units import Cell, Entry, Unit
 
@@ -50,6 +52,9 @@ def sharing_data(sharing: Sharing) -> Data:
         "parts": parts.data,
         "order": spelled(tuple(sorted(sharing.order))),
         "backwards": sharing.backwards,
+        "reduction": outcome.reduction,
+        "lore": spelled(tuple(sharing.lore)),
+        "learned": spelled(tuple(sharing.learned)),
         "exhausted": outcome.exhausted,
         "ends": spelled(tuple(outcome.ends)),
         "failures": [[*failure, spelled(schedule)] for failure, schedule in outcome.failures.items()],
@@ -77,14 +82,16 @@ def share_on(sharing: Sharing, data: Data) -> None:
         sharing.first = None
     else:
         pivots, cell, order = told(data["first"])
-        known = sharing.first = Unit(known.scenario, pivots, cell, known.entries, order, known.cap)
+        scenario = replace(known.scenario, reduction=str(data["reduction"]))
+        known = sharing.first = Unit(scenario, pivots, cell, known.entries, order, known.cap)
     sharing.waiting = {_cell(cell): entries(given) for cell, given in data["waiting"]}
     sharing.ready = [
         Unit(known.scenario, known.pivots, _cell(cell), tuple(entries(given)), known.order, known.cap)
         for cell, given in data["cells"]
     ]
     sharing.order, sharing.backwards = set(told(data["order"])), str(data["backwards"])
-    outcome = Shared(sharing.outcome.reduction)
+    sharing.know(Lore(*told(data["lore"])), Lore(*told(data["learned"])))
+    outcome = Shared(str(data["reduction"]))
     for name in COUNTS:
         setattr(outcome, name, int(data[name]))
     outcome.exhausted, outcome.ends = bool(data["exhausted"]), list(told(data["ends"]))

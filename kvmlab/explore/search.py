@@ -149,7 +149,7 @@ class Search:
         """States that were found and not gone through; the last one may be at it."""
         self.news = 0
         """How many states there were when something was learned last."""
-        self.partly = set[State]()
+        self.partly: dict[State, None] = {}
         """States from which not every context was moved that could."""
         self.whole = set[State]()
         """States from which every context is moved, as they lie on a circle."""
@@ -229,12 +229,17 @@ class Search:
                 if turn is not None:
                     outcome.turns[after] = turn
                     world.go(after)
-                self._judge(after)
-                found.append(after)
+                if self._is_mine(after):
+                    self._judge(after)
+                    found.append(after)
         # A state that was left half-way is gone through again, and counts then.
         outcome.transitions += len(names) - len(outcome.edges.get(state, ()))
         outcome.edges[state] = tuple(led)
         return found
+
+    def _is_mine(self, _state: State) -> bool:
+        """Tell whether a new state, which the world is in, is for this search to go through."""
+        return True
 
     def _reached(self) -> tuple[State, Turn | None]:
         """Return the state that stands for where the world is, and who went where for that."""
@@ -247,7 +252,7 @@ class Search:
             return names
         enough = self.fused.sufficient(names)
         if len(enough) < len(names):
-            self.partly.add(state)
+            self.partly[state] = None
         return enough
 
     def _turns(self) -> bool:
@@ -256,7 +261,8 @@ class Search:
         On such a circle a context that was put off in each state would never move at all.
         """
         turns = turning(self.outcome.edges, self.partly)
-        self.partly.difference_update(turns)
+        for state in turns:
+            del self.partly[state]
         self.whole.update(turns)
         self.waiting += turns
         return bool(turns)

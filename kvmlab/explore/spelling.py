@@ -1,4 +1,4 @@
-"""Values as JSON, and back: numbers, texts, tuples and sets of these, and the few classes that states hold.
+"""Values as JSON, and back: numbers, texts, tuples and sets of these, and the few classes in what is kept.
 
 Nothing else can be read, so that a journal from a stranger runs no code but the engine's own paths.
 """
@@ -16,6 +16,7 @@ from kvmlab.engine.kernel.continuation import Call, Continuation
 from kvmlab.engine.kernel.sanitizers import Report
 from kvmlab.engine.world.userspace import Descriptor
 from kvmlab.explore.carrying import Stand
+from kvmlab.explore.resources import Access
 
 Place = Callable[[Call, tuple[Any, ...]], Continuation]
 """Finds the place in a call that has received some values."""
@@ -29,6 +30,7 @@ FIELDS: dict[type, tuple[str, ...]] = {
     Report: ("kind", "context", "text"),
     Fault: ("why",),
     Stand: Stand._fields,
+    Access: Access._fields,
 }
 """Classes that are made again from some of their fields."""
 

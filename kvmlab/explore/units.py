@@ -10,7 +10,7 @@ rebuilt, and a cell with the schedules that lead into it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from kvmlab.backends.model import Model
@@ -18,10 +18,10 @@ from kvmlab.engine.kernel.locks import Lockdep
 from kvmlab.engine.kernel.workqueue import QUEUES
 from kvmlab.explore.carrying import Carried, Carrier
 from kvmlab.explore.judge import sanitizers
-from kvmlab.explore.livelock import LIVELOCK, circles, settled
-from kvmlab.explore.moves import Mover, by_section, op_by_op
+from kvmlab.explore.lore import NOTHING_LEARNED, Lore, learn, told
+from kvmlab.explore.moves import Fused
 from kvmlab.explore.properties import patterns
-from kvmlab.explore.search import CAP, Judge, Move, Outcome, joined
+from kvmlab.explore.search import CAP, Judge, Move, Search, joined
 from kvmlab.explore.world import State, World
 from kvmlab.language.script import parse_script
 from kvmlab.session import Session
@@ -29,17 +29,14 @@ from kvmlab.session import Session
 PIVOTS = 3
 """As many contexts say in which cell a state is: with more, cells cost more to enter than to search."""
 
-BLOCK = 4
-"""As many ops of a call are one step further: with fewer, the same."""
+BLOCK = {"plain": 4, "section": 4, "fused": 16, "reduced": 16}
+"""By reduction, as many ops of a call are one step further: with fewer, the same."""
 
 DEEP = 1 << 32
 """More steps than a call has."""
 
 LOOK = 1_000
 """States between two looks at whether a unit is to be stopped."""
-
-MOVERS: dict[str, Callable[[World], Mover]] = {"plain": op_by_op, "section": by_section}
-"""The reductions that need to know nothing of other states, and so can be searched in units."""
 
 Schedule = tuple[Move, ...]
 """The moves from the start to a state."""
@@ -74,7 +71,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A cell, what leads into it, the lock order that is known, and how many states are enough."""
+    """A cell, what leads into it, the lock order that is known, how many states are enough, the lore."""
 
     scenario: Scenario
     pivots: tuple[str, ...]
@@ -82,6 +79,7 @@ class Unit:
     entries: tuple[Entry, ...]
     order: Order
     cap: int = CAP
+    lore: Lore = NOTHING_LEARNED
 
 
 @dataclass(slots=True)
@@ -89,6 +87,7 @@ class Found:
     """What a unit came to: its states and the moves from them, what is wrong, and where it was left.
 
     ``order`` is what lockdep knows then; ``backwards`` names a pivot that went back, "" if none did.
+    ``learned`` is all that was known at the end, where any of it was new.
     """
 
     exhausted: bool = False
@@ -99,6 +98,7 @@ class Found:
     exits: dict[Cell, list[Entry]] = field(default_factory=dict)
     order: Order = ()
     backwards: str = ""
+    learned: Lore | None = None
 
 
 def _never() -> bool:
@@ -107,26 +107,28 @@ def _never() -> bool:
 
 def search(unit: Unit, stop: Callable[[], bool] = _never) -> Found:
     """Search a unit to its end, or until it is to stop."""
-    return _Search(unit, stop).run()
+    return _Search(unit, stop).run_whole()
 
 
 def first(scenario: Scenario, cap: int = CAP, pivots: tuple[str, ...] | None = None) -> Unit:
     """Return the unit that a search begins with: the cell of the start, entered by no move."""
-    world, _judge = rebuilt(scenario)
+    world, _judge, _seen = rebuilt(scenario)
     world.go(world.start)
     pivots = pivots_of(world) if pivots is None else pivots
-    return Unit(scenario, pivots, cell_of(world, pivots), (((), ()),), lockdep_of(world).order, cap)
+    unit = Unit(scenario, pivots, (), (((), ()),), lockdep_of(world).order, cap)
+    return replace(unit, cell=cell_of(world, unit))
 
 
 @lru_cache(maxsize=1)
-def rebuilt(scenario: Scenario) -> tuple[World, Judge]:
-    """Return the world of a scenario and its judge; a process keeps those of the last one."""
+def rebuilt(scenario: Scenario) -> tuple[World, Judge, tuple[str, ...]]:
+    """Return the world of a scenario, its judge, what that reads; a process keeps those of the last one."""
     session = Session()
     for command in parse_script("\n".join(scenario.lines), "", session.scope, _read_nothing):
         if command.spec.unit or command.verb in session.handlers:
             session.execute(command)
     assert isinstance(session.backend, Model)
-    return World(session.backend.machine, patterns(session.properties)), scenario.judging(session)
+    seen = patterns(session.properties)
+    return World(session.backend.machine, seen), scenario.judging(session), seen
 
 
 def _read_nothing(path: str, _by: str) -> tuple[str, bytes]:
@@ -147,105 +149,95 @@ def pivots_of(world: World) -> tuple[str, ...]:
     return tuple(sorted(own, key=lambda name: (-len(contexts.get(name).calls), name))[:PIVOTS])
 
 
-def cell_of(world: World, pivots: tuple[str, ...]) -> Cell:
+def cell_of(world: World, unit: Unit) -> Cell:
     """Return how far the pivots have come: the calls that are behind them, and the ops of the present one."""
-    ranks = []
-    for name in pivots:
+    ranks, block = [], BLOCK[unit.scenario.reduction]
+    for name in unit.pivots:
         context = world.contexts.get(name)
         begun = len(context.program) - len(context.calls)
         depth = context.at.depth if context.at is not None else DEEP
-        ranks.append(begun * DEEP + min(depth // BLOCK, DEEP - 1))
+        ranks.append(begun * DEEP + min(depth // block, DEEP - 1))
     return tuple(ranks)
 
 
-class _Search:
-    """A search of one cell; ``outcome`` leads from every state in it back to the start."""
+@lru_cache(maxsize=1)
+def _informed(scenario: Scenario, lore: Lore) -> Fused:
+    """Return what moves the contexts of a scenario by what is known; it is kept as long as nothing is new."""
+    world, _judge, seen = rebuilt(scenario)
+    fused = Fused(world, seen)
+    learn(fused.knowledge, Carrier(world), lore)
+    fused.begin()
+    return fused
+
+
+class _Search(Search):
+    """A search of one cell; ``outcome`` leads from every state in it back to one that it is entered in."""
 
     def __init__(self, unit: Unit, stop: Callable[[], bool]) -> None:
+        world, judge, seen = rebuilt(unit.scenario)
+        super().__init__(world, judge, unit.scenario.reduction, unit.cap, seen=seen, exchange=False)
+        if self.fused is not None:
+            self.fused = _informed(unit.scenario, unit.lore)
+            self.move = self.fused
         self.unit, self.stop = unit, stop
-        self.world, self.judge = rebuilt(unit.scenario)
-        self.move = MOVERS[unit.scenario.reduction](self.world)
-        self.outcome = Outcome(unit.scenario.reduction)
-        self.carrier = Carrier(self.world)
+        self.carrier = Carrier(world)
         self.entries: dict[State, Schedule] = {}
         self.found = Found()
 
-    def run(self) -> Found:
+    def run_whole(self) -> Found:
         """Search the cell from all its entries."""
-        found, lockdep = self.found, lockdep_of(self.world)
+        found, outcome, lockdep = self.found, self.outcome, lockdep_of(self.world)
         lockdep.order = self.unit.order
-        todo = self._enter()
-        found.states = len(todo)
-        while todo and found.states < self.unit.cap and not found.backwards and not self._is_over():
-            todo += self._expand(todo.pop())
-        found.exhausted = not todo and not found.backwards
+        self._enter()
+        while self._has_more():
+            self.waiting += self._expand(self.waiting.pop())
         if found.exhausted:
-            self._circles()
-        found.order = lockdep.order
+            for _progress in self._circles():
+                pass
+        found.order, found.transitions = lockdep.order, outcome.transitions
+        found.ends = [self._schedule(state) for state in outcome.ends]
+        for failure, state in outcome.failures.items():
+            again = outcome.again.get(failure, ())
+            found.failures[failure] = tuple(joined((*self._schedule(state), *again)))
+        if self.fused is not None and self.fused.knowledge.grown:
+            found.learned = told(self.fused.knowledge, self.carrier)
+            _informed.cache_clear()
         return found
 
-    def _circles(self) -> None:
-        """Find every livelock: no circle leads out of its cell, which is left for later ones only."""
-        for state in circles(self.outcome.edges):
-            self.world.go(state)
-            if (circle := settled(self.world)) is not None:
-                schedule = tuple(joined((*self._schedule(state), *circle.round(state))))
-                self.found.failures.setdefault((LIVELOCK, circle.text), schedule)
+    def _has_more(self) -> bool:
+        """Tell whether there is anything to go through, and no reason not to."""
+        if self.found.states >= self.unit.cap or self.found.backwards:
+            return False
+        if self.outcome.transitions % LOOK == 0 and self.stop():
+            return False
+        # No circle leads out of its cell, which is left for later ones only.
+        self.found.exhausted = not self.waiting and not self._turns()
+        return not self.found.exhausted
 
-    def _is_over(self) -> bool:
-        return self.found.transitions % LOOK == 0 and self.stop()
-
-    def _enter(self) -> list[State]:
-        """Return the states that the cell is entered in."""
+    def _enter(self) -> None:
+        """Be told of the states that the cell is entered in."""
         for schedule, carried in self.unit.entries:
             state = self.carrier.unpack(carried)
-            self.outcome.parents[state] = None
-            self.entries.setdefault(state, schedule)
-        return list(self.entries)
+            if state not in self.entries:
+                self.entries[state] = schedule
+                self.outcome.parents[state] = None
+                self.waiting.append(state)
+                self.world.go(state)
+                self._judge(state)
+        self.found.states = len(self.entries)
 
     def _schedule(self, state: State) -> Schedule:
         entry, moves = self.outcome.way(state)
         return tuple(joined((*self.entries[entry], *moves)))
 
-    def _expand(self, state: State) -> list[State]:
-        """Make every move there is from a state; return the states of the cell that were not known."""
-        world, found, parents = self.world, self.found, self.outcome.parents
-        inside, led = list[State](), list[State]()
-        world.go(state)
-        names = world.movable()
-        self._judge(state, not names)
-        for number, name in enumerate(names):
-            if number:
-                world.go(state)
-            ops = self.move(name)
-            found.transitions += 1
-            after = world.state()
-            led.append(after)
-            if after in parents:
-                continue
-            parents[after] = (state, (name, ops))
-            if self._stays(after):
-                inside.append(after)
-        self.outcome.edges[state] = tuple(led)
-        found.states += len(inside)
-        return inside
-
-    def _stays(self, after: State) -> bool:
+    def _is_mine(self, state: State) -> bool:
         """Tell whether the world is still in the cell; where it has left it, remember how."""
-        there = cell_of(self.world, self.unit.pivots)
+        there = cell_of(self.world, self.unit)
         if there == self.unit.cell:
+            self.found.states += 1
             return True
         for name, before, now in zip(self.unit.pivots, self.unit.cell, there, strict=True):
             if now < before:
                 self.found.backwards = name
-        self.found.exits.setdefault(there, []).append((self._schedule(after), self.carrier.pack(after)))
+        self.found.exits.setdefault(there, []).append((self._schedule(state), self.carrier.pack(state)))
         return False
-
-    def _judge(self, state: State, ended: bool) -> None:
-        """Say what is wrong in the state that the world is in."""
-        schedule = self._schedule(state) if ended else ()
-        if ended:
-            self.found.ends.append(schedule)
-        for failure in self.judge(self.world, ended):
-            if failure not in self.found.failures:
-                self.found.failures[failure] = schedule or self._schedule(state)

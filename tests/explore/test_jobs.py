@@ -94,7 +94,7 @@ class Crossing(Here):
 
 def alone(scenario: Scenario) -> tuple[World, Outcome]:
     """Search a scenario in one piece."""
-    world, judge = units.rebuilt(scenario)
+    world, judge, _seen = units.rebuilt(scenario)
     search = Search(world, judge, scenario.reduction)
     for _progress in search.run():
         pass
@@ -124,7 +124,7 @@ def counts(outcome: Shared | Outcome) -> tuple[bool, int, int, int]:
 
 
 @pytest.mark.parametrize("lines", [CLOSED, DEADLOCK])
-@pytest.mark.parametrize("reduction", units.MOVERS)
+@pytest.mark.parametrize("reduction", ["plain", "section"])
 def test_units_count_what_a_search_in_one_piece_counts(reduction: str, lines: tuple[str, ...]) -> None:
     """The same states, moves, ends and failures; and each schedule leads where it says."""
     scenario = Scenario(lines, reduction)
@@ -143,15 +143,38 @@ def test_units_count_what_a_search_in_one_piece_counts(reduction: str, lines: tu
         assert failure in sanitizers(world, not world.movable())
 
 
-def test_processes_find_the_same() -> None:
-    """Two of them, to the last schedule."""
-    scenario = Scenario(CLOSED, "section")
+@pytest.mark.parametrize("lines", [CLOSED, DEADLOCK])
+@pytest.mark.parametrize("reduction", ["fused", "reduced"])
+def test_units_that_leave_something_out_find_what_is_found_without(
+    reduction: str, lines: tuple[str, ...]
+) -> None:
+    """The same ends and failures, in rounds until there is nothing to learn, from a tenth of the states."""
+    world, plain = alone(Scenario(lines))
+    ends = set[object]()
+    for state in plain.ends:
+        world.go(state)
+        ends.add(world.values())
+    outcome = shared(Scenario(lines, reduction), Here())
+    assert outcome.exhausted
+    assert outcome.reduction == reduction
+    assert outcome.rounds > 1
+    assert outcome.units > 1
+    assert {values(world, schedule) for schedule in outcome.ends} == ends
+    assert outcome.failures.keys() == plain.failures.keys()
+    assert outcome.states * 4 < plain.states
+
+
+@pytest.mark.parametrize("reduction", ["section", "reduced"])
+def test_processes_find_the_same(reduction: str) -> None:
+    """Two of them, to the last schedule and the last count."""
+    scenario = Scenario(CLOSED, reduction)
     assert shared(scenario, Processes(2)) == shared(scenario, Here())
 
 
-def test_a_killed_process_loses_nothing() -> None:
-    """What was lost with it is done again."""
-    scenario = Scenario(CLOSED, "plain")
+@pytest.mark.parametrize("reduction", ["plain", "reduced"])
+def test_a_killed_process_loses_nothing(reduction: str) -> None:
+    """What was lost with it is done again, what it had learned too."""
+    scenario = Scenario(CLOSED, reduction)
     sharing = Sharing(scenario, Processes(2))
     killed = False
     for progress in sharing.run():
@@ -162,9 +185,10 @@ def test_a_killed_process_loses_nothing() -> None:
     assert counts(sharing.outcome) == counts(shared(scenario, Here()))
 
 
-def test_workers_that_die_now_and_then_find_the_same() -> None:
+@pytest.mark.parametrize("reduction", ["section", "reduced"])
+def test_workers_that_die_now_and_then_find_the_same(reduction: str) -> None:
     """A unit that came to nothing is given out again."""
-    scenario = Scenario(CLOSED, "section")
+    scenario = Scenario(CLOSED, reduction)
     whole, outcome = shared(scenario, Here()), shared(scenario, Here(life=3))
     assert outcome.lost
     assert counts(outcome) == counts(whole)
@@ -246,6 +270,13 @@ def test_units_that_were_not_cut_well_are_cut_anew(workers: Workers) -> None:
     assert counts(outcome) == counts(alone(scenario)[1])
 
 
+def test_where_locks_are_on_a_ring_nothing_is_left_out() -> None:
+    """No unit sees the whole of it."""
+    outcome = shared(Scenario(CLOSED, "fused"), Crossing())
+    assert outcome.reduction == "plain"
+    assert counts(outcome) == counts(alone(Scenario(CLOSED))[1])
+
+
 def test_a_cap_is_told() -> None:
     """What was not exhausted says why."""
     outcome = shared(Scenario(CLOSED), Here(), cap=100)
@@ -284,7 +315,7 @@ for progress in Sharing(Scenario({CLOSED!r}), Processes(2)).run():
 def test_a_state_is_the_same_in_another_world() -> None:
     """Packed here and unpacked there it says the same of every object, and moves as it did."""
     world, outcome = alone(Scenario(CLOSED, "section"))
-    other, _judge = units.rebuilt.__wrapped__(Scenario(CLOSED, "section"))
+    other, _judge, _seen = units.rebuilt.__wrapped__(Scenario(CLOSED, "section"))
     packing, unpacking = Carrier(world), Carrier(other)
     for state in outcome.parents:
         carried = packing.pack(state)

@@ -110,20 +110,31 @@ def through(asked: Asked) -> Outcome:
     return search.outcome
 
 
-def shared(cap: int = 100_000) -> Explorer:
+def shared(cap: int = 100_000, asked: Asked = SECTION) -> Explorer:
     """Return an exploration in units."""
     session = said(*FREED)
-    sharing = Sharing(Scenario(FREED, "section", judging), Here(), cap)
-    asked = Asked("section", cap=cap)
+    sharing = Sharing(Scenario(FREED, asked.moves, judging), Here(), cap)
+    asked = replace(asked, cap=cap)
     return Explorer(Start.of(session), asked, session.properties, LastSnapshot(*session.last), sharing)
 
 
-@pytest.mark.parametrize(("slices", "cap"), [(1, 100_000), (2, 100_000), (9, 100_000), (500, 100), (500, 7)])
+@pytest.mark.parametrize(
+    ("slices", "cap", "asked"),
+    [
+        (1, 100_000, SECTION),
+        (2, 100_000, SECTION),
+        (9, 100_000, SECTION),
+        (500, 100, SECTION),
+        (500, 7, SECTION),
+    ]
+    + [(slices, 100_000, Asked()) for slices in (2, 9, 20)],
+)
 def test_a_search_in_units_goes_on_with_the_units_that_are_left(
-    slices: int, cap: int, tmp_path: Path
+    slices: int, cap: int, asked: Asked, tmp_path: Path
 ) -> None:
     """Those that have come back are not done again; a unit that the cap has cut short is."""
-    path, whole, first, second = tmp_path / "journal.json", shared(), shared(cap), shared()
+    path, whole, first = tmp_path / "journal.json", shared(asked=asked), shared(cap, asked)
+    second = shared(asked=asked)
     for _progress, _slice in zip(first.run(), range(slices), strict=False):
         pass
     journal.write(path, first, journal.digest(FREED, first))

@@ -7,9 +7,12 @@ from random import Random
 
 import pytest
 
-from kvmlab.explore.search import Outcome, Search
+from kvmlab.explore.search import Judge, Outcome, Search
+from kvmlab.explore.units import Scenario
 from kvmlab.explore.world import World
+from kvmlab.session import Session
 from tests.engine.lab import Lab
+from tests.explore.test_jobs import Here, shared, values
 from tests.explore.test_programs import reports, told
 
 SCENES = int(os.environ.get("KVMLAB_PROGRAMS", "160")) // 10
@@ -47,6 +50,11 @@ def random_scene(seed: int) -> list[str]:
     ]
 
 
+def reporting(_session: Session) -> Judge:
+    """Judge as the plain search does."""
+    return reports
+
+
 def searched(lines: list[str], reduction: str, cap: int) -> tuple[World, Outcome]:
     """Search what stands ready after some lines."""
     world = World(Lab(*lines).machine)
@@ -58,7 +66,7 @@ def searched(lines: list[str], reduction: str, cap: int) -> tuple[World, Outcome
 
 @pytest.mark.parametrize("seed", range(SCENES))
 def test_a_scene_ends_alike_under_every_reduction(seed: int) -> None:
-    """The same terminal states, the same failures."""
+    """The same terminal states, the same failures; in units too."""
     lines = random_scene(seed)
     world, plain = searched(lines, "plain", CAP)
     if not plain.exhausted:
@@ -69,6 +77,10 @@ def test_a_scene_ends_alike_under_every_reduction(seed: int) -> None:
         assert other.exhausted
         assert (reduction, told(world, other.ends)) == (reduction, ends)
         assert (reduction, other.failures.keys()) == (reduction, plain.failures.keys())
+    units = shared(Scenario(tuple(lines), "reduced", reporting), Here())
+    assert units.exhausted
+    assert {values(world, schedule) for schedule in units.ends} == ends
+    assert units.failures.keys() == plain.failures.keys()
 
 
 SPLIT = (
