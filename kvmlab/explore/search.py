@@ -141,8 +141,10 @@ class Search:
         self.move: Mover = self.fused or plain
         self.symmetry: Symmetry | None = None
         """Contexts that are exchanged: nobody but the sanitizers looks, who judge all alike."""
-        if self.fused and exchange and not seen and (symmetry := Symmetry(world)).groups:
-            self.symmetry, self.fused.turns = symmetry, symmetry.turns
+        if reduction != "plain" and exchange and not seen and (symmetry := Symmetry(world)).groups:
+            self.symmetry = symmetry
+            if self.fused is not None:
+                self.fused.turns = symmetry.turns
         self.told = set[tuple[str, str]]()
         """What was found wrong, of the states that stand for others."""
         self.waiting: list[State] = []

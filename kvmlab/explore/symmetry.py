@@ -1,9 +1,10 @@
 """Contexts that are interchangeable: of states that differ only in who is who, one is searched.
 
 Threads may change places if that leaves the start as it is: they have the same calls to make, and
-nothing else names one of them, in words neither. So may vCPUs of 3.6 with equal chips, as long as
-nothing tells them apart: no destination reaches one without the other, none is chosen by priority,
-and no call of anybody changes a destination (``_STEADY``).
+nothing else names one of them, in words neither. So may vCPUs with equal chips, as long as nothing
+tells them apart: no destination reaches one without the other, none is chosen by priority, and no
+call of anybody changes a destination (``_STEADY``). The books of 6.x on whose EOIs are told go by the
+numbers of vCPUs, and are exchanged with them.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ from typing import Any, NamedTuple
 
 from kvmlab.backends.model import APIC_TASKPRI
 from kvmlab.engine.abi import KVM_IRQ_ROUTING_MSI
-from kvmlab.engine.chips.lapic import APIC_DM_FIXED
+from kvmlab.engine.chips.ioapic_scan import IOAPIC_SCAN
+from kvmlab.engine.chips.lapic import APIC_DM_FIXED, Lapic
 from kvmlab.engine.chips.pic import PIC
 from kvmlab.engine.chips.pic_chip import Registers
 from kvmlab.engine.chips.routing import ROUTING
+from kvmlab.engine.chips.rtc import RTC_GSI, RTC_STATUS
 from kvmlab.engine.kernel.contexts import CONTEXTS
 from kvmlab.engine.kernel.continuation import EXPECTING, Call, Continuation, handle_of
+from kvmlab.engine.kernel.object import Value
 from kvmlab.engine.kernel.sanitizers import Report
 from kvmlab.engine.kernel.workqueue import QUEUES
 from kvmlab.engine.machine import APIC_EOI
-from kvmlab.engine.profile import DEFAULT_KERNEL
 from kvmlab.engine.world.vcpu import lapic, vcpu
 from kvmlab.explore.knowledge import Local
 from kvmlab.explore.livelock import in_order
@@ -93,7 +96,7 @@ class Turn:
         if value.__class__ is str:
             return self.text(value) if " " in value else self.name(value)
         if isinstance(value, Continuation):
-            return self._world.contexts.place(self.value(value.call), self.value(tuple(value.received())))
+            return self._world.contexts.place(self.value(value.call), self._received(value))
         if isinstance(value, Report):
             return Report(value.kind, self.name(value.context), self.text(value.text))
         if not isinstance(value, tuple):
@@ -104,11 +107,33 @@ class Turn:
         moved = [self.value(each) for each in value]
         return tuple(moved) if value.__class__ is tuple else value.__class__(*moved)
 
+    def _received(self, place: Continuation) -> list[Any]:
+        """Return what a call has received; the op that read it tells the number of a vCPU from others."""
+        received = []
+        while place.parent is not None:
+            op = place.parent.op(self._world.contexts.profile)
+            assert op is not None
+            is_number = op[0] is Lapic.load and op[2:] == ("vcpu_id",)
+            value = place.value
+            received.append(self._numbers.get(value, value) if is_number else self.value(value))
+            place = place.parent
+        return received[::-1]
+
+    def _scanned(self, value: Value) -> Value:
+        """Return the books on whose EOIs are told: who is to scan, and by vCPU what the last scan found."""
+        cls, freed, requests, *found = value
+        goes = {number: self._numbers.get(number, number) for number in range(len(found[0]))}
+        moved = sum([1 << there for number, there in goes.items() if requests >> number & 1])
+        came = {there: number for number, there in goes.items()}
+        return cls, freed, moved, *[tuple([each[came[number]] for number in goes]) for each in found]
+
     def object(self, handle: str, value: Any) -> tuple[str, Any]:
         """Return an object's handle and value."""
         there = self.name(handle)
         if value is None or handle in {LOCKDEP, CONTEXTS}:
             return there, value
+        if handle == IOAPIC_SCAN:
+            return there, self._scanned(value)
         moved = self.value(value)
         if there != handle and there.startswith("lapic"):
             chip = self._world.memory.objects[there]
@@ -264,7 +289,7 @@ def _seats(world: World) -> Iterable[Seat]:
     spoken = {
         word for text in _sentences(tuple(world.first.values())) for word in re.findall(r"[\w#-]+", text)
     }
-    steady = contexts.profile.kernel == DEFAULT_KERNEL and _nothing_turns(world)
+    steady = _nothing_turns(world)
     for name in world.names:
         context = contexts.get(name)
         ready = context.calls or context.at
@@ -301,6 +326,10 @@ def _nothing_turns(world: World) -> bool:
     chips = world.machine.profile.in_kernel("pic") and all(
         Registers(*chip).imr == 0xFF for chip in objects[PIC].registers
     )
+    # Who has taken the RTC's last interrupt is told by number, which one that is masked never asks.
+    rtc = chips and world.machine.profile.rules.rtc_eoi_tracking
+    if rtc and (objects[RTC_STATUS].dest_map or not world.machine.ioapic.entry(RTC_GSI) >> 16 & 1):
+        return False
     return chips and not any(handlers) and all(map(_is_steady, calls))
 
 
@@ -323,7 +352,7 @@ def _reached_together(world: World, one: int, other: int) -> bool:
     machine, bits = world.machine, 1 << one | 1 << other
     for pin in range(24):
         entry = machine.ioapic.entry(pin)
-        if entry >> 16 & 1:
+        if entry >> 16 & 1 and not machine.profile.rules.handled_vectors_per_vcpu:
             continue
         reached = machine.ioapic.apics.destinations(entry >> 56, entry >> 11 & 1) & bits
         if reached not in {0, bits} or (reached and entry & 0x700 != APIC_DM_FIXED):

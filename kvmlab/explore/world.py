@@ -3,32 +3,26 @@
 Every value of an object gets a number the first time it is seen, so that a state is a tuple of numbers:
 what no step ever changes costs nothing, and two states are compared and hashed at once. Values that
 differ only in the order of what has no order are one value, and so are those that differ only in how
-often something was done, as far as nobody asks (``COUNTERS``). What lockdep has learned is part of a
+often something was done, as far as nobody asks (canonical.py). What lockdep has learned is part of a
 state only as far as it can ever matter: the pairs of locks that lie on a ring. Those are not known
 before they are seen; ``outdated`` says that new ones were, and that numbers from before are too few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import compress, count
-from operator import attrgetter, itemgetter, ne
+from operator import itemgetter, ne
 from typing import Any
 
-from kvmlab.engine.chips.routing import Routing
 from kvmlab.engine.kernel.continuation import Continuation
-from kvmlab.engine.kernel.locks import Lockdep, Locks
+from kvmlab.engine.kernel.locks import Lockdep
 from kvmlab.engine.kernel.memory import QUARANTINE, Change, Slab
-from kvmlab.engine.kernel.object import Object, Value
+from kvmlab.engine.kernel.object import Value
 from kvmlab.engine.kernel.path import Op, can_block
-from kvmlab.engine.kernel.rcu import Rcu
-from kvmlab.engine.kernel.sanitizers import Reports
 from kvmlab.engine.kernel.workqueue import Work
 from kvmlab.engine.machine import Machine
-from kvmlab.engine.world.devices import Devices
-from kvmlab.engine.world.emulated import Emulated, Virtio
-from kvmlab.engine.world.vcpu import Guest
-from kvmlab.engine.world.vfio import Vfio
+from kvmlab.explore.canonical import CANONICAL, READ_BY_PEOPLE, UNCOUNTED
 from kvmlab.explore.resources import ACQUIRES
 
 LOCKDEP = "lockdep"
@@ -42,63 +36,6 @@ State = tuple[int, ...]
 
 Pair = tuple[str, str]
 """Two classes of locks: the second was taken under the first."""
-
-
-def _locks(value: Value) -> Value:
-    # By owner: the order in which one context took its locks is told in reports.
-    owners, readers = value[2][:2], value[2][2:]
-    held = [tuple(sorted(table, key=itemgetter(1))) for table in owners]
-    return (*value[:2], (*held, *[tuple(sorted(table)) for table in readers]))
-
-
-def _slab(value: Value) -> Value:
-    cls, freed, made, quarantined = value
-    return cls, freed, tuple(sorted(made)), tuple(sorted(quarantined))
-
-
-def _reports(value: Value) -> Value:
-    cls, freed, made, log = value
-    return cls, freed, tuple(sorted(made, key=attrgetter("context", "kind", "text"))), tuple(sorted(log))
-
-
-def _waiters(value: Value) -> Value:
-    return (*value[:2], tuple(sorted([(waiter, tuple(sorted(readers))) for waiter, readers in value[2]])))
-
-
-CANONICAL: dict[str, Callable[[Value], Value]] = {
-    Locks.NAME: _locks,
-    Slab.NAME: _slab,
-    Reports.NAME: _reports,
-    Rcu.NAME: _waiters,
-}
-"""By class, what stands for all values that differ in nothing but an order that means nothing."""
-
-_OF_DEVICES = ("since", "latency", "raised", "serviced", "wakeups", "spurious", "polls")
-
-COUNTERS: dict[type[Object], tuple[str, ...]] = {
-    Guest: ("counts", "total"),
-    Routing: ("acked",),
-    Devices: ("wakeups",),
-    **dict.fromkeys((Emulated, Virtio, Vfio), _OF_DEVICES),
-}
-"""By class, the fields that no path reads: a guest that goes round would make them grow for ever."""
-
-READ_BY_PEOPLE = frozenset({"guest", "routing", "devices"})
-"""Handles of which a property that reads one wants the counters."""
-
-
-def _uncounted(cls: type[Object]) -> Callable[[Value], Value]:
-    """Return what puts the counters of a class's values to nothing."""
-    blank = {2 + cls.FIELDS.index(name): () if name in {"counts", "acked"} else 0 for name in COUNTERS[cls]}
-
-    def stands(value: Value) -> Value:
-        return tuple([blank.get(at, field) for at, field in enumerate(value)])
-
-    return stands
-
-
-UNCOUNTED = {cls.NAME: _uncounted(cls) for cls in COUNTERS}
-"""By class, what stands for all values that differ in nothing but counters."""
 
 
 def ring(pairs: set[Pair]) -> frozenset[Pair]:
