@@ -32,7 +32,7 @@ from kvmlab.explore.resources import (
     standing,
     written,
 )
-from kvmlab.explore.symmetry import Turn
+from kvmlab.explore.turn import Turn
 from kvmlab.explore.world import World
 
 Numbers = tuple[int, ...]

@@ -13,7 +13,8 @@ from itertools import count
 from kvmlab.explore.graph import turning
 from kvmlab.explore.livelock import LIVELOCK, circles, in_order, settled
 from kvmlab.explore.moves import Fused, Mover, by_section, op_by_op
-from kvmlab.explore.symmetry import Symmetry, Turn, told
+from kvmlab.explore.symmetry import Symmetry
+from kvmlab.explore.turn import Turn, told
 from kvmlab.explore.world import State, World
 
 REDUCTIONS = {
