@@ -203,7 +203,7 @@ class Search:
     def _circles(self) -> Iterator[Progress]:
         """Find every livelock of a graph that was gone through whole."""
         outcome, world = self.outcome, self.world
-        for number, state in enumerate(circles(outcome.edges), 1):
+        for state in circles(outcome.edges):
             world.go(state)
             if (circle := settled(world)) is None:
                 continue  # Between two sections there is an end, which no section leads to.
@@ -212,8 +212,7 @@ class Search:
             if outcome.failures[failure] == state:
                 who = outcome.followed(state)[2]
                 outcome.again[failure] = [(who.get(name, name), ops) for name, ops in circle.round(state)]
-            if number % self.every == 0:
-                yield Progress(outcome.states, outcome.transitions, 0, outcome.rounds)
+            yield Progress(outcome.states, outcome.transitions, 0, outcome.rounds)
 
     def _expand(self, state: State) -> list[State]:
         """Make every move there is from a state; return the states that were not known."""

@@ -15,6 +15,7 @@ from kvmlab.cli import main
 from kvmlab.explore import livelock
 from kvmlab.explore.bounded import LONGEST, WALKS, Walks
 from kvmlab.explore.explorer import UNSOUGHT
+from kvmlab.explore.judge import sanitizers
 from kvmlab.explore.livelock import LIVELOCK, UNSETTLED, settled
 from kvmlab.explore.moves import op_by_op
 from kvmlab.explore.search import Outcome, Search
@@ -22,10 +23,11 @@ from kvmlab.explore.units import Scenario
 from kvmlab.explore.verdict import Asked
 from kvmlab.explore.world import State, World
 from kvmlab.tui.exploring import Exploration
+from tests.engine.lab import Lab
 from tests.explore.programs import Program, retrying_program
 from tests.explore.stand import explored, explorer, said
-from tests.explore.test_jobs import Here, shared
-from tests.explore.test_programs import CAP, differing, reports, searched
+from tests.explore.test_jobs import Here, shared, values
+from tests.explore.test_programs import CAP, differing, reports, searched, told
 
 PROGRAMS = int(os.environ.get("KVMLAB_PROGRAMS", "120"))
 BATCH = 20
@@ -186,10 +188,41 @@ def test_a_guest_that_never_gets_out_of_its_handler_is_found(asked: Asked) -> No
     assert explored(said(*LOWERED), asked).clean
 
 
-def test_units_find_it_too() -> None:
-    """No circle leads out of its cell."""
-    assert set(shared(Scenario(STORM), Here()).failures) == {(LIVELOCK, ROUND)}
-    assert not shared(Scenario(LOWERED), Here()).failures
+NIC = ("machine vcpus=2", "device virtio nic gsi=11; ioapic 11 vector=0x41 level unmasked")
+GUEST = ("raise nic; manual", "actor guest: idle")
+
+GUESTS: dict[str, tuple[str, ...]] = {
+    "one that never gets out of its handler": STORM,
+    "one that may be let out": LOWERED,
+    "one that serves its device": (*NIC, "handler 0x41 service nic,eoi", *GUEST, "actor other: raise nic"),
+    "one whose line another device asserts": (
+        *NIC, "device emulated usb gsi=11", "handler 0x41 service nic,eoi", *GUEST, "actor other: raise usb",
+    ),
+    "one that leaves it to a thread": (
+        *NIC, "handler 0x41 mask 11,eoi,wake thread", *GUEST,
+        "actor thread: service nic vcpu=1; ioapic 11 unmasked vcpu=1",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GUESTS)
+def test_a_guest_that_idles_is_the_same_under_every_reduction(name: str) -> None:
+    """The same ends and failures, in units too."""
+    lines = GUESTS[name]
+    plain = Search(world := World(Lab(*lines).machine), sanitizers, "plain")
+    for _progress in plain.run():
+        pass
+    assert plain.outcome.exhausted
+    ends, failures = told(world, plain.outcome.ends), plain.outcome.failures.keys()
+    for reduction in ("fused", "reduced"):
+        search = Search(World(Lab(*lines).machine), sanitizers, reduction)
+        for _progress in search.run():
+            pass
+        assert told(search.world, search.outcome.ends) == ends
+        assert search.outcome.failures.keys() == failures
+    units = shared(Scenario(lines, "reduced"), Here())
+    assert {values(world, schedule) for schedule in units.ends} == ends
+    assert units.failures.keys() == failures
 
 
 def test_a_search_with_a_bound_says_that_it_was_not_looked_for() -> None:
