@@ -75,7 +75,7 @@ def _suggestions(text: str, start: int, scope: Scope) -> Iterable[Suggestion]:
         if head := _ACTOR.match(text, start):
             in_line = allowed = _of_actor
         elif head := _EXPECT.match(text, start):
-            allowed = attrgetter("returns" if in_line is _any_command else "is_call")
+            allowed = attrgetter("returns") if in_line is _any_command else _call_of(in_line)
         if head:
             start = head.end()
             continue
@@ -96,6 +96,11 @@ def _any_command(_spec: CommandSpec) -> bool:
 def _of_actor(spec: CommandSpec) -> bool:
     """Tell whether a command may stand in an actor: a call, or what one is expected to return."""
     return spec.is_call or spec.form == EXPECT
+
+
+def _call_of(actor: Allowed) -> Allowed:
+    """Return what an actor may be expected to return something of: a call, where the actor has one."""
+    return lambda spec: spec.is_call and actor(spec)
 
 
 def _calls_like(command: str) -> Allowed:

@@ -154,6 +154,13 @@ def test_a_completion_is_accepted_where_it_stands(line: str) -> None:
         assert wrong_column(text) > len(text), text
 
 
+def test_an_actor_is_offered_calls_of_its_own_kind() -> None:
+    """Where it is said what one returns, too: a thread makes no guest accesses."""
+    for line in ("actor vmm: close trigger; ", "actor vmm: close trigger; expect 1:"):
+        offered = [found.text for found in complete(line, len(line), known_to_examples())]
+        assert "irqfd" in offered and "sti" not in offered
+
+
 @given(st.text(max_size=60), st.integers(-2, 70))
 def test_any_text_can_be_completed(line: str, cursor: int) -> None:
     """Completion answers any text and any cursor, and what it gives begins as the text does."""
