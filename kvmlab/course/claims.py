@@ -124,11 +124,11 @@ def shown(session: Session, wanted: Expression) -> bool:
     """
     start, last = Start.of(session), LastSnapshot(*session.last)
     for moves in session.found:
-        world = start.world()
-        for name, count in moves if all(name in world.names for name, _count in moves) else ():
+        machine = start.machine()
+        for name, count in moves if all(machine.contexts.knows(name) for name, _count in moves) else ():
             for _ in range(count):
-                world.step(name)
-        if wanted.evaluate(lookup(observe(world.machine, last))).held:
+                machine.contexts.step(name)
+        if wanted.evaluate(lookup(observe(machine, last))).held:
             return True
     return False
 

@@ -235,7 +235,7 @@ def test_a_lab_comes_back_after_a_kill(window: Window, tmp_path: Path) -> None:
     os.kill(int(window.tmux("list-panes", "-F", "#{pane_pid}")), signal.SIGKILL)
     again = Window(tmp_path / "again", (80, 24))
     try:
-        again.shows("The last session did not end by itself")
+        again.shows("The last session was cut off")
         again.keys("Up", "Enter")
         again.shows("Lab: An eventfd is a counter", "eventfd-counter 1/3", "2/2")
     finally:
