@@ -7,6 +7,9 @@ that begins inside another one, which its comparison calls equal; here the outer
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from operator import itemgetter
+
 from kvmlab.engine.abi import ENOENT, ENOSPC, KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY, NR_IOBUS_DEVS, Errno
 from kvmlab.engine.kernel.object import Object
 from kvmlab.engine.kernel.path import Path, path
@@ -43,12 +46,13 @@ class IoBus(Object):
 
         Ioeventfds are among the thousand where they are ``counted``.
         """
-        devices = [found for found in self.ranges if counted or not found[2].startswith("ioeventfd#")]
+        before = self.ranges
+        devices = before if counted else [each for each in before if not each[2].startswith("ioeventfd#")]
         if len(devices) > NR_IOBUS_DEVS - 1:
             return Errno(ENOSPC, f"the bus holds {NR_IOBUS_DEVS} devices")
         self.changed()
-        ranges = (*self.ranges, (addr, addr + length, device))
-        self.ranges = tuple(sorted(ranges, key=lambda found: found[:2]))
+        at = bisect_right(before, (addr, addr + length), key=itemgetter(0, 1))
+        self.ranges = (*before[:at], (addr, addr + length, device), *before[at:])
         return 0
 
     def remove_dev(self, device: str) -> int:
