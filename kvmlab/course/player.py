@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     from kvmlab.session import Session
 
 
+OWN = "a machine of your own; 'reset' leads back to that of the lab"
+"""What is said of a new machine while a lab is open."""
+
+
 class Player:
     """One lab on one session, from the moment at which the session stands at the lab's start."""
 
@@ -117,12 +121,13 @@ class Player:
 
     def said(self, result: Result) -> tuple[Row, ...]:
         """Return what there is to say of a command: mistakes, and goals that are reached or open again."""
+        own = (line(Cell(OWN, "muted")),) if self.session.history is not self.state.history else ()
         self._follow(result.command)
         if result.held and "errno" in result.command.args:
             # Who says beforehand how the kernel will refuse does it on purpose.
             mistaken = frozenset(each for each in self.seen if isinstance(each, int))
             self.state = replace(self.state, forgiven=self.state.forgiven | mistaken)
-        return tuple(self._news())
+        return (*own, *self._news())
 
     def _follow(self, command: Command) -> None:
         """Keep what a command means for the way, and notice a new machine."""

@@ -22,7 +22,7 @@ RUN = ("kvm", "kvm solution")
 FRESH = "kvm fresh"
 """What stands behind a fence whose commands are shown beside a lab."""
 
-ASIDE = "# on a machine of its own; 'reset' leads back to the lab"
+ASIDE = "# a machine of its own; 'reset' leads back"
 """What stands above these where no command is marked, for whoever types them in the lab."""
 
 
@@ -112,7 +112,7 @@ class _Page:
         style = "word-verb" if token.info.startswith("kvm") else ""
         mark = self._mark if token.info.strip() in RUN else ""
         rows = [_command(each, style, mark) for each in token.content.rstrip("\n").split("\n")]
-        aside = token.info.strip() == FRESH and not self._mark
+        aside = token.info.strip() == FRESH
         self._add([line("    ", Cell(ASIDE, "muted")), *rows] if aside else rows)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from kvmlab.course.goals import Searched
 from kvmlab.course.hints import LATE
-from kvmlab.course.player import Player
+from kvmlab.course.player import OWN, Player
 from kvmlab.course.standing import BROKEN, OPEN, REACHED, Score
 from kvmlab.place import Place
 from tests.course.stand import changed, playing, say
@@ -286,6 +286,13 @@ def test_who_has_gone_past_where_a_search_begins_is_led_back(race: Player) -> No
     )
     say(race, "goto 7")
     assert why(race, "mended") == "nothing was explored since the start"
+
+
+def test_a_machine_of_ones_own_is_called_so(race: Player) -> None:
+    """Once, when it is made, with the way back; the start of the lab itself is none."""
+    assert OWN not in say(race, "eventfd more")
+    assert say(race, "machine").count(OWN) == 1
+    assert OWN not in say(race, "eventfd more")
 
 
 def test_nothing_that_stands_ready_proves_nothing(race: Player) -> None:
