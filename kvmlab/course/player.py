@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from kvmlab.session import Session
 
 
-OWN = "a machine of your own; 'reset' leads back to that of the lab"
-"""What is said of a new machine while a lab is open."""
+OWN = "a machine of your own, and what was done before is gone; 'reset' begins the lab anew"
+"""What is said of a new machine that is typed while a lab is open."""
 
 
 class Player:
@@ -121,7 +121,8 @@ class Player:
 
     def said(self, result: Result) -> tuple[Row, ...]:
         """Return what there is to say of a command: mistakes, and goals that are reached or open again."""
-        own = (line(Cell(OWN, "muted")),) if self.session.history is not self.state.history else ()
+        new = self.session.history is not self.state.history and not result.command.file
+        own = (line(Cell(OWN, "muted")),) if new else ()
         self._follow(result.command)
         if result.held and "errno" in result.command.args:
             # Who says beforehand how the kernel will refuse does it on purpose.

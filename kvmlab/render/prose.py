@@ -104,7 +104,7 @@ class _Page:
         if scheme not in OPENS:
             return f" ({target})"
         title = self._titles.get(name, "")
-        told = [f"“{title}”"] * (bool(title) and title != said)
+        told = [f"“{title}”"] * (bool(title) and title != " ".join(said.split()))
         told += [f"'{OPENS[scheme]} {name}'"] * (not self._mark)
         return f" ({': '.join(told)})" if told else ""
 

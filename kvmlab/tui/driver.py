@@ -46,6 +46,7 @@ class Driver:
     ) -> None:
         self.session = session
         self.shell = Shell(session, self._say, journal, elsewhere=IN_PANES)
+        self._journal = journal
         self.said: list[str] = []
         self.over = False
         self.running: Running | None = None
@@ -102,6 +103,12 @@ class Driver:
         """Say a line that opens a screen of its own and runs nothing."""
         self._hear(text)
         self._tell()
+
+    def keep(self, text: str) -> None:
+        """Keep a command that was performed on a screen of its own, for `save` and in the journal."""
+        self.session.texts.append(text)
+        if self._journal is not None:
+            self._journal.add(text)
 
     def _hear(self, text: str) -> None:
         """Say a line as it was typed."""

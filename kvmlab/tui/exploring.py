@@ -109,8 +109,11 @@ class Exploration:
         self._led = tuple(on)
         return [*back, *on]
 
-    def ended(self) -> tuple[Row, ...]:
-        """Hand what was found to `replay` and to the lab that is open; return what there is to say of it."""
+    def ended(self, keep: Callable[[], None]) -> tuple[Row, ...]:
+        """Hand what was found to `replay` and to the lab that is open; return what there is to say of it.
+
+        ``keep`` is called for a search that came to its end in a lab: it belongs to the way there.
+        """
         from kvmlab.course.goals import Searched  # only who has searched pays for it
         from kvmlab.course.player import Player
 
@@ -121,6 +124,8 @@ class Exploration:
         session.found = tuple(map(outcome.shown, outcome.failures))
         if not isinstance(session.watcher, Player):
             return (self._verdict(),)
+        if outcome.exhausted:
+            keep()
         kinds = frozenset(kind for kind, _text in outcome.failures)
         extent = EXHAUSTED if outcome.exhausted else STOPPED
         told = session.watcher.explored_aside(Searched(kinds, extent, "op", outcome.transitions))

@@ -132,7 +132,7 @@ class Requests(Stage):
 
     def _hunted(self) -> None:
         if self._explored is not None:
-            self.log_pane.say(list(self._explored.ended()))
+            self.log_pane.say(list(self._explored.ended(partial(self.driver.keep, EXPLORE))))
 
     def _lead(self, steps: list[str]) -> None:
         if self._explored is not None:

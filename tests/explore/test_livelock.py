@@ -255,7 +255,7 @@ def test_its_schedule_is_saved_and_shows_it_again(
     exploration = Exploration(session := said(*STORM))
     while not exploration.hunt.over:
         exploration.hunt.slice()
-    exploration.ended()
+    exploration.ended(lambda: None)
     (found,), outcome = session.found, exploration.hunt.search.outcome
     before = outcome.schedule(outcome.failures[LIVELOCK, ROUND])
     assert [name for name, _ops in found] == ["device", "vcpu0"]

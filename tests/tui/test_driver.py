@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kvmlab.cli import make_session
+from kvmlab.journal import Journal
 from kvmlab.render.cells import Row
 from kvmlab.render.plain import plain_lines
 from kvmlab.tui.driver import Driver
@@ -49,3 +52,14 @@ def test_quit_is_the_end() -> None:
     """After it the driver is over."""
     assert driver_after("quit")[0].over
     assert not driver_after("eventfd a")[0].over
+
+
+def test_what_was_done_on_a_screen_of_its_own_is_kept(tmp_path: Path) -> None:
+    """In the journal, behind what was typed, and for `save`."""
+    journal = Journal(tmp_path)
+    driver = Driver(make_session(), lambda rows: None, journal)
+    driver.run("eventfd a")
+    driver.keep("explore")
+    assert journal.path.read_text().splitlines()[-2:] == ["eventfd a", "explore"]
+    assert driver.session.texts[-1] == "explore"
+    journal.close()

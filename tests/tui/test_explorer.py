@@ -272,6 +272,7 @@ def test_what_it_found_is_for_the_lab_that_is_open_and_for_replay() -> None:
         await explored(app, pilot)
         assert goal in " ".join(app.log_pane.texts)
         await pilot.press("escape")
+        assert app.driver.session.texts[-1] == "explore"
         app.action_say("replay")
         assert "goal reached: Play a schedule that was found" in " ".join(app.log_pane.texts)
 

@@ -62,7 +62,10 @@ LOOKS = (
     ),
 )  # fmt: skip
 
-_EXPRESSION = Parameter("expression", "text", TEXT, "what must hold", label="EXPRESSION")
+
+def _expression(summary: str) -> Parameter:
+    return Parameter("expression", "text", TEXT, summary, label="EXPRESSION")
+
 
 EXPECTATIONS = (
     CommandSpec(
@@ -82,11 +85,15 @@ EXPECTATIONS = (
         form="expect",
     ),
     CommandSpec(
-        "never", CLAIMS, "say what must not hold after any later step", (_EXPRESSION,),
+        "never", CLAIMS, "say what must not hold after any later step",
+        (_expression("what must not hold"),),
+        "It is looked at after every command, and after every op that is moved by hand;"
+        " 'explore' looks in every state.",
         examples=("never reports > 0",), unit=False, form="claim",
     ),
     CommandSpec(
-        "always", CLAIMS, "say what must hold after every later step", (_EXPRESSION,),
+        "always", CLAIMS, "say what must hold after every later step", (_expression("what must hold"),),
+        "As 'never' is.",
         examples=("always eventfd.unmask.count <= 1",), unit=False, form="claim",
     ),
 )  # fmt: skip
