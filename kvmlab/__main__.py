@@ -1,4 +1,4 @@
-"""The program `kvmlab`, and `python -m kvmlab`: from here on Ctrl+C leaves no traceback."""
+"""The program `kvmlab`, and `python -m kvmlab`: no traceback reaches a user, whatever fails."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import sys
 
 INTERRUPTED = 130
 """128 + SIGINT."""
+
+FAULTY = 2
+"""Exit status where the program itself is at fault."""
 
 
 def main() -> int:
@@ -17,6 +20,25 @@ def main() -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - of what is our fault nothing is known beforehand
+        return _faulty(error)
+
+
+def _faulty(error: Exception) -> int:
+    """Say in a sentence that the program is at fault, and write down where; return the exit status."""
+    import traceback
+    from contextlib import suppress
+
+    from kvmlab.settings import state_dir
+
+    path = state_dir() / "fault.txt"
+    told = f"kvmlab: a fault of its own: {type(error).__name__}: {error}"
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(traceback.format_exception(error)), "utf-8")
+        told += f"; {path} says where"
+    sys.stderr.write(f"{told}\n")
+    return FAULTY
 
 
 if __name__ == "__main__":
