@@ -10,6 +10,8 @@ from unittest.mock import patch
 import pytest
 from textual.app import App
 from textual.command import Command, CommandList
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 
 from kvmlab.cli import make_session
@@ -39,8 +41,8 @@ def small_lab(folder: Path) -> str:
     return str(path)
 
 
-HOPS = 8
-"""As many widgets hand a message on to the next, at most, until what it asks for is done."""
+FRAMES = 8
+"""As many frames are drawn one because of another, at most, until nothing is left to be drawn."""
 
 LOOKS = 2_000
 """As often is looked for what has to become so."""
@@ -49,8 +51,27 @@ SECONDS = 300
 """No test of the screen is worth more: one that waits for ever fails then."""
 
 
+_RULES: dict[tuple[object, ...], list[RuleSet]] = {}
+"""What Textual has parsed before: the same text with the same variables gives the same rules to every app."""
+
+_parse_rules = Stylesheet._parse_rules
+
+
+def _parse_once(sheet: Stylesheet, css: str, *place: object, **kind: object) -> list[RuleSet]:
+    """Parse a style sheet as Textual does, or find what came of it the last time."""
+    key = (css, place, frozenset(kind.items()), frozenset(sheet._variables.items()))
+    if key not in _RULES:
+        _RULES[key] = _parse_rules(sheet, css, *place, **kind)  # type: ignore[arg-type]
+    return _RULES[key]
+
+
 async def _no_wait(_seconds: float = 0) -> None:
     """Wait for nothing, where Textual waits for a process that takes no time."""
+
+
+def _left() -> bool:
+    """Return whether anything is to be done now, but by who asks: a message or a callback of any widget."""
+    return bool(asyncio.get_running_loop()._ready)  # type: ignore[attr-defined]
 
 
 class Hand(Pilot[None]):
@@ -60,9 +81,21 @@ class Hand(Pilot[None]):
     """
 
     async def pause(self, delay: float | None = None) -> None:
-        """Let every message be handled, and those that follow from it."""
-        for _hop in range(HOPS):
-            await super().pause(delay or 0)
+        """Let every message be handled, and those that follow from it, and draw what they changed."""
+        if delay:
+            await asyncio.sleep(delay)
+        for _frame in range(FRAMES):
+            await self._wait_for_screen()
+            self.app.screen._on_timer_update()
+            if not _left():
+                break
+
+    async def _wait_for_screen(self, timeout: float = 0) -> bool:
+        """Wait until nothing is left to do; Textual's own asks every widget, which takes most of a test."""
+        await asyncio.sleep(0)
+        while _left():
+            await asyncio.sleep(0)
+        return True
 
     async def press(self, *keys: str) -> None:
         """Press keys, each when the one before has done what it does."""
@@ -78,7 +111,7 @@ class Hand(Pilot[None]):
                 raise self.app._exception
             if holds():
                 return
-            await super().pause(0.01)
+            await self.pause(0.01)
         pytest.fail("the screen never showed it:\n" + "\n".join(text_of(self.app)))
 
 
@@ -92,7 +125,8 @@ def drive(app: App[None], act: Callable[[Hand], Awaitable[None]], size: tuple[in
         async with app.run_test(size=size):
             await act(Hand(app))
 
-    asyncio.run(asyncio.wait_for(run(), SECONDS))
+    with patch.object(Stylesheet, "_parse_rules", _parse_once):
+        asyncio.run(asyncio.wait_for(run(), SECONDS))
 
 
 def on_screen(
