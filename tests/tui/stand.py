@@ -110,8 +110,10 @@ class Hand(Pilot[None]):
             if self.app._exception is not None:
                 raise self.app._exception
             if holds():
+                await self.pause()
                 return
-            await self.pause(0.01)
+            await asyncio.sleep(0.01)
+            await self._wait_for_screen()
         pytest.fail("the screen never showed it:\n" + "\n".join(text_of(self.app)))
 
 

@@ -19,8 +19,14 @@ SECONDS = 60
 
 def terminal(*arguments: str, **more: str) -> pexpect.spawn[str]:
     """Return the program on a terminal of 80x24."""
-    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **more}
-    return pexpect.spawn(
+    environment = {
+        **os.environ,
+        "TERM": "xterm-256color",
+        "COLORTERM": "truecolor",
+        "PROMPT_TOOLKIT_NO_CPR": "1",  # nobody answers here where the cursor is, which a prompt waits for
+        **more,
+    }
+    child = pexpect.spawn(
         RUN[0],
         [*RUN[1:], *arguments],
         cwd=str(CHECKOUT),
@@ -29,6 +35,8 @@ def terminal(*arguments: str, **more: str) -> pexpect.spawn[str]:
         timeout=SECONDS,
         encoding="utf-8",
     )
+    child.delaybeforesend = None
+    return child
 
 
 @pytest.mark.parametrize("arguments", [[], ["tui"]])
