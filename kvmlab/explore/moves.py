@@ -247,14 +247,16 @@ class Fused:
 
     def _persistent(self, seed: str) -> set[str]:
         """Return a context and all that may come to disturb it or those that are there for that."""
-        knowledge, futures = self.knowledge, self._look()
+        knowledge, rest, sees = self.knowledge, dict(self._look()), self._sees
+        del rest[seed]
         together, todo = {seed}, [seed]
-        while todo and len(together) < len(futures):
+        while todo and rest:
             step = knowledge.step(self._local(todo.pop()))
-            for other, future in futures.items():
-                if other not in together and self._sees(step, future):
-                    together.add(other)
-                    todo.append(other)
+            found = [other for other, future in rest.items() if sees(step, future)]
+            for other in found:
+                del rest[other]
+            together.update(found)
+            todo += found
         return together
 
     def _others(self, name: str) -> Numbers:
