@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 MOST = 100_000
 """More valuations than this are not tried; what would need them covers nothing."""
 
+REMEMBERED = 64
+"""As many pairs of claims are remembered: the same two are held against each other state after state."""
+
 State = Mapping[Path, Known]
 
 
@@ -44,6 +48,7 @@ def any_broken(properties: Sequence[Property]) -> Expression | None:
     return Expression(each[0].text, Join("or", tuple(one.node for one in each)), tuple(facts.values()))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def covers(stated: Expression, wanted: Expression) -> bool:
     """Tell whether every state in which ``wanted`` is true is one in which ``stated`` is."""
     values = _values(stated, wanted)
