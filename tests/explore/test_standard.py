@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
+from kvmlab.explore.search import Outcome
 from tests.explore.scenes import FOLDER, kinds, script, searched
 
 FOUND: dict[str, set[str]] = {
@@ -41,12 +44,19 @@ def test_every_script_is_here() -> None:
         assert lines[-1].startswith("explore atomicity=")
 
 
+@cache
+def explored(name: str) -> Outcome:
+    """Return what is found in a script, searched once, as its last line asks."""
+    file = FOLDER / f"{name}.kvm"
+    section = file.read_text().endswith("atomicity=section\n")
+    _world, outcome = searched("section" if section else "reduced", *script(file))
+    return outcome
+
+
 @pytest.mark.parametrize("name", FOUND)
 def test_what_a_script_shows(name: str) -> None:
     """Every schedule is tried, and what goes wrong is what the script says."""
-    lines = script(FOLDER / f"{name}.kvm")
-    section = (FOLDER / f"{name}.kvm").read_text().endswith("atomicity=section\n")
-    _world, outcome = searched("section" if section else "reduced", *lines)
+    outcome = explored(name)
     assert outcome.exhausted
     assert kinds(outcome) == FOUND[name]
 
@@ -72,13 +82,11 @@ def test_a_planted_fault_is_in_a_script(fault: str) -> None:
 
 def test_what_an_actor_expects_in_vain_is_told() -> None:
     """In words, with what it was told."""
-    _world, outcome = searched("reduced", *script(FOLDER / "close-close-assign-broken.kvm"))
-    (failure,) = outcome.failures
+    (failure,) = explored("close-close-assign-broken").failures
     assert failure == ("expect", "vmm: irqfd spare gsi=16 level returned -1 EFAULT, not 63")
 
 
 def test_an_interrupt_that_the_filter_loses_is_told() -> None:
     """Of the source that has asserted."""
-    _world, outcome = searched("reduced", *script(FOLDER / "filter-broken.kvm"))
-    (failure,) = outcome.failures
+    (failure,) = explored("filter-broken").failures
     assert failure[1] == "source 1 has asserted pin 11, which is low again, and nobody is told of an EOI"
