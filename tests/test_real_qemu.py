@@ -41,9 +41,8 @@ class Guest:
         options = ["-accel", "tcg", "-S", "-M", "q35", "-smp", "2", "-nodefaults", "-display", "none"]
         assert QEMU is not None
         self.process = subprocess.Popen([QEMU, *options, "-qmp", sockets[0], "-qtest", sockets[1]])
-        self._until(lambda: self.path.exists() and self._chips.exists())
         self._connection = socket(AF_UNIX)
-        self._connection.connect(str(self._chips))
+        self._until(lambda: self.path.exists() and self._connected())
 
     def _until(self, holds: Callable[[], bool]) -> None:
         end = monotonic() + SECONDS
@@ -51,6 +50,14 @@ class Guest:
             assert monotonic() < end
             assert self.process.poll() is None
             sleep(0.01)
+
+    def _connected(self) -> bool:
+        """Connect, if it listens already: the file is there a little earlier."""
+        try:
+            self._connection.connect(str(self._chips))
+        except OSError:
+            return False
+        return True
 
     def tell(self, command: str) -> None:
         """Do something to the chips."""

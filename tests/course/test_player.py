@@ -288,6 +288,16 @@ def test_who_has_gone_past_where_a_search_begins_is_led_back(race: Player) -> No
     assert why(race, "mended") == "nothing was explored since the start"
 
 
+def test_a_lab_is_unfinished_once_something_was_done_until_it_is_solved() -> None:
+    """An answer is something; a lab that was only opened can be opened again."""
+    player = playing()
+    assert not player.unfinished
+    say(player, "lab answer sum 2")
+    assert player.unfinished
+    say(player, "write bell 2", "read bell")
+    assert player.standing().solved and not player.unfinished
+
+
 def test_a_machine_of_ones_own_is_called_so(race: Player) -> None:
     """Once, when it is made, with the way back; the start of the lab itself is none."""
     assert OWN not in say(race, "eventfd more")
