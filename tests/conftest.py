@@ -29,6 +29,12 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> Beside:
     return Beside(monkeypatch)
 
 
+def pytest_configure() -> None:
+    """Have Ctrl+C reach what the tests start, where the suite itself was started in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_finish() -> None:
     """Have the collector leave alone what lives to the end, and look at the rest a tenth as often."""
     gc.collect()
