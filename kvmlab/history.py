@@ -51,6 +51,11 @@ class History:
     def __len__(self) -> int:
         return self.first + len(self.units)
 
+    def at(self, position: int) -> Unit | None:
+        """Return the unit that leads to a position, None where there is none."""
+        index = position - self.first - 1
+        return self.units[index] if 0 <= index < len(self.units) else None
+
     def add(self, unit: Unit) -> None:
         """Append a unit; what was undone before can't be redone any more."""
         units, done = self.units, self.position - self.first

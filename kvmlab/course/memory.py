@@ -54,7 +54,7 @@ class Aside(NamedTuple):
 
     def stands(self, history: History) -> bool:
         """Tell whether the moment is on the way of a history."""
-        return self.position <= history.position and unit_at(history, self.position) is self.unit
+        return self.position <= history.position and history.at(self.position) is self.unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,6 @@ def at(history: History, base: Noted) -> Noted:
     at = history.position - history.first
     noted: Any = history.units[at - 1].noted if at else None
     return noted if isinstance(noted, Noted) else base
-
-
-def unit_at(history: History, position: int) -> Unit | None:
-    """Return the unit that leads to a position, None where there is none."""
-    index = position - history.first - 1
-    return history.units[index] if 0 <= index < len(history.units) else None
 
 
 def way(state: State) -> Iterator[str]:

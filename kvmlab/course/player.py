@@ -24,7 +24,6 @@ from kvmlab.course.memory import (
     answering,
     at,
     by,
-    unit_at,
     way,
 )
 from kvmlab.course.staged import back, starts
@@ -111,7 +110,7 @@ class Player:
     def proved(self, goals: frozenset[Seen], text: str) -> None:
         """Take note of what an exploration from where the session stands has proved."""
         history = self.session.history
-        here = Aside(history.position, unit_at(history, history.position), text, goals)
+        here = Aside(history.position, history.at(history.position), text, goals)
         self.state = replace(self.state, aside=(*self.state.aside, here))
 
     def explored_aside(self, searched: Searched) -> tuple[Row, ...]:

@@ -16,7 +16,6 @@ from kvmlab.snapshot import LastSnapshot
 from kvmlab.tui.running import SLICE
 
 if TYPE_CHECKING:
-    from kvmlab.history import Unit
     from kvmlab.session import Session
 
 EVERY = 1
@@ -68,7 +67,7 @@ class Exploration:
 
     def __init__(self, session: Session) -> None:
         self._session, self._backend = session, session.backend
-        self._position, self._unit = session.history.position, self._unit_at(session.history.position)
+        self._position, self._unit = session.history.position, session.history.at(session.history.position)
         self._properties = tuple(session.properties)
         self._led: tuple[str, ...] = ()
         self.why_not = ""
@@ -95,7 +94,7 @@ class Exploration:
         since = tuple([unit.text for unit in history.units[max(0, begun) : history.position - history.first]])
         return (
             session.backend is self._backend
-            and self._unit_at(self._position) is self._unit
+            and history.at(self._position) is self._unit
             and history.position >= self._position
             and since == self._led[: len(since)]
             and tuple(session.properties) == self._properties
@@ -139,9 +138,3 @@ class Exploration:
         wrong = f"{count} failure{'s' * (count > 1)}" if count else "nothing was seen to go wrong"
         style = "error" if count else "ok" if outcome.exhausted else "warning"
         return line(f"{extent}, {outcome.states:,} states: ", Cell(wrong, style))
-
-    def _unit_at(self, position: int) -> Unit | None:
-        """Return the unit that leads to a position, None where there is none."""
-        history = self._session.history
-        at = position - history.first - 1
-        return history.units[at] if 0 <= at < len(history.units) else None
