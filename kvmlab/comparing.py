@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from kvmlab.judge.compare import Comparison, Design, as_json, compare, designs, label, own
 from kvmlab.judge.thread import Staged, columns, read_point, stage
 from kvmlab.language.command import Command
-from kvmlab.language.errors import LanguageError
+from kvmlab.language.errors import LanguageError, in_words
 from kvmlab.language.kinds import KINDS
 from kvmlab.language.scope import Scope
 from kvmlab.progress import progress
@@ -40,7 +40,7 @@ def compare_verb(session: Session, command: Command) -> Sliced[Result]:
     try:
         text = read_script(file)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        why = in_words(error)
         raise LanguageError(f"'{file}' cannot be read: {why}", column=command.column) from None
     among = designs(args.get("api", ()), args.get("kernel", ()), args.get("switch", ()), own(text))
     comparing = compare(text, file, beside, among, session.handlers)
@@ -71,7 +71,7 @@ def main(make: Make, options: Namespace) -> int:
     except LanguageError as error:
         return refuse(error)
     except (OSError, ValueError, ResourceError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        why = in_words(error)
         print(f"{options.file or 'the thread'}: it cannot be read: {why}", file=sys.stderr)
         return WRONG
     if found is None:

@@ -29,7 +29,7 @@ from kvmlab.explore.units import Scenario
 from kvmlab.explore.verdict import Asked, Report
 from kvmlab.keeping import Keeper
 from kvmlab.language.command import Command
-from kvmlab.language.errors import LanguageError
+from kvmlab.language.errors import LanguageError, in_words
 from kvmlab.language.parse import parse_line
 from kvmlab.language.scope import Scope
 from kvmlab.language.script import parse_script
@@ -180,7 +180,7 @@ def _steps(session: Session, command: Command) -> list[Command]:
     try:
         file, text = anywhere(path, command.file)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        why = in_words(error)
         raise LanguageError(
             f"'{path}' cannot be read: {why}",
             command.line,
@@ -233,7 +233,7 @@ def main(make: Make, options: Namespace) -> int:
     except LanguageError as error:
         return refuse(error)
     except (OSError, ValueError, Refused, NoWorkers) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        why = in_words(error)
         print(f"{getattr(error, 'filename', None) or options.file}: {why}", file=sys.stderr)
         return WRONG
     try:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from kvmlab.language.command import Command
-from kvmlab.language.errors import LanguageError
+from kvmlab.language.errors import LanguageError, in_words
 from kvmlab.progress import progress
 from kvmlab.render.cells import Cell, Row, line
 from kvmlab.render.plain import plain_lines
@@ -36,7 +36,7 @@ def run_files(make: Make, files: Sequence[str], as_json: bool = False, trace: bo
         except LanguageError as error:
             status = max(status, refuse(error))
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            why = in_words(error)
             print(f"{path or 'FILE'}: the script cannot be read: {why}", file=sys.stderr)
             status = WRONG
         else:

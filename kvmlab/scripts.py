@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 
 from kvmlab.language.command import Command
-from kvmlab.language.errors import LanguageError
+from kvmlab.language.errors import LanguageError, in_words
 from kvmlab.language.ready import check_ready
 from kvmlab.language.scope import Scope
 from kvmlab.language.script import decode, parse_script
@@ -135,7 +135,7 @@ def _source(session: Session, command: Command) -> Sliced[Result]:
         commands = checked(session, sourced(command, session.scope))
         said = remarks(decode(read_script(path)))
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        why = in_words(error)
         raise LanguageError(f"'{path}' cannot be read: {why}", column=command.column) from None
     rows: list[Row] = []
     failed = stopped = False

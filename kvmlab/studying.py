@@ -28,7 +28,7 @@ from kvmlab.course.shelf import ENDING, Missing, Shelved, own_folder
 from kvmlab.course.standing import Standing
 from kvmlab.course.store import Entry, Store, state
 from kvmlab.course.verify import Verified, verify
-from kvmlab.language.errors import LanguageError
+from kvmlab.language.errors import LanguageError, in_words
 from kvmlab.progress import progress
 from kvmlab.render.cells import Cell, Row, line, visible
 from kvmlab.render.course import goal_rows
@@ -51,7 +51,7 @@ def main(make: Make, options: Namespace) -> int:
     except LanguageError as error:
         return refuse(error)
     except (OSError, ValueError, Refused) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        why = in_words(error)
         print(f"{getattr(error, 'filename', None) or 'kvmlab labs'}: {why}", file=sys.stderr)
         return WRONG
 

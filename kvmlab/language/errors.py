@@ -90,3 +90,8 @@ def nearest(word: str, words: Iterable[str]) -> str:
 
     found = get_close_matches(word, list(words), 1, 0.6)
     return found[0] if found else ""
+
+
+def in_words(error: Exception) -> str:
+    """Return why a file cannot be used: what the system says, else the error's own words."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kvmlab.language.command import Command
-from kvmlab.language.errors import LanguageError
+from kvmlab.language.errors import LanguageError, in_words
 from kvmlab.language.parse import parse_commands
 from kvmlab.language.scope import Scope
 
@@ -69,7 +69,7 @@ class _Script:
         try:
             file, text = self._read(command.args["file"], files[-1])
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            why = in_words(error)
             raise _at(command, line, f"'{command.args['file']}' cannot be read: {why}") from None
         if file in files:
             raise _at(command, line, f"'{file}' sources itself: " + " → ".join((*files, file)))
