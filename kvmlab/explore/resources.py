@@ -82,11 +82,9 @@ def _grace_period(op: Op, context: str) -> Access:
 
 
 def _leaks(op: Op, _context: str) -> Access:
-    return Access(frozenset([f"{of} {kind}{end}" for kind in op[2] for of, end in LIVES]), NONE)
+    lives, numbers = [f"life of {each}" for each in op[2:]], [f"numbers of {each[:-2]}" for each in op[2:]]
+    return Access(frozenset((*lives, *numbers)), NONE)
 
-
-LIVES = (("life of", "#*"), ("numbers of", ""))
-"""What tells of the objects of a kind which there are."""
 
 SPECIAL: dict[Callable[..., object], Callable[[Op, str], Access]] = {
     Locks.spin_lock: _lock,

@@ -88,7 +88,7 @@ def test_release_of_the_vm() -> None:
         slab.kfree(routes#1)
         bus-mmio.devices()
         bus-pio.devices()
-        vm.check_leaks(('irqfd', 'ioeventfd', 'routes', 'eoifd', 'irq_source'))
+        vm.check_leaks(irqfd#*, ioeventfd#*, routes#*, eoifd#*, irq_source#*)
     """)
 
 

@@ -116,7 +116,7 @@ OPS: dict[str, Callable[..., Op]] = {
     "sleep": lambda: (Locks.might_sleep, LOCKS, "sleeps"),
     "queue": lambda worker, item: (Workqueue.queue_work, QUEUES[worker], ("play_item", item)),
     "flush-work": lambda worker, item: (Workqueue.flush_work, QUEUES[worker], ("play_item", item)),
-    "leaks": lambda: (Vm.check_leaks, VM, ("cell",)),
+    "leaks": lambda: (Vm.check_leaks, VM, "cell#*"),
     "wake": lambda name: (Contexts.wake, CONTEXTS, name),
     "unmet": lambda: (Reports.unmet, REPORTS, "it is not as expected"),
 }
