@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 
 from kvmlab.backends.observe import observe
@@ -45,9 +44,8 @@ def claimed(
     start: Start, properties: Sequence[Property], last: LastSnapshot | None
 ) -> tuple[World, Judge, Claims]:
     """Return a world of its own, what judges it, and what the properties say of it."""
-    machine = start.machine()
-    world = World(machine, patterns(properties))
-    claims = Claims(world, properties, partial(observe, machine, last))
+    world = World(start.machine(), patterns(properties))
+    claims = Claims(world, properties, lambda: observe(world.machine, last))
     return world, judge_of(claims), claims
 
 
@@ -285,7 +283,7 @@ class Explorer:
                 world.step(name)
             runs.append(Run(name, tuple(ops)))
         end = comparable(world)
-        found = judge(world, not world.movable())
+        found = judge(world, world.ended)
         if failure[0] == LIVELOCK and (circle := settled(world)) is not None:
             found.append((LIVELOCK, circle.text))
         impure = "" if failure in found else "run again, it does not show what it showed"

@@ -12,7 +12,7 @@ LOST, DEADLOCK, LEAK = "lost-interrupt", "deadlock", "leak"
 
 def sanitizers(world: World, ended: bool) -> list[tuple[str, str]]:
     """Return every report there is, and at an end what can never go on, leaks or is lost."""
-    found = [(report.kind, report.text) for report in world.memory.reports.made]
+    found = world.reports()
     if ended:
         found += deadlocks(world) + lost_interrupts(world) + untold(world)
         if not found:
@@ -70,17 +70,13 @@ def untold(world: World) -> list[tuple[str, str]]:
 
 def leaks(world: World) -> list[tuple[str, str]]:
     """Release the VM and return what outlives it; the world is left as it was."""
-    state, machine = world.state(), world.machine
-    contexts = machine.contexts
+    machine = world.machine
+    contexts, memory = machine.contexts, machine.memory
     manual, contexts.manual = contexts.manual, False
-    overfull = world.overfull
     try:
         machine.release()
-        found = [(report.kind, report.text) for report in world.memory.reports.made]
+        found = [(report.kind, report.text) for report in memory.reports.made]
     finally:
         contexts.manual = manual
-    for handle, _before, after in world.memory.commit():
-        world.note(handle, after)
-    world.go(state)
-    world.overfull = overfull
+        memory.revert(memory.commit())
     return found

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from kvmlab.engine.kernel.continuation import path_of
+from kvmlab.engine.kernel.continuation import handle_of, path_of
 from kvmlab.engine.kernel.path import describe
 from kvmlab.engine.kernel.workqueue import QUEUES, Work
 from kvmlab.explore.graph import Edges, trapped, unleft
@@ -127,10 +127,10 @@ def _steps(world: World, state: State) -> Iterator[Step]:
 def _call(world: World, name: str) -> str:
     """Return what a context is about: its call by name, a worker's item with what it is for."""
     if name in QUEUES:
-        running: Work | None = world.memory.objects[QUEUES[name]].running
+        running: Work | None = world.field(QUEUES[name], "running")
         return f"{running[0]}({running[1]})" if running else ""
-    context = world.contexts.get(name)
-    return path_of(context.at.call if context.at is not None else context.calls[0])
+    at = world.pending(name).at
+    return path_of(at.call if at is not None else world.field(handle_of(name), "calls")[0])
 
 
 def members(
@@ -168,11 +168,15 @@ def _told(world: World, steps: dict[State, tuple[Step, ...]]) -> Circle:
         for step in those:
             ran.setdefault(step.name, set()).add((step.call, step.op))
     parts = [f"{name} goes round for ever: {_repeated(ops)}" for name, ops in ran.items()]
-    for name in world.names:
-        context = world.contexts.get(name)
-        if name not in ran and context.at is not None and not context.stopped:
-            parts.append(f"{name} waits for ever")
+    waiting = [name for name in world.names if name not in ran and _in_a_call(world, name)]
+    parts += [f"{name} waits for ever" for name in waiting]
     return Circle(in_order((LIVELOCK, "; ".join(parts))), steps)
+
+
+def _in_a_call(world: World, name: str) -> bool:
+    """Tell whether a context stands in a call, and has not stopped."""
+    ahead = world.pending(name)
+    return ahead.at is not None and ahead.op is not None
 
 
 def in_order(failure: Failure) -> str:

@@ -55,14 +55,13 @@ def by_section(world: World) -> Mover:
     """Return what moves a context to the next op that may have to wait, or to the end of its call."""
 
     def move(name: str) -> int:
-        context = world.contexts.get(name)
         ops = 0
         while True:
             ops += 1
-            if not world.step(name) or context.at is None:
+            if not world.step(name):
                 return ops
-            op = context.at.op(world.contexts.profile)
-            if op is None or can_block(op):
+            ahead = world.pending(name)
+            if ahead.at is None or ahead.may_wait:
                 return ops
 
     return move
@@ -163,13 +162,13 @@ class Fused:
         """Run one op, and learn of it."""
         world, knowledge = self.world, self.knowledge
         here = self._local(name)
-        held = frozenset(world.contexts.locks.held_by(name))
+        held = world.held(name)
         moved = world.step(name)
         there = self._local(name)
         if op[0] is Workqueue.dequeue and here[1] != there[1]:
-            knowledge.learn_item((op[1], world.running(op[1])), here, there)
+            knowledge.learn_item((op[1], world.field(op[1], "running")), here, there)
             for turn in self.turns:
-                item = op[1], turn.value(world.running(op[1]))
+                item = op[1], turn.value(world.field(op[1], "running"))
                 knowledge.learn_item(item, turn.local(here), turn.local(there))
         wrote = written(op, name, world.change)
         if self._seen and meet(self._seen, [handle for handle, _before, _after in world.change]):
@@ -208,7 +207,7 @@ class Fused:
         if here in self.knowledge.stands:
             return
         contexts, knowledge = self.world.contexts, self.knowledge
-        place, held = contexts.get(name).at, frozenset(contexts.locks.held_by(name))
+        place, held = contexts.get(name).at, self.world.held(name)
         idle = name in QUEUES and place is None
         op = (Workqueue.dequeue, QUEUES[name]) if idle else self.world.next_op(name)
         access = Access(NONE, NONE) if op is None else standing(op, name)
@@ -287,8 +286,8 @@ class Fused:
     def _queued(self, futures: list[int]) -> frozenset[Queued]:
         """Return the items that wait in a queue, or that anybody may still put there."""
         found = set[Queued]().union(*[self.knowledge.access(future).queues for future in futures])
-        for worker, index in self._queues.items():
-            found.update([(QUEUES[worker], work) for work in self.world.value(index)[2]])
+        for worker in self._queues:
+            found.update([(QUEUES[worker], work) for work in self.world.field(QUEUES[worker], "items")])
         return frozenset(found)
 
     def _local(self, name: str) -> Local:

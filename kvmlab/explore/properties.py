@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from kvmlab.backends.observe import observe
 from kvmlab.explore.judge import sanitizers
@@ -104,8 +103,8 @@ def judging(session: Session) -> Judge:
 
     def judge(world: World, ended: bool) -> list[tuple[str, str]]:
         if not judges:
-            look = partial(observe, world.machine, LastSnapshot(*session.last))
-            judges.append(judge_of(Claims(world, session.properties, look)))
+            last = LastSnapshot(*session.last)
+            judges.append(judge_of(Claims(world, session.properties, lambda: observe(world.machine, last))))
         return judges[0](world, ended)
 
     return judge

@@ -38,6 +38,7 @@ def learn_world(world: World, data: Data) -> None:
     values = [read(each, place) for each in data["values"]]
     keys = [read(each, place) for each in data["keys"]]
     world.learn(data["handles"], values, keys, set(read(data["pairs"], place)))
+    world.begin()
     world.outdated = bool(data["outdated"])
 
 

@@ -291,7 +291,7 @@ class Search:
 
     def _judge(self, state: State) -> None:
         """Say what is wrong in the state that the world is in."""
-        ended = not self.world.movable()
+        ended = self.world.ended
         if ended:
             self.outcome.ends.append(state)
         for failure in self.judge(self.world, ended):

@@ -158,7 +158,7 @@ class Cheapest:
 
     def _look(self, state: State) -> None:
         """Say what is wrong in the state that the world is in."""
-        self.wrong[state] = self._judge(self.world, not self.world.movable())
+        self.wrong[state] = self._judge(self.world, self.world.ended)
 
     def _schedule(self, node: Node) -> list[Move]:
         moves: list[Move] = []

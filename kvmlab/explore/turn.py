@@ -13,8 +13,9 @@ from kvmlab.engine.kernel.continuation import Continuation
 from kvmlab.engine.kernel.object import Value
 from kvmlab.engine.kernel.sanitizers import Report
 from kvmlab.explore.knowledge import Local
+from kvmlab.explore.numbering import LOCKDEP
 from kvmlab.explore.resources import Access
-from kvmlab.explore.world import LOCKDEP, State, World
+from kvmlab.explore.world import State, World
 
 _WHERE = r"(?:^|(?<=by )|(?<=: )|(?<=, )|(?<=; )|(?<=\())"
 """Where sentences name a context."""
@@ -80,7 +81,7 @@ class Turn:
         """Return what a call has received; the op that read it tells the number of a vCPU from others."""
         received = []
         while place.parent is not None:
-            op = place.parent.op(self._world.contexts.profile)
+            op = place.parent.op(self._world.profile)
             assert op is not None
             is_number = op[0] is Lapic.load and op[2:] == ("vcpu_id",)
             value = place.value

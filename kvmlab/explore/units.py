@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from kvmlab.backends.model import Model
-from kvmlab.engine.kernel.locks import Lockdep
+from kvmlab.engine.kernel.continuation import handle_of
 from kvmlab.engine.kernel.workqueue import QUEUES
 from kvmlab.explore.carrying import Carried, Carrier
 from kvmlab.explore.judge import sanitizers
@@ -115,7 +115,7 @@ def first(scenario: Scenario, cap: int = CAP, pivots: tuple[str, ...] | None = N
     world, _judge, _seen = rebuilt(scenario)
     world.go(world.start)
     pivots = pivots_of(world) if pivots is None else pivots
-    unit = Unit(scenario, pivots, (), (((), ()),), lockdep_of(world).order, cap)
+    unit = Unit(scenario, pivots, (), (((), ()),), tuple(sorted(world.pairs)), cap)
     return replace(unit, cell=cell_of(world, unit))
 
 
@@ -135,13 +135,6 @@ def _read_nothing(path: str, _by: str) -> tuple[str, bytes]:
     raise ValueError(f"'{path}' is to be put in place before")
 
 
-def lockdep_of(world: World) -> Lockdep:
-    """Return what knows the order of locks: it is no part of a state, and learns from every schedule."""
-    lockdep = world.memory.objects["lockdep"]
-    assert isinstance(lockdep, Lockdep)
-    return lockdep
-
-
 def pivots_of(world: World) -> tuple[str, ...]:
     """Return the contexts that say in which cell a state is: those with most calls to make."""
     contexts = world.contexts
@@ -153,9 +146,9 @@ def cell_of(world: World, unit: Unit) -> Cell:
     """Return how far the pivots have come: the calls that are behind them, and the ops of the present one."""
     ranks, block = [], BLOCK[unit.scenario.reduction]
     for name in unit.pivots:
-        context = world.contexts.get(name)
-        begun = len(context.program) - len(context.calls)
-        depth = context.at.depth if context.at is not None else DEEP
+        handle, at = handle_of(name), world.pending(name).at
+        begun = len(world.field(handle, "program")) - len(world.field(handle, "calls"))
+        depth = at.depth if at is not None else DEEP
         ranks.append(begun * DEEP + min(depth // block, DEEP - 1))
     return tuple(ranks)
 
@@ -186,15 +179,15 @@ class _Search(Search):
 
     def run_whole(self) -> Found:
         """Search the cell from all its entries."""
-        found, outcome, lockdep = self.found, self.outcome, lockdep_of(self.world)
-        lockdep.order = self.unit.order
+        found, outcome, world = self.found, self.outcome, self.world
+        world.begin(self.unit.order)
         self._enter()
         while self._has_more():
             self.waiting += self._expand(self.waiting.pop())
         if found.exhausted:
             for _progress in self._circles():
                 pass
-        found.order, found.transitions = lockdep.order, outcome.transitions
+        found.order, found.transitions = tuple(sorted(world.pairs)), outcome.transitions
         found.ends = [self._schedule(state) for state in outcome.ends]
         for failure, state in outcome.failures.items():
             again = outcome.again.get(failure, ())

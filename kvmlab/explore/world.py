@@ -1,31 +1,29 @@
 """A machine whose contexts may move in any order: its states as small tuples, and the moves between them.
 
-Every value of an object gets a number the first time it is seen, so that a state is a tuple of numbers:
-what no step ever changes costs nothing, and two states are compared and hashed at once. Values that
-differ only in the order of what has no order are one value, and so are those that differ only in how
-often something was done, as far as nobody asks (canonical.py). What lockdep has learned is part of a
-state only as far as it can ever matter: the pairs of locks that lie on a ring. Those are not known
-before they are seen; ``outdated`` says that new ones were, and that numbers from before are too few.
+A state is a tuple of numbers (numbering.py), so that two are compared and hashed at once. Where the
+world stands is such a tuple too: what an op does where it was run before is known (pending.py), and
+the machine follows only when somebody looks at it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress, count
 from operator import itemgetter, ne
 from typing import Any
 
-from kvmlab.engine.kernel.continuation import Continuation
-from kvmlab.engine.kernel.locks import Lockdep
-from kvmlab.engine.kernel.memory import QUARANTINE, Change, Slab
-from kvmlab.engine.kernel.object import Value
+from kvmlab.engine.kernel.contexts import Contexts
+from kvmlab.engine.kernel.continuation import Continuation, handle_of
+from kvmlab.engine.kernel.locks import LOCKS
+from kvmlab.engine.kernel.memory import Change, Memory
+from kvmlab.engine.kernel.object import CLASSES, Value
 from kvmlab.engine.kernel.path import Op, can_block
-from kvmlab.engine.kernel.workqueue import Work
+from kvmlab.engine.kernel.sanitizers import REPORTS, Report
+from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.engine.machine import Machine
-from kvmlab.explore.canonical import CANONICAL, READ_BY_PEOPLE, UNCOUNTED
+from kvmlab.explore.numbering import LOCKDEP, Numbering, Pair
+from kvmlab.explore.pending import Effect, Pending
 from kvmlab.explore.resources import ACQUIRES
-
-LOCKDEP = "lockdep"
 
 State = tuple[int, ...]
 """A state: the number of the value of each handle that ever changes, in the order they first did.
@@ -34,67 +32,121 @@ State = tuple[int, ...]
 """
 
 
-Pair = tuple[str, str]
-"""Two classes of locks: the second was taken under the first."""
-
-
-def ring(pairs: set[Pair]) -> frozenset[Pair]:
-    """Return the pairs that lie on a ring of locks: only these can ever make lockdep report."""
-    following: dict[str, set[str]] = {}
-    for outer, inner in pairs:
-        following.setdefault(outer, set()).add(inner)
-
-    def leads(start: str, goal: str) -> bool:
-        seen, todo = {start}, [start]
-        while todo:
-            new = following.get(todo.pop(), set()) - seen
-            seen |= new
-            todo += new
-        return goal in seen
-
-    return frozenset([(outer, inner) for outer, inner in pairs if leads(inner, outer)])
-
-
-class World:
+class World(Numbering):
     """A machine, and where it stands; ``names`` are the contexts that may move.
 
     Tracepoints are no part of a state, and those of a search are not kept. ``seen`` are patterns of the
-    handles that somebody reads: counters are part of a state only where they are read.
+    handles that somebody reads.
     """
 
     def __init__(self, machine: Machine, seen: Sequence[str] = ()) -> None:
-        self.machine, self.memory = machine, machine.memory
-        self._canonical = CANONICAL if READ_BY_PEOPLE & set(seen) else {**CANONICAL, **UNCOUNTED}
-        self.contexts = machine.contexts
-        self.names = self.contexts.names
-        self._number: dict[str, int] = {}
-        self._handles: list[str] = []
-        self._values: list[list[Value | None]] = []
-        self._ids: list[dict[Value | None, int]] = []
+        memory = machine.memory
+        memory.commit()
+        super().__init__(memory.freeze(), seen)
+        self._machine, self.profile = machine, machine.profile
+        self.names = machine.contexts.names
         self._vector: list[int] = []
-        self._pairs: set[Pair] = set()
-        self.ring: frozenset[Pair] = frozenset()
-        self.outdated = False
-        self.overfull = False
-        """More was freed on the way than the quarantine holds, whose order is no part of a state."""
+        """Where the world stands: the number of each handle's value."""
+        self._there: list[int] = []
+        """The same of the machine, which may stand where the world was before."""
+        self._pending: dict[str, dict[int, Pending]] = {name: {} for name in self.names}
+        """By context and the number of its value, what it does next."""
+        self._places: dict[str, int] = {}
+        """By context that has moved, the index of its handle."""
+        self._held: dict[tuple[int, str], frozenset[str]] = {}
         self.change: Change = ()
+        """What the last step changed."""
         self._events = len(machine.trace.ring)
-        self.memory.commit()
-        self.first = dict(self.memory.freeze())
-        """By handle, the value of each object at the start."""
         for handle, value in self.first.items():
             if (key := self.key(value)) != value and handle != LOCKDEP:
-                self.memory.assign(handle, key)
+                memory.assign(handle, key)
                 self.first[handle] = key
         self.start = self.state()
 
-    def begin(self) -> None:
-        """Be at the start, with all that is known of the rings of locks."""
+    # -- the machine, brought to where the world stands ------------------------------------------
+
+    @property
+    def machine(self) -> Machine:
+        """The machine, in the state that the world is in."""
+        if self._there != self._vector:
+            there, assign = self._there, self._machine.memory.assign
+            for index in compress(count(), map(ne, there, self._vector)):
+                number = there[index] = self._vector[index]
+                assign(self.handles[index], self._values[index][number])
+            self._machine.memory.dirty.clear()
+        return self._machine
+
+    @property
+    def memory(self) -> Memory:
+        """The machine's memory, in the state that the world is in."""
+        return self.machine.memory
+
+    @property
+    def contexts(self) -> Contexts:
+        """The machine's contexts, in the state that the world is in."""
+        return self.machine.contexts
+
+    # -- states ----------------------------------------------------------------------------------
+
+    def begin(self, order: Iterable[Pair] = ()) -> None:
+        """Be at the start, with all that is known of the rings of locks, and lockdep told of some order."""
+        if self.outdated:
+            self._forget()  # Of a state that was told apart too little nothing can be known.
         self.outdated = False
         self.go(self.start)
-        self.memory.assign(LOCKDEP, self.first[LOCKDEP])
-        self.note(LOCKDEP, self.first[LOCKDEP])
+        name, freed, known = self.first[LOCKDEP]
+        value = name, freed, tuple(dict.fromkeys((*known, *order)))
+        self.memory.assign(LOCKDEP, value)
+        self.note(LOCKDEP, value)
         self.start = self.state()
+
+    def state(self) -> State:
+        """Return the state that the world is in."""
+        vector = self._vector
+        end = len(vector)
+        while end and not vector[end - 1]:
+            end -= 1
+        return tuple(vector[:end])
+
+    def go(self, state: State) -> None:
+        """Be in a state that the world was in before."""
+        self._vector[:] = state + (0,) * (len(self._vector) - len(state))
+
+    def note(self, handle: str, value: Value | None) -> None:
+        """Take up into the state the value that an object of the machine has now."""
+        index, number = self.numbered(handle, value)
+        self._vector[index] = self._there[index] = number
+        key = self._values[index][number]
+        if handle != LOCKDEP and key is not value and key != value:
+            self._machine.memory.assign(handle, key)
+
+    def index(self, handle: str) -> int:
+        """Return the index of a handle in every state."""
+        known = len(self.handles)
+        index = super().index(handle)
+        if index == known:
+            self._vector.append(0)
+            self._there.append(0)
+            for name, places in self._pending.items():
+                if handle == handle_of(name):
+                    self._places[name] = index
+                for number in [number for number, pending in places.items() if pending.touched(handle)]:
+                    del places[number]
+        return index
+
+    def acquaint(self, pairs: Iterable[Pair]) -> None:
+        """Learn that locks are taken in some order; where that makes a ring, states are told apart anew."""
+        known = self.ring
+        super().acquaint(pairs)
+        if known != self.ring:
+            self._forget()
+
+    def _forget(self) -> None:
+        for places in self._pending.values():
+            places.clear()
+        self._held.clear()
+
+    # -- what is read of a state, without the machine --------------------------------------------
 
     def number(self, index: int) -> int:
         """Return the number of the value that an object has now."""
@@ -105,138 +157,84 @@ class World:
         vector = self._vector
         return tuple([vector[index] for index in indices])
 
-    def number_of(self, index: int, value: Value) -> int:
-        """Return the number of a value that an object has had."""
-        return self._ids[index][value]
+    def value(self, handle: str) -> Value | None:
+        """Return the value that an object has now, None where there is none."""
+        index = self._number.get(handle)
+        return self.first.get(handle) if index is None else self._values[index][self._vector[index]]
+
+    def field(self, handle: str, name: str) -> Any:
+        """Return what a field of an object is now; the object is there."""
+        value = self.value(handle)
+        assert value is not None
+        return value[2 + CLASSES[value[0]].FIELDS.index(name)]
+
+    def reports(self) -> list[tuple[str, str]]:
+        """Return the reports of the sanitizers, as (kind, sentence)."""
+        made: tuple[Report, ...] = self.field(REPORTS, "made")
+        return [(report.kind, report.text) for report in made]
+
+    def held(self, name: str) -> frozenset[str]:
+        """Return the locks that a context holds."""
+        index = self._number.get(LOCKS)
+        key = -1 if index is None else self._vector[index], name
+        found = self._held.get(key)
+        if found is None:
+            spin, mutex, *_readers = self.field(LOCKS, "held")
+            found = self._held[key] = frozenset([lock for lock, owner in (*spin, *mutex) if owner == name])
+        return found
 
     def values(self) -> tuple[tuple[str, Value], ...]:
         """Return the state with every object's value, which says the same in any other world."""
         found: dict[str, Value | None] = dict(self.first)
-        for handle, values, number in zip(self._handles, self._values, self._vector, strict=True):
+        for handle, values, number in zip(self.handles, self._values, self._vector, strict=True):
             found[handle] = values[number]
         told = [(handle, tuple(map(_told, self.key(value)))) for handle, value in found.items() if value]
         return tuple(sorted(told, key=itemgetter(0)))
 
-    def known(self) -> tuple[list[str], list[list[Value | None]], list[list[Value | None]], set[Pair]]:
-        """Return all handles, the values of each by number, what stands for each, and lockdep's pairs."""
-        return self._handles, self._values, [list(ids) for ids in self._ids], self._pairs
+    # -- moves -----------------------------------------------------------------------------------
 
-    def learn(
-        self,
-        handles: Sequence[str],
-        values: Sequence[Sequence[Value | None]],
-        keys: Sequence[Sequence[Value | None]],
-        pairs: set[Pair],
-    ) -> None:
-        """Take over what another world of the same start has ``known``; ValueError if it is another's."""
-        self._pairs |= pairs
-        self.ring = ring(self._pairs)
-        for handle, own, standing in zip(handles, values, keys, strict=True):
-            index = self.index(handle)
-            first, began = self._values[index][0], own[0]
-            same = (first and self.key(first)) == (began and self.key(began))
-            if not same or len(own) != len(standing):
-                raise ValueError(handle)
-            self._values[index] = list(own)
-            self._ids[index] = {key: number for number, key in enumerate(standing)}
-        if self._handles != list(handles):
-            raise ValueError(handles)
-        self.begin()
+    def pending(self, name: str) -> Pending:
+        """Return what a context does next where it stands."""
+        place = self._places.get(name)
+        # Who has not moved yet stands where he did at first.
+        number = 0 if place is None else self._vector[place]
+        found = self._pending[name].get(number)
+        if found is None:
+            found = self._pending[name][number] = self._ahead(name)
+        return found
 
-    @property
-    def handles(self) -> list[str]:
-        """Every handle that was seen so far, by its index."""
-        return self._handles
-
-    def value(self, index: int) -> Value:
-        """Return the value that an object has now."""
-        value = self._values[index][self._vector[index]]
+    def _ahead(self, name: str) -> Pending:
+        value = self.value(handle_of(name))
         assert value is not None
-        return value
-
-    def running(self, queue: str) -> Work:
-        """Return the item that a queue's worker has just taken."""
-        item: Work | None = self.memory.objects[queue].running
-        assert item is not None
-        return item
-
-    def index(self, handle: str) -> int:
-        """Return the index of a handle in every state."""
-        index = self._number.get(handle)
-        if index is None:
-            index = self._number[handle] = len(self._handles)
-            first = self.first.get(handle)
-            self._handles.append(handle)
-            self._values.append([first])
-            self._ids.append({first and self.key(first): 0})
-            self._vector.append(0)
-        return index
-
-    def note(self, handle: str, value: Value | None) -> None:
-        """Take up an object's value into the state."""
-        index, key = self.index(handle), value and self.key(value)
-        number = self._vector[index] = self._numbered(index, key)
-        if key is not value and key:
-            if handle == LOCKDEP:
-                # What never matters is kept, so that it is not learned again in every state.
-                self._values[index][number] = (*key[:2], (*key[2], *sorted(self._pairs - self.ring)))
-            elif key != value:
-                self.memory.assign(handle, key)
-
-    def numbered(self, handle: str, value: Value | None) -> tuple[int, int]:
-        """Return the index of a handle, and the number of a value that its object may have."""
-        index = self.index(handle)
-        return index, self._numbered(index, value and self.key(value))
-
-    def _numbered(self, index: int, key: Value | None) -> int:
-        ids, values = self._ids[index], self._values[index]
-        number = ids.get(key)
-        if number is None:
-            number = ids[key] = len(values)
-            values.append(key)
-        return number
-
-    def object(self, index: int, number: int) -> tuple[str, Value | None]:
-        """Return the handle of an index and the value of a number."""
-        return self._handles[index], self._values[index][number]
-
-    def key(self, value: Value) -> Value:
-        """Return what stands for a value and all that differ from it in nothing that means anything."""
-        if value[0] == Lockdep.NAME:
-            if not self._pairs.issuperset(value[2]):
-                self._pairs.update(value[2])
-                known, self.ring = self.ring, ring(self._pairs)
-                self.outdated |= known != self.ring
-            return (*value[:2], tuple(sorted(self.ring.intersection(value[2]))))
-        if value[0] == Slab.NAME and len(value[3]) >= QUARANTINE:
-            self.overfull = True
-        canonical = self._canonical.get(value[0])
-        return value if canonical is None else canonical(value)
-
-    def state(self) -> State:
-        """Return the state that the machine is in."""
-        vector = self._vector
-        end = len(vector)
-        while end and not vector[end - 1]:
-            end -= 1
-        return tuple(vector[:end])
-
-    def go(self, state: State) -> None:
-        """Bring the machine into a state it was in before."""
-        vector = self._vector
-        there = (*state, *(0,) * (len(vector) - len(state)))
-        for index in compress(count(), map(ne, vector, there)):
-            number = vector[index] = there[index]
-            self.memory.assign(self._handles[index], self._values[index][number])
-        self.memory.dirty.clear()
+        at, _program, calls, _started, stopped = value[3:8]
+        idle = name in QUEUES and not (at or calls or stopped)
+        found = Pending(None, None, QUEUES[name]) if idle else Pending(at, self.contexts.next_op(name))
+        found.look_at([index for index, handle in enumerate(self.handles) if found.touched(handle)])
+        return found
 
     def movable(self) -> list[str]:
         """Return the contexts whose next op can run now, in the order of their names."""
-        return [name for name in self.names if self.next_op(name) is not None and not self.blocked(name)]
+        return [name for name in self.names if self._is_free(name)]
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody can move."""
+        return not any(map(self._is_free, self.names))
+
+    def _is_free(self, name: str) -> bool:
+        pending = self.pending(name)
+        what = pending.look(self._vector)
+        free = pending.free.get(what)
+        if free is None:
+            free = pending.free[what] = self.next_op(name) is not None and not self.blocked(name)
+        return free
 
     def next_op(self, name: str) -> Op | None:
         """Return a context's next op; None if it has nothing to do or has stopped for good."""
-        return self.contexts.next_op(name)
+        pending = self.pending(name)
+        if pending.queue and self.field(pending.queue, "items"):
+            return (Workqueue.dequeue, pending.queue)
+        return pending.op
 
     def blocked(self, name: str) -> bool:
         """Tell whether a context's next op has to wait.
@@ -244,9 +242,9 @@ class World:
         One that waits for a lock of its own does not: it stops, with a report. Nor does one that
         would wait for what is freed, until it has been reported for touching that.
         """
-        op = self.contexts.next_op(name)
+        op = self.next_op(name)
         if op is None or not can_block(op):
-            return self.contexts.get(name).stopped != ""
+            return bool(self.field(handle_of(name), "stopped"))
         if op[1] not in self.memory.objects:
             return self._waits_for_freed(name, op)
         why = self.contexts.blocked(name)
@@ -264,12 +262,28 @@ class World:
 
     def step(self, name: str) -> bool:
         """Run a context's next op; False where it stops the context instead."""
-        moved = self.contexts.step(name)
-        self.change = self.memory.commit()
-        for handle, _before, after in self.change:
+        pending, vector = self.pending(name), self._vector
+        what = pending.look(vector)
+        effect = pending.effects.get(what)
+        if effect is None:
+            effect = self._run(name)
+            if effect.moved or self.field(handle_of(name), "stopped"):
+                pending.effects[what] = effect
+        else:
+            for index, number in effect.numbers:
+                vector[index] = number
+        self.change = effect.change
+        return effect.moved
+
+    def _run(self, name: str) -> Effect:
+        machine = self.machine
+        moved = machine.contexts.step(name)
+        change = machine.memory.commit()
+        for handle, _before, after in change:
             self.note(handle, after)
-        del self.machine.trace.ring[self._events :]
-        return moved
+        del machine.trace.ring[self._events :]
+        indices = [self.index(handle) for handle, _before, _after in change]
+        return Effect(moved, tuple([(index, self._vector[index]) for index in indices]), change)
 
 
 def _told(field: Any) -> Any:

@@ -80,7 +80,7 @@ class Exploration:
         world, judge, claims = claimed(Start.of(session), session.properties, last)
         reduction = "plain" if nothing_left_out(session.properties) else "reduced"
         self.hunt = Hunt(Search(world, judge, reduction, seen=claims.patterns, every=EVERY))
-        if not world.movable():
+        if world.ended:
             self.why_not = IDLE
 
     def still_holds(self) -> bool:

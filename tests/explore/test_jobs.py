@@ -140,7 +140,7 @@ def test_units_count_what_a_search_in_one_piece_counts(reduction: str, lines: tu
     assert {values(world, schedule) for schedule in outcome.ends} == ends
     for failure, schedule in outcome.failures.items():
         values(world, schedule)
-        assert failure in sanitizers(world, not world.movable())
+        assert failure in sanitizers(world, world.ended)
 
 
 @pytest.mark.parametrize("lines", [CLOSED, DEADLOCK])

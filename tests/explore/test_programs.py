@@ -29,9 +29,9 @@ def reports(world: World, ended: bool) -> list[tuple[str, str]]:
 def searched(
     program: Program, reduction: str, cap: int = 20 * CAP, judge: Judge | None = None
 ) -> tuple[World, Outcome]:
-    """Search a program; return its world and what was found."""
+    """Search a program, with nobody exchanged; return its world and what was found."""
     world = World(program.machine())
-    search = Search(world, judge or reports, reduction, cap)
+    search = Search(world, judge or reports, reduction, cap, exchange=False)
     for _progress in search.run():
         pass
     return world, search.outcome

@@ -35,6 +35,12 @@ def twins(seed: int) -> Program:
     return program
 
 
+def names_one(program: Program) -> bool:
+    """Tell whether a program queues the item that wakes b, which only the table of items names."""
+    words = [word for calls in program.calls.values() for call in calls for word in call]
+    return any(word.startswith("queue ") and word.endswith(" wake") for word in words)
+
+
 def ends(search: Search) -> set[object]:
     """Return where a search ends, and where it would if others were in the places of those it names."""
     found, world = set[object](), search.world
@@ -52,7 +58,7 @@ def leads(search: Search, judge: Judge) -> bool:
         for name, ops in search.outcome.schedule(state):
             for _ in range(ops):
                 world.step(name)
-        if failure not in judge(world, not world.movable()):
+        if failure not in judge(world, world.ended):
             return False
     return True
 
@@ -85,7 +91,7 @@ def test_exchanging_ends_where_the_plain_search_does(start: int) -> None:
     compared = 0
     for seed in range(start, start + BATCH):
         program = twins(seed)
-        if not Symmetry(World(program.machine())).groups:
+        if names_one(program) or not Symmetry(World(program.machine())).groups:
             continue
         world, plain = program_searched(program, "plain", CAP)
         if plain.exhausted:
