@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from kvmlab.backends.observe import observe
+from kvmlab.backends.parts import Parts
 from kvmlab.engine.kernel.memory import QUARANTINE
 from kvmlab.engine.kernel.path import describe
 from kvmlab.explore.bounded import BOUNDS, WALKS, Walks
@@ -45,7 +46,8 @@ def claimed(
 ) -> tuple[World, Judge, Claims]:
     """Return a world of its own, what judges it, and what the properties say of it."""
     world = World(start.machine(), patterns(properties))
-    claims = Claims(world, properties, lambda: observe(world.machine, last))
+    parts = Parts()
+    claims = Claims(world, properties, lambda: observe(world.machine, last, parts))
     return world, judge_of(claims), claims
 
 

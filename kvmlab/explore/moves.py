@@ -17,6 +17,7 @@ from kvmlab.engine.kernel.object import Value
 from kvmlab.engine.kernel.path import Op, can_block
 from kvmlab.engine.kernel.workqueue import QUEUES, Workqueue
 from kvmlab.explore.knowledge import Knowledge, Local, union
+from kvmlab.explore.pending import Effect
 from kvmlab.explore.resources import (
     ACQUIRES,
     LOCKING,
@@ -92,7 +93,7 @@ class Fused:
         self._around: dict[tuple[Numbers, str], Numbers] = {}
         self._sights: dict[tuple[int, Numbers], bool] = {}
         self._enough: dict[tuple[Numbers, tuple[str, ...]], list[str]] = {}
-        self._ran: dict[tuple[Local, Local, Names, Names], Access] = {}
+        self._learned: dict[tuple[Effect, Names], tuple[Access, bool]] = {}
         self._moves: set[tuple[Local, tuple[Access, ...]]] = set()
         self.turns: Sequence[Turn] = ()
         """Ways to exchange contexts: what is learned of one is learned of the other."""
@@ -105,7 +106,7 @@ class Fused:
         if self._ring != self.world.ring:
             self._ring = self.world.ring
             self.knowledge.stands.clear()
-            self._ran.clear()
+            self._learned.clear()
             self._moves.clear()
 
     def __call__(self, name: str) -> int:
@@ -160,37 +161,41 @@ class Fused:
 
     def _op(self, name: str, op: Op, done: list[Access]) -> bool:
         """Run one op, and learn of it."""
+        held, here = self.world.held(name), self._local(name)
+        moved = self.world.step(name)
+        key = self.world.effect, held
+        known = self._learned.get(key)
+        if known is None:
+            known = self._learned[key] = self._learn(name, op, here, held)
+        access, self._moved_others = known
+        done.append(access)
+        return moved
+
+    def _learn(self, name: str, op: Op, here: Local, held: Names) -> tuple[Access, bool]:
+        """Learn of an op that was just run; return what it did, and whether it put others elsewhere."""
         world, knowledge = self.world, self.knowledge
-        here = self._local(name)
-        held = world.held(name)
-        moved = world.step(name)
-        there = self._local(name)
+        there, change = self._local(name), world.effect.change
         if op[0] is Workqueue.dequeue and here[1] != there[1]:
             knowledge.learn_item((op[1], world.field(op[1], "running")), here, there)
             for turn in self.turns:
                 item = op[1], turn.value(world.field(op[1], "running"))
                 knowledge.learn_item(item, turn.local(here), turn.local(there))
-        wrote = written(op, name, world.change)
-        if self._seen and meet(self._seen, [handle for handle, _before, _after in world.change]):
+        wrote = written(op, name, change)
+        if self._seen and meet(self._seen, [handle for handle, _before, _after in change]):
             wrote = wrote._replace(writes=wrote.writes | {SEEN})
-        done.append(self._learn_op(here, there, held, wrote))
+        access = union((knowledge.stands[here], wrote))
+        knowledge.learn(here, there, access, held)
+        for turn in self.turns:
+            knowledge.learn(turn.local(here), turn.local(there), turn.access(access), held)
         self._stand(name, there)
-        self._moved_others = False
-        for handle, before, _after in world.change:
-            if handle in self._contexts and handle != handle_of(name) and before is not None:
-                self._jumped(handle, before)
-        return moved
-
-    def _learn_op(self, here: Local, there: Local, held: Names, wrote: Access) -> Access:
-        """Learn what one op did, unless it has been seen to do so; return it."""
-        key = here, there, held, wrote.writes
-        access = self._ran.get(key)
-        if access is None or not wrote.queues <= access.queues:
-            access = self._ran[key] = union((self.knowledge.stands[here], wrote))
-            self.knowledge.learn(here, there, access, held)
-            for turn in self.turns:
-                self.knowledge.learn(turn.local(here), turn.local(there), turn.access(access), held)
-        return access
+        others = [
+            (handle, before)
+            for handle, before, _after in change
+            if handle in self._contexts and handle != handle_of(name) and before is not None
+        ]
+        for handle, before in others:
+            self._jumped(handle, before)
+        return access, bool(others)
 
     def _jumped(self, handle: str, before: Value) -> None:
         """Another context was put elsewhere: learn from where to where."""
@@ -200,7 +205,6 @@ class Fused:
         for turn in self.turns:
             self.knowledge.learn_jump(turn.local(here), turn.local(there))
         self._stand(name, self._local(name))
-        self._moved_others = True
 
     def _stand(self, name: str, here: Local) -> None:
         """Learn what is known of a context's next op before it runs."""
@@ -241,12 +245,13 @@ class Fused:
 
     def _fewest(self, names: list[str]) -> list[str]:
         """Return those of some contexts that are in the smallest persistent set."""
-        sets = map(self._persistent, names)
+        futures = self._look()
+        sets = [self._persistent(name, futures) for name in names]
         return min([[name for name in names if name in together] for together in sets], key=len)
 
-    def _persistent(self, seed: str) -> set[str]:
+    def _persistent(self, seed: str, futures: dict[str, Numbers]) -> set[str]:
         """Return a context and all that may come to disturb it or those that are there for that."""
-        knowledge, rest, sees = self.knowledge, dict(self._look()), self._sees
+        knowledge, rest, sees = self.knowledge, dict(futures), self._sees
         del rest[seed]
         together, todo = {seed}, [seed]
         while todo and rest:

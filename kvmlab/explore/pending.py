@@ -8,8 +8,9 @@ done then is done again without a step of the machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from kvmlab.engine.kernel.continuation import Continuation
 from kvmlab.engine.kernel.memory import Change
@@ -18,7 +19,8 @@ from kvmlab.engine.kernel.sanitizers import REPORTS
 from kvmlab.explore.resources import share
 
 
-class Effect(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Effect:
     """What a step did: whether the context went on, the numbers that it left, and what it changed."""
 
     moved: bool

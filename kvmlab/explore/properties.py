@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from kvmlab.backends.observe import observe
+from kvmlab.backends.parts import Parts
 from kvmlab.explore.judge import sanitizers
 from kvmlab.explore.resources import meet
 from kvmlab.explore.search import Judge
@@ -103,8 +105,9 @@ def judging(session: Session) -> Judge:
 
     def judge(world: World, ended: bool) -> list[tuple[str, str]]:
         if not judges:
-            last = LastSnapshot(*session.last)
-            judges.append(judge_of(Claims(world, session.properties, lambda: observe(world.machine, last))))
+            last, parts = LastSnapshot(*session.last), Parts()
+            look = partial(observe, last=last, parts=parts)
+            judges.append(judge_of(Claims(world, session.properties, lambda: look(world.machine))))
         return judges[0](world, ended)
 
     return judge

@@ -15,7 +15,7 @@ from typing import Any
 from kvmlab.engine.kernel.contexts import Contexts
 from kvmlab.engine.kernel.continuation import Continuation, handle_of
 from kvmlab.engine.kernel.locks import LOCKS
-from kvmlab.engine.kernel.memory import Change, Memory
+from kvmlab.engine.kernel.memory import Memory
 from kvmlab.engine.kernel.object import CLASSES, Value
 from kvmlab.engine.kernel.path import Op, can_block
 from kvmlab.engine.kernel.sanitizers import REPORTS, Report
@@ -54,8 +54,8 @@ class World(Numbering):
         self._places: dict[str, int] = {}
         """By context that has moved, the index of its handle."""
         self._held: dict[tuple[int, str], frozenset[str]] = {}
-        self.change: Change = ()
-        """What the last step changed."""
+        self.effect = Effect(moved=False, numbers=(), change=())
+        """What the last step did."""
         self._events = len(machine.trace.ring)
         for handle, value in self.first.items():
             if (key := self.key(value)) != value and handle != LOCKDEP:
@@ -272,7 +272,7 @@ class World(Numbering):
         else:
             for index, number in effect.numbers:
                 vector[index] = number
-        self.change = effect.change
+        self.effect = effect
         return effect.moved
 
     def _run(self, name: str) -> Effect:

@@ -130,5 +130,5 @@ def test_a_fact_changes_only_with_the_objects_that_it_is_read_from(
                 value = after(fact)
                 if value != values[number]:
                     values[number] = value
-                    written = [handle for handle, _before, _after in world.change]
+                    written = [handle for handle, _before, _after in world.effect.change]
                     assert any(matches(each, READ_FROM[str(fact[0])]) for each in written), fact
