@@ -8,6 +8,7 @@ import re
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from kvmlab.backends.observe import observe
 from kvmlab.engine.machine import Machine
 from kvmlab.language.commands import COMMANDS
 from kvmlab.language.errors import LanguageError
@@ -76,13 +77,18 @@ def test_nothing_leaves_a_session_but_wrong_text(lines: tuple[str, ...]) -> None
 @law
 @given(sequences(in_turn(ROUTED, ROUTED, MOVES, ENDS)))
 def test_what_is_frozen_is_what_is_there(lines: tuple[str, ...]) -> None:
-    """After every command each object's cached value is the value read anew: no change went unsaid."""
+    """After every command each object's cached value is the value read anew: no change went unsaid.
+
+    And the picture that keeps the parts of the one before is the picture taken anew.
+    """
     lab = Lab()
     for line in lines:
         tell(lab, line)
         memory = lab.machine.memory
         held = {**memory.objects, **memory.quarantine}
         assert {handle: obj.freeze() for handle, obj in held.items()} == fresh(lab.machine)
+        seen = lab.snapshot()
+        assert seen == observe(lab.machine, seen.last)
 
 
 SET_IRQ = re.compile(r"kvm_set_irq: gsi (\d+) level (\d) source (\d+)")

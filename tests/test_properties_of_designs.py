@@ -6,6 +6,7 @@ import json
 
 from hypothesis import given
 
+from kvmlab.backends.observe import observe
 from kvmlab.snapshot import from_json, to_json
 from tests.engine.lab import Lab, fresh
 from tests.sayings import DESIGNED, ENDS, MOVES, designed, in_turn
@@ -27,6 +28,8 @@ def test_nothing_leaves_a_session_and_no_change_goes_unsaid(lines: tuple[str, ..
         memory = lab.machine.memory
         held = {**memory.objects, **memory.quarantine}
         assert {handle: obj.freeze() for handle, obj in held.items()} == fresh(lab.machine)
+        seen = lab.snapshot()
+        assert seen == observe(lab.machine, seen.last)
     snapshot = lab.snapshot()
     assert from_json(json.loads(json.dumps(to_json(snapshot)))) == snapshot
 

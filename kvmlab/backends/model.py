@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from kvmlab.backends.arguments import entry_words, route_words
 from kvmlab.backends.backend import NONE, Answer, Args, Planned, Refused, Watch
+from kvmlab.backends.parts import Parts
 from kvmlab.engine.abi import Fault
 from kvmlab.engine.chips.ioapic_registers import MASK
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING
@@ -172,6 +173,7 @@ class Model:
         guest = self.machine.memory.objects[GUEST]
         assert isinstance(guest, Guest)
         self._guest = guest
+        self._parts = Parts()
         self._total = 0
         self._told: tuple[tuple[Report, ...], tuple[str, ...]] = (), ()
 
@@ -344,7 +346,7 @@ class Model:
         # Its records take 12 ms to define, and a script without expectations needs none.
         from kvmlab.backends.observe import observe
 
-        return observe(self.machine, last)
+        return observe(self.machine, last, self._parts)
 
     def beside(self, seen: Snapshot) -> None:
         """See :meth:`Backend.beside`: nothing stands there."""

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from kvmlab.backends.bits import bits
+from kvmlab.backends.chips import ioapic_snapshot, lapic_snapshot, pic_snapshot
 from kvmlab.backends.devices import devices
 from kvmlab.backends.eventfds import Eventfds
+from kvmlab.backends.parts import Part, Parts
 from kvmlab.backends.routes import route_snapshots
 from kvmlab.engine.abi import (
     BITS_PER_LONG,
     KVM_USERSPACE_IRQ_SOURCE_ID,
 )
+from kvmlab.engine.chips.ioapic import IOAPIC
 from kvmlab.engine.chips.irq_source import IRQ_SOURCES, IRQSOURCES
+from kvmlab.engine.chips.pic import PIC
 from kvmlab.engine.chips.routing import ROUTING
+from kvmlab.engine.fds.files import FDS
 from kvmlab.engine.fds.ioeventfd import IOEVENTFDS
 from kvmlab.engine.fds.irqfd import IRQFDS
 from kvmlab.engine.kernel.continuation import Context
 from kvmlab.engine.kernel.locks import LOCKS
+from kvmlab.engine.kernel.object import Value
 from kvmlab.engine.kernel.path import describe
 from kvmlab.engine.kernel.workqueue import QUEUES
 from kvmlab.engine.machine import Machine
@@ -28,14 +34,13 @@ from kvmlab.engine.world.vm import VM
 from kvmlab.snapshot import (
     ContextSnapshot,
     EoifdSnapshot,
+    EventfdSnapshot,
     IoapicSnapshot,
     IoeventfdSnapshot,
     IrqfdSnapshot,
     LapicSnapshot,
     LastSnapshot,
-    PicChipSnapshot,
     PicSnapshot,
-    RedirectionEntry,
     ReportSnapshot,
     RouteSnapshot,
     Snapshot,
@@ -47,26 +52,27 @@ from kvmlab.snapshot import (
 from kvmlab.snapshot_counters import CountersSnapshot
 
 
-def observe(machine: Machine, last: LastSnapshot | None = None) -> Snapshot:
-    """Return everything that can be seen of a model machine."""
-    view = _View(machine)
-    profile = machine.profile
+def observe(machine: Machine, last: LastSnapshot | None = None, parts: Parts | None = None) -> Snapshot:
+    """Return everything that can be seen of a model machine; ``parts`` are those of its last picture."""
+    view, part = _View(machine), (parts or Parts()).part
+    profile, objects, chip = machine.profile, machine.memory.objects, machine.profile.in_kernel
+    bound, ioapic = view.values(*view.bound), view.values(IOAPIC)
     return Snapshot(
         kernel=profile.kernel,
         api=profile.api,
         mode="manual" if machine.contexts.manual else "auto",
         irqchip=profile.irqchip,
-        ioapic=view.ioapic() if profile.in_kernel("ioapic") else None,
-        lapics=view.lapics() if profile.in_kernel("lapic") else None,
+        ioapic=part("ioapic", ioapic, view.ioapic) if chip("ioapic") else None,
+        lapics=view.lapics(part) if chip("lapic") else None,
         vcpus=view.vcpus(),
-        pic=view.pic() if profile.in_kernel("pic") else None,
-        routes=view.routes(),
-        sources=view.sources(),
-        eventfds=view.fds.snapshots(),
-        irqfds=view.irqfds(),
-        eoifds=view.eoifds(),
-        ioeventfds=view.ioeventfds(),
-        keys=tuple(view.user.keys.items()),
+        pic=part("pic", view.values(PIC), view.pic) if chip("pic") else None,
+        routes=part("routes", view.values(ROUTING, objects[ROUTING].table), view.routes),
+        sources=part("sources", ioapic + bound, view.sources),
+        eventfds=part("eventfds", bound, view.eventfds),
+        irqfds=part("irqfds", bound, view.irqfds),
+        eoifds=part("eoifds", bound, view.eoifds),
+        ioeventfds=part("ioeventfds", bound, view.ioeventfds),
+        keys=tuple(objects[USERSPACE].keys.items()),
         devices=devices(machine),
         contexts=tuple(view.context(context) for context in machine.contexts.all()),
         workqueues=view.workqueues(),
@@ -77,21 +83,37 @@ def observe(machine: Machine, last: LastSnapshot | None = None) -> Snapshot:
     )
 
 
+BOOKS = (USERSPACE, FDS, VM, IRQFDS, IOEVENTFDS, IRQ_SOURCES, IRQSOURCES)
+"""Objects that are not allocated and tell of descriptors and sources."""
+
+
 class _View:
     """The parts of one snapshot, read from one machine."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.objects: dict[str, Any] = dict(machine.memory.objects)
-        self.user = self.objects[USERSPACE]
+        self.objects: dict[str, Any] = machine.memory.objects
+        self.added = machine.profile.proposal
+
+    def values(self, *handles: str) -> tuple[Value, ...]:
+        """Return the values of those of some objects that are there."""
+        return tuple([self.objects[handle].freeze() for handle in handles if handle in self.objects])
+
+    @property
+    def bound(self) -> list[str]:
+        """What tells of descriptors, of what is bound to them and of sources."""
+        return [*BOOKS, *self.added.objects, *[handle for handle in self.objects if "#" in handle]]
+
+    @cached_property
+    def fds(self) -> Eventfds:
+        """The descriptors and names of each eventfd."""
         # By kind, in the order of the numbers: looking for each kind anew would be half of the work.
         kinds: dict[str, list[tuple[str, Any]]] = {}
         allocated = [handle.partition("#") for handle in self.objects if "#" in handle]
         for kind, mark, number in sorted(allocated, key=lambda parts: int(parts[2])):
             handle = kind + mark + number
             kinds.setdefault(kind, []).append((handle, self.objects[handle]))
-        self.added = machine.profile.proposal
-        self.fds = Eventfds(self.objects, kinds, self.added)
+        return Eventfds(self.objects, kinds, self.added)
 
     def _state(self, listed: str, handle: str) -> str:
         return "active" if handle in self.objects[listed].items else "shutting-down"
@@ -99,49 +121,16 @@ class _View:
     # -- chips ------------------------------------------------------------------------------
 
     def ioapic(self) -> IoapicSnapshot:
-        chip = self.machine.ioapic
-        pins = tuple(
-            RedirectionEntry(value, chip.shown_irr >> pin & 1, bits(chip.irq_states[pin]))
-            for pin, value in enumerate(chip.redirtbl)
-        )
-        return IoapicSnapshot(chip.id, chip.ioregsel, chip.shown_irr, pins)
+        return ioapic_snapshot(self.machine.ioapic)
 
-    def lapics(self) -> tuple[LapicSnapshot, ...]:
+    def lapics(self, part: Part) -> tuple[LapicSnapshot, ...]:
+        chips = enumerate(self.machine.lapics)
         return tuple(
-            LapicSnapshot(
-                vcpu=number,
-                irr=bits(chip.irr),
-                isr=bits(chip.isr),
-                tmr=bits(chip.tmr),
-                tpr=chip.tpr,
-                ppr=chip.ppr,
-                spiv=chip.spiv,
-                ldr=chip.ldr,
-                dfr=chip.dfr,
-                id=chip.id,
-                lvr=chip.lvr,
-                lvt=chip.lvt,
-                icr=chip.icr,
-                icr2=chip.icr2,
-                esr=chip.esr,
-                arb=chip.arb_prio,
-                nmi=chip.nmi,
-                mp=chip.mp_state,
-                x2apic=bool(chip.x2apic_mode()),
-                tdcr=chip.tdcr,
-                tmict=chip.tmict,
-            )
-            for number, chip in enumerate(self.machine.lapics)
+            part(chip.handle, (chip.freeze(),), partial(lapic_snapshot, n, chip)) for n, chip in chips
         )
 
     def pic(self) -> PicSnapshot:
-        pair = self.machine.pic
-        names = PicChipSnapshot.__dataclass_fields__
-        master, slave = (
-            PicChipSnapshot(**{name: getattr(chip, name) for name in names})
-            for chip in (pair.master, pair.slave)
-        )
-        return PicSnapshot(master, slave, pair.output)
+        return pic_snapshot(self.machine.pic)
 
     def vcpus(self) -> tuple[VcpuSnapshot, ...]:
         return tuple(
@@ -201,6 +190,9 @@ class _View:
         return [(kind, self.fds.assigned(kind, handle), handle, obj) for handle, obj in found]
 
     # -- descriptors ------------------------------------------------------------------------
+
+    def eventfds(self) -> tuple[EventfdSnapshot, ...]:
+        return self.fds.snapshots()
 
     def irqfds(self) -> tuple[IrqfdSnapshot, ...]:
         return tuple(
@@ -293,5 +285,5 @@ class _View:
             taken=self.objects[GUEST].counts,
             acked=tuple(sorted(dict(self.objects[ROUTING].acked).items())),
             trace=tuple(sorted(self.machine.trace.counts().items())),
-            eoi_exits=self.user.eoi_exits,
+            eoi_exits=self.objects[USERSPACE].eoi_exits,
         )
