@@ -61,9 +61,10 @@ class Ioeventfds(List):
         3.6 ignores the bus; 6.x does not, and has a length of 0 collide with any.
         """
         _eventfd, addr, length, pio, datamatch = request
+        objects = self.memory.objects
+        there = [other for other in map(objects.__getitem__, self.items) if other.addr == addr]
         return any(
-            other.addr == addr
-            and (not by_bus or other.pio == pio)
+            (not by_bus or other.pio == pio)
             and (
                 not (other.length and length)
                 or (
@@ -71,7 +72,7 @@ class Ioeventfds(List):
                     and (other.datamatch is None or datamatch is None or other.datamatch == datamatch)
                 )
             )
-            for other in map(self.deref, self.items)
+            for other in there
         )
 
     @touches("ioeventfd*")

@@ -19,7 +19,7 @@ from kvmlab.engine.chips.apics import MSI_DATA_TRIGGER_LEVEL
 from kvmlab.engine.chips.route_table import DEFAULT_ROUTING, Route
 from kvmlab.engine.chips.split import RESERVED_PINS
 from kvmlab.engine.fds.files import FDS, Fds, File, sys_close, sys_poll, sys_read, sys_write
-from kvmlab.engine.kernel.object import Object
+from kvmlab.engine.kernel.object import KINDS, Object
 from kvmlab.engine.kernel.path import Path, path, touches
 from kvmlab.engine.profile import Profile
 from kvmlab.engine.proposal import IRQFD_FLAG_OF_API, Fields
@@ -167,11 +167,12 @@ class Userspace(Object):
 
     def _newest(self, kind: str, asked: Descriptor) -> str:
         """Return the newest object of a kind on an eventfd; "" for one that is gone again already."""
-        prefix, eventfd = f"{kind}#", asked.eventfd
+        made: type[Any] = KINDS[kind]
+        eventfd = asked.eventfd
         same = [
             handle
             for handle, each in self.memory.objects.items()
-            if handle.startswith(prefix) and each.eventfd == eventfd
+            if each.__class__ is made and each.eventfd == eventfd
         ]
         return max(same, key=lambda handle: int(handle.partition("#")[2]), default="")
 
