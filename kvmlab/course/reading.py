@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from kvmlab.course.body import Body, read_body
@@ -21,6 +22,9 @@ from kvmlab.language.truth import Expression
 LARGEST = 1 << 20
 """A lab of more characters than this is not read."""
 
+KEPT = 512
+"""Heads that are kept."""
+
 REPORTED = tuple(REPORTS)
 """The violations that an execution itself shows; the others only an exploration finds."""
 
@@ -35,8 +39,12 @@ class Read(NamedTuple):
     faults: tuple[Fault, ...]
 
 
+@lru_cache(maxsize=KEPT)
 def read_head(text: str, file: str) -> tuple[Head | None, tuple[Fault, ...]]:
-    """Return what a list tells of a lab, and what is wrong with its front matter's own keys and goals."""
+    """Return what a list tells of a lab, and what is wrong with its front matter's own keys and goals.
+
+    It is kept: the list is read anew whenever it is shown, and the texts have rarely changed.
+    """
     front = Front(text, file)
     return _head(front), tuple(front.faults)
 
