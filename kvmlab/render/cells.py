@@ -100,6 +100,8 @@ def layout(rows: Iterable[Row], width: int | None = None) -> list[Line]:
 
 
 def _clean(row: Row) -> Line:
+    if "".join([text for text, _style in row.cells]).isprintable():
+        return row.cells
     return tuple([Cell(visible(text), style) for text, style in row.cells])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path as File
 from types import CodeType, FrameType
 from typing import Any
@@ -120,7 +120,7 @@ def test_a_scenario_comes_to_its_end_under_any_schedule(name: str, turns: list[i
 @every_scenario
 @every_policy
 def test_going_on_from_any_op_ends_as_the_undisturbed_run(name: str, policy: Policy) -> None:
-    """A state thawed at any op, into its own machine or a second one, goes on to the same end."""
+    """A state thawed at any op, into its own machine or a second one in turn, goes on to the same end."""
     stage = Stage(SCENARIOS[name])
     machine = stage.machine
     states = []
@@ -131,14 +131,14 @@ def test_going_on_from_any_op_ends_as_the_undisturbed_run(name: str, policy: Pol
         machine.contexts.step(moved[-1])
     end = machine.freeze()
     assert len(set(states)) > 1
-    second = Machine(machine.profile)
-    for ops, state in enumerate(states):
-        for target in (machine, second):
-            target.thaw(state)
-            assert target.freeze() == state
-            assert [name for name in moved[ops:] if not target.contexts.step(name)] == []
-            assert stage.runnable(target) == []
-            assert target.freeze() == end
+    for (ops, state), target in zip(
+        enumerate(states), cycle((machine, Machine(machine.profile))), strict=False
+    ):
+        target.thaw(state)
+        assert target.freeze() == state
+        assert [name for name in moved[ops:] if not target.contexts.step(name)] == []
+        assert stage.runnable(target) == []
+        assert target.freeze() == end
 
 
 @every_scenario
