@@ -42,16 +42,16 @@ def turns(graph: Graph, among: set[int]) -> bool:
     return any(leads(node) for node in among)
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_every_way_is_counted(seed: int) -> None:
+def test_every_way_is_counted() -> None:
     """Of what has no circle."""
-    graph = random_graph(seed, back=0)
-    reached = {0}
-    for node in sorted(graph):
-        if node in reached:
-            reached.update(graph[node])
-    graph = {node: after for node, after in graph.items() if node in reached}
-    assert interleavings(graph, 0) == ways(graph, 0)
+    for seed in range(60):
+        graph = random_graph(seed, back=0)
+        reached = {0}
+        for node in sorted(graph):
+            if node in reached:
+                reached.update(graph[node])
+        graph = {node: after for node, after in graph.items() if node in reached}
+        assert interleavings(graph, 0) == ways(graph, 0)
 
 
 def test_a_long_chain_of_forks_is_counted_at_once() -> None:
@@ -65,15 +65,15 @@ def test_ways_in_a_circle_have_no_number(graph: Graph) -> None:
     assert interleavings(graph, 0) is None
 
 
-@pytest.mark.parametrize("seed", range(120))
-def test_no_circle_is_without_a_turn(seed: int) -> None:
+def test_no_circle_is_without_a_turn() -> None:
     """Without those that are found there is none among the others; where there is none, none is found."""
-    graph = random_graph(seed, back=0.3)
-    among = set(Random(seed).sample(range(8), 6))  # noqa: S311 - as above
-    found = turning(graph, among)
-    assert not turns(graph, among - set(found))
-    assert turns(graph, among) or not found
-    assert [one for one, other in pairwise(sorted(found)) if one == other] == []
+    for seed in range(120):
+        graph = random_graph(seed, back=0.3)
+        among = set(Random(seed).sample(range(8), 6))  # noqa: S311 - as above
+        found = turning(graph, among)
+        assert not turns(graph, among - set(found))
+        assert turns(graph, among) or not found
+        assert [one for one, other in pairwise(sorted(found)) if one == other] == []
 
 
 def reached(graph: Graph, start: int) -> set[int]:
@@ -86,18 +86,20 @@ def reached(graph: Graph, start: int) -> set[int]:
     return seen
 
 
-@pytest.mark.parametrize("seed", range(200))
-def test_what_never_ends_is_found(seed: int) -> None:
+def test_what_never_ends_is_found() -> None:
     """The nodes that lead to no end, and among them the circles that nothing leads out of."""
-    graph = random_graph(seed, back=0.5)
-    ahead = {node: reached(graph, node) for node in graph}
-    never = {node for node in graph if all(graph.get(after) for after in ahead[node])}
-    found = trapped(graph)
-    assert sorted(found) == sorted(never)
-    circles = {frozenset(circle) for circle in unleft(graph, found)}
-    assert circles == {
-        frozenset(ahead[node]) for node in never if all(ahead[after] == ahead[node] for after in ahead[node])
-    }
+    for seed in range(200):
+        graph = random_graph(seed, back=0.5)
+        ahead = {node: reached(graph, node) for node in graph}
+        never = {node for node in graph if all(graph.get(after) for after in ahead[node])}
+        found = trapped(graph)
+        assert sorted(found) == sorted(never)
+        circles = {frozenset(circle) for circle in unleft(graph, found)}
+        assert circles == {
+            frozenset(ahead[node])
+            for node in never
+            if all(ahead[after] == ahead[node] for after in ahead[node])
+        }
 
 
 def test_a_long_way_into_a_circle_is_gone() -> None:

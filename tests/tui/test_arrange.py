@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from kvmlab import layouts
@@ -68,10 +70,9 @@ def test_while_a_lab_is_open_its_panes_have_slots_too(layout: Layout) -> None:
 
 
 @pytest.mark.parametrize("first", ALL)
-@pytest.mark.parametrize("second", ALL)
-def test_two_panes_that_a_lab_wants_stand_side_by_side(first: str, second: str) -> None:
+def test_two_panes_that_a_lab_wants_stand_side_by_side(first: str) -> None:
     """Beside its text and its goals, wherever there is room for more than one pane; none is left out."""
-    for name in ("wide", "full"):
+    for second, name in product(ALL, ("wide", "full")):
         layout = suited(STUDY[name], (first, second))
         places = arrange(layout, ["lab", first, second], layout.width, layout.height - layout.log - 4)
         assert {"lab", "goals", first, second} <= set(places)
