@@ -109,7 +109,7 @@ class World(Numbering):
         return tuple(vector[:end])
 
     def go(self, state: State) -> None:
-        """Be in a state that the world was in before."""
+        """Be in a state, all of whose numbers are known."""
         self._vector[:] = state + (0,) * (len(self._vector) - len(state))
 
     def note(self, handle: str, value: Value | None) -> None:
@@ -261,12 +261,13 @@ class World(Numbering):
         )
 
     def step(self, name: str) -> bool:
-        """Run a context's next op; False where it stops the context instead."""
+        """Run a context's next op; False where it stops the context, or cannot run."""
         pending, vector = self.pending(name), self._vector
         what = pending.look(vector)
         effect = pending.effects.get(what)
         if effect is None:
             effect = self._run(name)
+            # Why nothing could be done may lie with others than those that the op looks at.
             if effect.moved or self.field(handle_of(name), "stopped"):
                 pending.effects[what] = effect
         else:

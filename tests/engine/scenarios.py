@@ -146,6 +146,13 @@ SCENARIOS: dict[str, Scenario] = {
             "actor b: line 11 1; line 8 1; close unmask",
         ),
     ),
+    "6.x: a LAPIC gets other addresses while an entry is written": Scenario(
+        ("machine kernel=linux-6.x vcpus=2", "line 11 1"),
+        (
+            "actor cpu: mmio write 0xfee000d0 0x2000000; msr write 0x1b 0xfee00900; take",
+            "actor other: ioapic 11 vector=0x41 level unmasked vcpu=1; mmio write 0xfee000f0 0x1f0 vcpu=1",
+        ),
+    ),
     "6.x: an EOI leaves a split irqchip while its route is changed": Scenario(
         (
             "machine kernel=linux-6.x with=split-irqchip vcpus=2 x2apic",

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
-from kvmlab.engine.chips.ioapic_scan import IoapicScan
+from kvmlab.engine.chips.ioapic_scan import IOAPIC_SCAN, IoapicScan
 from kvmlab.engine.kernel.object import Object
+from kvmlab.engine.kernel.path import touches
 from kvmlab.engine.kernels import Rules
 from kvmlab.engine.tracepoint import Trace
 
@@ -163,6 +164,7 @@ class LapicRegisters(Object):
         """Tell whether the vCPU runs: it is neither uninitialised nor waiting for its SIPI."""
         return self.mp_state == RUNNABLE
 
+    @touches(IOAPIC_SCAN)
     def set_base(self, value: int) -> int:
         """Write MSR 0x1b (kvm_lapic_set_base): 0, or 1 for what 6.x refuses.
 
@@ -209,6 +211,7 @@ class LapicRegisters(Object):
             return None
         return self.reg_read(address & LAPIC_MMIO_LENGTH - 1, length) or 0
 
+    @touches(IOAPIC_SCAN)
     def mmio_write(self, address: int, length: int, value: int) -> int | None:
         """Write the page (apic_mmio_write): as :meth:`reg_write`, or None if not its own.
 
@@ -246,6 +249,7 @@ class LapicRegisters(Object):
         # What is left reads 0: ARBPRI, which is for the P6, and TMCCT, as no time passes.
         return self.lvt[offset - APIC_LVTT >> 4] if APIC_LVTT <= offset <= APIC_LVTERR else 0
 
+    @touches(IOAPIC_SCAN)
     def reg_write(self, reg: int, value: int) -> int:
         """Write a register (apic_reg_write): 0, or 1 for a refused one.
 

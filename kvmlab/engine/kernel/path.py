@@ -86,9 +86,10 @@ def touches(*handles: str) -> Callable[[F], F]:
 
 
 def footprint(op: Op) -> tuple[str, ...]:
-    """Return what an op may read or write, before it runs.
+    """Return what an op may read or write, before it runs, beside the sanitizers' reports.
 
-    That is its object, the handles among its arguments, and what its method declares.
+    That is its object, the handles among its arguments, and what its method declares. The explorer
+    goes by it: an op that finds all of that as it was before does what it did before.
     """
     named = [arg for arg in op[2:] if isinstance(arg, str) and "#" in arg]
     return (op[1], *named, *getattr(op[0], "touches", ()))
