@@ -94,7 +94,8 @@ class Shared:
 
     ``units`` came back, ``lost`` were given out again; ``why`` says what kept a search from being
     exhausted. Where locks were taken in both orders, each unit reports it where it sees it first, so
-    that states are counted with the report and without; everything else is what one process finds.
+    that states are counted with the report and without, and the report may name another context; everything
+    else is what one process finds.
     """
 
     reduction: str

@@ -123,13 +123,16 @@ class Numbering:
         keys: Sequence[Sequence[Value | None]],
         pairs: set[Pair],
     ) -> None:
-        """Take over what another world of the same start has ``known``; ValueError if it is another's."""
+        """Take over what another world of the same start has ``known``; ValueError if it is another's.
+
+        The world is to begin anew after that: where it stands was told by other numbers.
+        """
         self.acquaint(pairs)
         self.outdated = True
         for handle, own, standing in zip(handles, values, keys, strict=True):
             index = self.index(handle)
             first, began = self._values[index][0], own[0]
-            same = (first and self.key(first)) == (began and self.key(began))
+            same = handle == LOCKDEP or (first and self.key(first)) == (began and self.key(began))
             if not same or len(own) != len(standing):
                 raise ValueError(handle)
             self._values[index] = list(own)

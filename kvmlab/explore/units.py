@@ -20,6 +20,7 @@ from kvmlab.explore.carrying import Carried, Carrier
 from kvmlab.explore.judge import sanitizers
 from kvmlab.explore.lore import NOTHING_LEARNED, Lore, learn, told
 from kvmlab.explore.moves import Fused
+from kvmlab.explore.numbering import LOCKDEP
 from kvmlab.explore.properties import patterns
 from kvmlab.explore.search import CAP, Judge, Move, Search, joined
 from kvmlab.explore.world import State, World
@@ -86,8 +87,8 @@ class Unit:
 class Found:
     """What a unit came to: its states and the moves from them, what is wrong, and where it was left.
 
-    ``order`` is what lockdep knows then; ``backwards`` names a pivot that went back, "" if none did.
-    ``learned`` is all that was known at the end, where any of it was new.
+    ``order`` is every order of locks that the process has seen; ``backwards`` names a pivot that went
+    back, "" if none did. ``learned`` is all that was known at the end, where any of it was new.
     """
 
     exhausted: bool = False
@@ -115,7 +116,7 @@ def first(scenario: Scenario, cap: int = CAP, pivots: tuple[str, ...] | None = N
     world, _judge, _seen = rebuilt(scenario)
     world.go(world.start)
     pivots = pivots_of(world) if pivots is None else pivots
-    unit = Unit(scenario, pivots, (), (((), ()),), tuple(sorted(world.pairs)), cap)
+    unit = Unit(scenario, pivots, (), (((), ()),), world.first[LOCKDEP][2], cap)
     return replace(unit, cell=cell_of(world, unit))
 
 

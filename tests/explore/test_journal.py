@@ -15,12 +15,15 @@ import pytest
 from kvmlab.explore import journal, record
 from kvmlab.explore.explorer import Explorer
 from kvmlab.explore.jobs import Sharing
+from kvmlab.explore.judge import sanitizers
 from kvmlab.explore.properties import judging
-from kvmlab.explore.search import Outcome
+from kvmlab.explore.search import Outcome, Search
 from kvmlab.explore.start import Start
 from kvmlab.explore.units import Scenario
 from kvmlab.explore.verdict import STOPPED, Asked
+from kvmlab.explore.world import World
 from kvmlab.snapshot import LastSnapshot
+from tests.explore.programs import random_program
 from tests.explore.stand import FREED, SMALL, explored, explorer, said, things
 from tests.explore.test_jobs import Here
 
@@ -262,3 +265,18 @@ def test_a_journal_that_cannot_be_written_leaves_the_old_one(
         journal.write(path, exploring, "other")
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("seed", [152, 223])
+def test_a_search_left_where_locks_were_just_seen_on_a_ring_goes_on(seed: int) -> None:
+    """What lockdep was known to have learned in a state is too little from then on."""
+    search = Search(World(random_program(seed).machine()), sanitizers, "plain", every=1)
+    assert any(search.world.outdated for _progress in search.run())
+    data = json.loads(json.dumps(record.search_data(search)))
+    again = Search(World(random_program(seed).machine()), sanitizers, "plain")
+    record.go_on(again, data)
+    for each in (search, again):
+        for _progress in each.run():
+            pass
+    assert again.outcome.failures.keys() == search.outcome.failures.keys()
+    assert (again.outcome.states, again.outcome.exhausted) == (search.outcome.states, True)

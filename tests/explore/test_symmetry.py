@@ -36,7 +36,10 @@ def twins(seed: int) -> Program:
 
 
 def names_one(program: Program) -> bool:
-    """Tell whether a program queues the item that wakes b, which only the table of items names."""
+    """Tell whether a program queues the item that wakes b, which only the table of items names.
+
+    A machine's own work names whom it is for in its arguments, where it can be seen.
+    """
     words = [word for calls in program.calls.values() for call in calls for word in call]
     return any(word.startswith("queue ") and word.endswith(" wake") for word in words)
 
