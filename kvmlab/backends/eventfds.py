@@ -1,7 +1,7 @@
 """The eventfds of a model machine in its picture: their descriptors and names, and what is bound to each.
 
-Everything is looked up once a picture: a course or a search takes thousands, and there may be as many
-eventfds as sources.
+Everything is looked up once where a picture needs it: a course or a search takes thousands, and there
+may be as many eventfds as sources.
 """
 
 from __future__ import annotations

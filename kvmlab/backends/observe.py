@@ -9,7 +9,7 @@ from kvmlab.backends.bits import bits
 from kvmlab.backends.chips import ioapic_snapshot, lapic_snapshot, pic_snapshot
 from kvmlab.backends.devices import devices
 from kvmlab.backends.eventfds import Eventfds
-from kvmlab.backends.parts import Part, Parts
+from kvmlab.backends.parts import Part, Parts, Values
 from kvmlab.backends.routes import route_snapshots
 from kvmlab.engine.abi import (
     BITS_PER_LONG,
@@ -24,7 +24,6 @@ from kvmlab.engine.fds.ioeventfd import IOEVENTFDS
 from kvmlab.engine.fds.irqfd import IRQFDS
 from kvmlab.engine.kernel.continuation import Context
 from kvmlab.engine.kernel.locks import LOCKS
-from kvmlab.engine.kernel.object import Value
 from kvmlab.engine.kernel.path import describe
 from kvmlab.engine.kernel.workqueue import QUEUES
 from kvmlab.engine.machine import Machine
@@ -67,7 +66,7 @@ def observe(machine: Machine, last: LastSnapshot | None = None, parts: Parts | N
         vcpus=view.vcpus(),
         pic=part("pic", view.values(PIC), view.pic) if chip("pic") else None,
         routes=part("routes", view.values(ROUTING, objects[ROUTING].table), view.routes),
-        sources=part("sources", ioapic + bound, view.sources),
+        sources=part("sources", ioapic | bound, view.sources),
         eventfds=part("eventfds", bound, view.eventfds),
         irqfds=part("irqfds", bound, view.irqfds),
         eoifds=part("eoifds", bound, view.eoifds),
@@ -92,12 +91,13 @@ class _View:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.objects: dict[str, Any] = machine.memory.objects
+        self.objects: dict[str, Any] = dict(machine.memory.objects)
         self.added = machine.profile.proposal
 
-    def values(self, *handles: str) -> tuple[Value, ...]:
-        """Return the values of those of some objects that are there."""
-        return tuple([self.objects[handle].freeze() for handle in handles if handle in self.objects])
+    def values(self, *handles: str) -> Values:
+        """Return the values of those of some objects that are there, by their handles."""
+        objects = self.objects
+        return {handle: objects[handle].freeze() for handle in handles if handle in objects}
 
     @property
     def bound(self) -> list[str]:
@@ -126,7 +126,8 @@ class _View:
     def lapics(self, part: Part) -> tuple[LapicSnapshot, ...]:
         chips = enumerate(self.machine.lapics)
         return tuple(
-            part(chip.handle, (chip.freeze(),), partial(lapic_snapshot, n, chip)) for n, chip in chips
+            part(chip.handle, {chip.handle: chip.freeze()}, partial(lapic_snapshot, n, chip))
+            for n, chip in chips
         )
 
     def pic(self) -> PicSnapshot:

@@ -12,11 +12,14 @@ from kvmlab.engine.kernel.object import Value
 
 T = TypeVar("T")
 
+Values = dict[str, Value]
+"""Values of objects by their handles; in which order they come means nothing."""
+
 
 class Part(Protocol):
     """What returns a part by its name, the values it is read from, and what makes it anew."""
 
-    def __call__(self, name: str, values: tuple[Value, ...], make: Callable[[], T]) -> T:
+    def __call__(self, name: str, values: Values, make: Callable[[], T]) -> T:
         """See :meth:`Parts.part`."""
 
 
@@ -24,9 +27,9 @@ class Parts:
     """The parts by name; one machine has one of these, or none."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple[Value, ...], Any]] = {}
+        self._known: dict[str, tuple[Values, Any]] = {}
 
-    def part(self, name: str, values: tuple[Value, ...], make: Callable[[], T]) -> T:
+    def part(self, name: str, values: Values, make: Callable[[], T]) -> T:
         """Return a part that is read from objects with these values: the last one, or one that is made."""
         known = self._known.get(name)
         if known is not None and known[0] == values:

@@ -35,6 +35,15 @@ def test_bits_are_ascending_numbers(value: int, expected: tuple[int, ...]) -> No
     assert bits(value) == expected
 
 
+def test_a_picture_tells_apart_who_has_which_value() -> None:
+    """After undo the objects stand in another order, and others may have the same values."""
+    lab = Lab("machine", "eventfd a; eventfd b", "write a", "undo", "write b", "undo")
+    for name in ("a", "b", "a", "b"):
+        lab.say(f"write {name}")
+        assert {each.name: each.count for each in lab.snapshot().eventfds or ()} == {"a": 0, "b": 0, name: 1}
+        lab.say("undo")
+
+
 def test_a_new_machine_can_be_seen_whole() -> None:
     """Every part is there but QEMU's own statistics; without an irqchip its chips are hidden."""
     snapshot = observe(Machine(Profile(vcpus=3)))

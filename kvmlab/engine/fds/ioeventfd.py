@@ -62,9 +62,9 @@ class Ioeventfds(List):
         """
         _eventfd, addr, length, pio, datamatch = request
         objects = self.memory.objects
-        there = [other for other in map(objects.__getitem__, self.items) if other.addr == addr]
         return any(
-            (not by_bus or other.pio == pio)
+            other.addr == addr
+            and (not by_bus or other.pio == pio)
             and (
                 not (other.length and length)
                 or (
@@ -72,7 +72,7 @@ class Ioeventfds(List):
                     and (other.datamatch is None or datamatch is None or other.datamatch == datamatch)
                 )
             )
-            for other in there
+            for other in map(objects.__getitem__, self.items)
         )
 
     @touches("ioeventfd*")
