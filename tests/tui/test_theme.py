@@ -82,16 +82,16 @@ def test_every_colour_that_a_file_may_have_can_be_drawn(config: Path) -> None:
             names.append(f"own{len(names)}")
             (config / f"{names[-1]}.toml").write_text("\n".join(lines))
 
-    async def run() -> None:
-        app = Sample()
-        async with app.run_test() as pilot:
-            for name in names:
-                app.theme = name
-                await pilot.pause()
-                found = app.query_one(".s-ok").styles.color
-                assert found.hex == Color.parse(app.current_theme.variables["ok"]).hex
+    app = Sample()
 
-    asyncio.run(run())
+    async def act(hand: Hand) -> None:
+        for name in names:
+            app.theme = name
+            await hand.pause()
+            found = app.query_one(".s-ok").styles.color
+            assert found.hex == Color.parse(app.current_theme.variables["ok"]).hex
+
+    drive(app, act)
 
 
 def test_a_colour_that_the_screen_cannot_show_is_named_and_replaced() -> None:
