@@ -56,6 +56,7 @@ def observe(machine: Machine, last: LastSnapshot | None = None, parts: Parts | N
     view, part = _View(machine), (parts or Parts()).part
     profile, objects, chip = machine.profile, machine.memory.objects, machine.profile.in_kernel
     bound, ioapic = view.values(*view.bound), view.values(IOAPIC)
+    eventfds, irqfds, eoifds, ioeventfds = part("descriptors", bound, view.descriptors)
     return Snapshot(
         kernel=profile.kernel,
         api=profile.api,
@@ -67,10 +68,10 @@ def observe(machine: Machine, last: LastSnapshot | None = None, parts: Parts | N
         pic=part("pic", view.values(PIC), view.pic) if chip("pic") else None,
         routes=part("routes", view.values(ROUTING, objects[ROUTING].table), view.routes),
         sources=part("sources", ioapic | bound, view.sources),
-        eventfds=part("eventfds", bound, view.eventfds),
-        irqfds=part("irqfds", bound, view.irqfds),
-        eoifds=part("eoifds", bound, view.eoifds),
-        ioeventfds=part("ioeventfds", bound, view.ioeventfds),
+        eventfds=eventfds,
+        irqfds=irqfds,
+        eoifds=eoifds,
+        ioeventfds=ioeventfds,
         keys=tuple(objects[USERSPACE].keys.items()),
         devices=devices(machine),
         contexts=tuple(view.context(context) for context in machine.contexts.all()),
@@ -81,6 +82,14 @@ def observe(machine: Machine, last: LastSnapshot | None = None, parts: Parts | N
         last=last,
     )
 
+
+Descriptors = tuple[
+    tuple[EventfdSnapshot, ...],
+    tuple[IrqfdSnapshot, ...],
+    tuple[EoifdSnapshot, ...],
+    tuple[IoeventfdSnapshot, ...],
+]
+"""What descriptors there are, and what is bound to them."""
 
 BOOKS = (USERSPACE, FDS, VM, IRQFDS, IOEVENTFDS, IRQ_SOURCES, IRQSOURCES)
 """Objects that are not allocated and tell of descriptors and sources."""
@@ -124,10 +133,9 @@ class _View:
         return ioapic_snapshot(self.machine.ioapic)
 
     def lapics(self, part: Part) -> tuple[LapicSnapshot, ...]:
-        chips = enumerate(self.machine.lapics)
         return tuple(
-            part(chip.handle, {chip.handle: chip.freeze()}, partial(lapic_snapshot, n, chip))
-            for n, chip in chips
+            part(chip.handle, self.values(chip.handle), partial(lapic_snapshot, number, chip))
+            for number, chip in enumerate(self.machine.lapics)
         )
 
     def pic(self) -> PicSnapshot:
@@ -192,8 +200,8 @@ class _View:
 
     # -- descriptors ------------------------------------------------------------------------
 
-    def eventfds(self) -> tuple[EventfdSnapshot, ...]:
-        return self.fds.snapshots()
+    def descriptors(self) -> Descriptors:
+        return self.fds.snapshots(), self.irqfds(), self.eoifds(), self.ioeventfds()
 
     def irqfds(self) -> tuple[IrqfdSnapshot, ...]:
         return tuple(

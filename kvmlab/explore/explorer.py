@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from kvmlab.backends.observe import observe
-from kvmlab.backends.parts import Parts
 from kvmlab.engine.kernel.memory import QUARANTINE
 from kvmlab.engine.kernel.path import describe
 from kvmlab.explore.bounded import BOUNDS, WALKS, Walks
@@ -46,8 +44,7 @@ def claimed(
 ) -> tuple[World, Judge, Claims]:
     """Return a world of its own, what judges it, and what the properties say of it."""
     world = World(start.machine(), patterns(properties))
-    parts = Parts()
-    claims = Claims(world, properties, lambda: observe(world.machine, last, parts))
+    claims = Claims(world, properties, last)
     return world, judge_of(claims), claims
 
 

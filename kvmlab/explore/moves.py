@@ -210,19 +210,17 @@ class Fused:
         """Learn what is known of a context's next op before it runs."""
         if here in self.knowledge.stands:
             return
-        contexts, knowledge = self.world.contexts, self.knowledge
-        place, held = contexts.get(name).at, self.world.held(name)
-        idle = name in QUEUES and place is None
-        op = (Workqueue.dequeue, QUEUES[name]) if idle else self.world.next_op(name)
+        knowledge, ahead, held = self.knowledge, self.world.pending(name), self.world.held(name)
+        op = (Workqueue.dequeue, ahead.queue) if ahead.queue else ahead.op
         access = Access(NONE, NONE) if op is None else standing(op, name)
         if op is not None and op[0] in ACQUIRES and self._ordered(op[2], held):
             access = access._replace(writes=access.writes | {ORDER})
-        if op is not None and (count := overdrawn(place, op, contexts.profile)):
+        if op is not None and (count := overdrawn(ahead.at, op, self.world.profile)):
             knowledge.end({count})
         access = access._replace(writes=access.writes | self._own[name])
-        knowledge.stand(here, access, held, idle)
+        knowledge.stand(here, access, held, bool(ahead.queue))
         for turn in self.turns:
-            knowledge.stand(turn.local(here), turn.access(access), held, idle)
+            knowledge.stand(turn.local(here), turn.access(access), held, bool(ahead.queue))
 
     def _ordered(self, lock: str, held: Names) -> bool:
         """Tell whether taking a lock under others can make lockdep report."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 from kvmlab.backends.observe import observe
 from kvmlab.backends.parts import Parts
@@ -14,7 +13,7 @@ from kvmlab.explore.world import State, World
 from kvmlab.facts import lookup
 from kvmlab.result import Property
 from kvmlab.session import Session
-from kvmlab.snapshot import LastSnapshot, Snapshot
+from kvmlab.snapshot import LastSnapshot
 
 _BOUND = ("eventfd#*", "file#*", "fds", "userspace", "irqfd*", "eoi*", "ioeventfd*", "resampler*")
 _SOURCES = ("irq-sources", "irqsources", "irq_source*", "ioapic", "vm", *_BOUND)
@@ -51,8 +50,8 @@ TOLD_BY_LOCKS = "reports"
 class Claims:
     """Properties, checked in every state of a world: once for all states that they cannot tell apart."""
 
-    def __init__(self, world: World, properties: Sequence[Property], look: Callable[[], Snapshot]) -> None:
-        self._world, self._look = world, look
+    def __init__(self, world: World, properties: Sequence[Property], last: LastSnapshot | None) -> None:
+        self._world, self._last, self._parts = world, last, Parts()
         self.unseen = [each for each in properties if UNSEEN in families(each)]
         """Those that were not checked."""
         self._properties = [each for each in properties if each not in self.unseen]
@@ -82,7 +81,7 @@ class Claims:
         return found
 
     def _judge(self) -> list[tuple[str, str]]:
-        read = lookup(self._look())
+        read = lookup(observe(self._world.machine, self._last, self._parts))
         return [
             (each.command.verb, each.expression.text.strip())
             for each in self._properties
@@ -105,9 +104,7 @@ def judging(session: Session) -> Judge:
 
     def judge(world: World, ended: bool) -> list[tuple[str, str]]:
         if not judges:
-            last, parts = LastSnapshot(*session.last), Parts()
-            look = partial(observe, last=last, parts=parts)
-            judges.append(judge_of(Claims(world, session.properties, lambda: look(world.machine))))
+            judges.append(judge_of(Claims(world, session.properties, LastSnapshot(*session.last))))
         return judges[0](world, ended)
 
     return judge

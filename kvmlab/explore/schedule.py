@@ -41,16 +41,16 @@ def proof(world: World, failure: Failure) -> tuple[str, ...]:
     if kind == "always":
         return (f"expect not ({text})",)
     reported = f"expect reports.{kind} > 0"
-    if failure in _reports(world):
+    if failure in world.reports():
         return (reported,)
     if kind == DEADLOCK:
         name = text.partition(" ")[0]
-        world.contexts.step(name)
-        told = [each for each, _text in _reports(world) if each.endswith(DEADLOCK)]
+        world.step(name)
+        told = [each for each, _text in world.reports() if each.endswith(DEADLOCK)]
         return f"finish {name}", f"expect reports.{told[0]} > 0" if told else "expect last.ret == none"
     if kind == LIVELOCK:
         # From here on there is nothing else, but for what was reported on the way.
-        return (f"expect {1 + len(set(_reports(world)))}: explore",)
+        return (f"expect {1 + len(set(world.reports()))}: explore",)
     if kind == LOST:
         return (_shows_lost(text),)
     # What is seen only when the VM goes away.
@@ -64,7 +64,3 @@ def _shows_lost(text: str) -> str:
         return f"expect ioapic.{number}.irr == 1 and ioapic.{number}.remote_irr == 1"
     pin = rest[rest.index("pin") + 1].rstrip(",")
     return f"expect not {number} in ioapic.{pin}.sources"
-
-
-def _reports(world: World) -> list[Failure]:
-    return [(report.kind, report.text) for report in world.memory.reports.made]

@@ -22,7 +22,7 @@ CAP = 600
 
 def reports(world: World, ended: bool) -> list[tuple[str, str]]:
     """Judge a world by its reports, and by who can never go on."""
-    found = [(report.kind, report.text) for report in world.memory.reports.made]
+    found = world.reports()
     return found + deadlocks(world) if ended else found
 
 
